@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// The `atelier` command. Atelier needs Node 24; the repository brings it as an npm package, so a machine whose
+// own Node is older starts this file again with that one.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const NODE_MAJOR_MIN = 24
+
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  const built = new URL('../dist/atelier.js', import.meta.url)
+  await import(existsSync(built) ? built.href : new URL('../src/cli/main.ts', import.meta.url).href)
+} else {
+  const candidates = [
+    `../node_modules/node-linux-${process.arch}/bin/node`,
+    `../../node-linux-${process.arch}/bin/node`,
+    '../node_modules/.bin/node',
+  ].map(path => fileURLToPath(new URL(path, import.meta.url)))
+  const node = candidates.find(path => existsSync(path))
+  if (!node) {
+    console.error(`atelier needs Node ${NODE_MAJOR_MIN} or newer, and this is ${process.version}. Run "npm ci" in its folder: that brings one along.`)
+    process.exit(1)
+  }
+  const child = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' })
+  if (child.signal) process.kill(process.pid, child.signal)
+  process.exitCode = child.status ?? 1
+}

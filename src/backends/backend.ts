@@ -1,0 +1,111 @@
+import type { Duplex, Readable } from 'node:stream'
+import type { IsolationTier, Limits, NetworkMode } from '../core/index.ts'
+
+/** An engine that provides instances. Pool and invoker know nothing else about it. */
+export interface Backend {
+  readonly name: string
+  capabilities(): Capabilities
+  /**
+   * Starts a sandbox for one environment, generic or (with `grant`) already for one version. Resolves when the process
+   * runs and its channel is open, before the shim has said anything. Rejects with BACKEND_FAILED; an aborted
+   * `signal` leaves nothing behind.
+   */
+  start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>
+  /** Runs one command to its end in a sandbox with its own writable directory: what the builder uses. */
+  run(spec: RunSpec, signal: AbortSignal): Promise<RunResult>
+  /** Removes what an earlier process of this installation left behind: processes, cgroups, directories. Returns how many. */
+  sweep(): Promise<number>
+  /** Kills everything and removes it. */
+  close(): Promise<void>
+}
+
+export interface Capabilities {
+  readonly tier: IsolationTier
+  /** For people: how code is held, and why not better. One line each. */
+  readonly notes: readonly string[]
+  /** `hard`: the kernel enforces it; `soft`: a watchdog looks every so often; `none`. */
+  readonly memoryLimit: 'hard' | 'soft' | 'none'
+  readonly cpuLimit: 'hard' | 'none'
+  readonly processLimit: 'hard' | 'soft' | 'none'
+  readonly network: readonly NetworkMode[]
+  /** A system call filter is in force. */
+  readonly seccomp: boolean
+}
+
+/** How an environment is started, given by its manifest. */
+export interface Launch {
+  /** Environment name, for pools and messages. */
+  readonly environment: string
+  /** Program and arguments, as paths inside the sandbox. */
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Host files or folders shown read-only inside: the shim, a runtime outside /usr. */
+  readonly mounts: readonly { readonly source: string; readonly target: string }[]
+  /** A program that forks ready instances (Python): host path of the zygote script and its interpreter. */
+  readonly zygote?: { readonly command: readonly string[] }
+}
+
+/** What a generic sandbox gets when it becomes one version. */
+export interface Grant {
+  /** Host folder of the runnable bundle; the code sees it read-only as /function, and no other bundle. */
+  readonly bundlePath: string
+  readonly limits: Limits
+  readonly network: NetworkMode
+}
+
+export interface SandboxSpec {
+  readonly id: string
+  readonly launch: Launch
+  readonly grant?: Grant
+}
+
+export interface Sandbox {
+  readonly id: string
+  /** Process id on this machine of the outermost process, when there is one. */
+  readonly pid: number | undefined
+  /** The stream for the contract. */
+  readonly channel: Duplex
+  /** What the process itself prints, outside the contract. */
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** Gives a generic sandbox its code, limits and network; called at most once, before any code is loaded. */
+  attach(grant: Grant): Promise<void>
+  /** Memory now and at its peak, CPU used; zeros where nothing is known. Cheap enough for each call's end. */
+  usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number }
+  /** Starts the peak afresh, where the engine can. */
+  resetPeak(): void
+  /** Kills every process in it and removes it. Resolves when it is gone; safe to call twice. */
+  kill(): Promise<void>
+  readonly exited: Promise<SandboxExit>
+}
+
+export interface SandboxExit {
+  readonly code: number | undefined
+  readonly signal: string | undefined
+  /** `memory`: it was killed for its memory; `disk`: for its files; `killed`: by us; `exit`: by itself. */
+  readonly reason: 'memory' | 'killed' | 'exit'
+  /** The last 4 KiB it wrote to stderr. */
+  readonly tail: string
+}
+
+export interface RunSpec {
+  readonly id: string
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Host folder that the command sees as /work and may write to. */
+  readonly workPath: string
+  /** More host folders, seen at `target`. */
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly writable: boolean }[]
+  readonly network: NetworkMode
+  readonly limits: Limits
+  /** Bytes that /work may grow to. */
+  readonly diskBytesMax: number
+  /** Each piece of output as it comes. */
+  onOutput(stream: 'stdout' | 'stderr', chunk: Uint8Array): void
+}
+
+export interface RunResult {
+  readonly code: number | undefined
+  readonly signal: string | undefined
+  readonly reason: 'memory' | 'disk' | 'timeout' | 'cancelled' | 'exit'
+}

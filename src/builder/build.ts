@@ -1,0 +1,43 @@
+import type { Readable } from 'node:stream'
+
+/** Source package in, runnable bundle out, with a log. Knows nothing of functions or projects. */
+export interface Builder {
+  /**
+   * Reads a package as it came, checks it (paths, links, counts, sizes), and stores it as a blob under its digest.
+   * Rejects with PACKAGE_INVALID or BODY_TOO_LARGE that say which entry is wrong and what the limit is.
+   */
+  receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage>
+  /** Makes the bundle, or finds it in the cache. Rejects with BUILD_FAILED carrying the tail of the log. */
+  build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult>
+  /** Host folder of a built bundle, unpacked; GONE when it is not here. */
+  locate(bundleDigest: string): Promise<string>
+  /** Removes bundles and packages that nobody in `keep` names and that are older than `ageMs`. */
+  collect(keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> }, ageMs: number): Promise<{ removed: number; freedBytes: number }>
+}
+
+export interface ReceivedPackage {
+  /** `sha256:<hex>` over the canonical contents, so that zip, tar and folder of the same files agree. */
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly fileName: string
+  /** File names relative to the package's root. */
+  readonly files: readonly string[]
+}
+
+export interface BuildRequest {
+  readonly packageDigest: string
+  readonly environment: string
+  readonly entry: string | undefined
+  onEvent(event: BuildEvent): void
+}
+
+export type BuildEvent =
+  | { readonly kind: 'stage'; readonly stage: 'unpack' | 'dependencies' | 'check'; readonly detail: string }
+  | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
+
+export interface BuildResult {
+  readonly bundleDigest: string
+  readonly entry: string
+  readonly log: string
+  readonly cached: boolean
+}

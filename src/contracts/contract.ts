@@ -1,0 +1,108 @@
+import type { Duplex } from 'node:stream'
+
+/** How the platform talks to the code in an instance; one implementation for each way. */
+export interface Contract {
+  readonly name: string
+  readonly capabilities: ContractCapabilities
+  /** Takes over the stream to one instance. Nothing is sent before `load`. */
+  open(channel: Duplex, events: LinkEvents): Link
+}
+
+export interface ContractCapabilities {
+  readonly streaming: boolean
+  readonly concurrency: boolean
+  readonly webSocket: boolean
+  /** A generic instance can be given its code later. */
+  readonly lateLoad: boolean
+}
+
+export interface LinkEvents {
+  /** Output of the code. `call` is the number given to `invoke`'s handle, 0 outside any call. */
+  onLog(call: number, stream: 'stdout' | 'stderr', text: string): void
+  /** The stream is over; calls that ran have been failed with `reason` first. Told once. */
+  onClose(reason: LinkFailure): void
+}
+
+/** Why a link ended: the other side went away, or broke the contract (then `detail` says how). */
+export interface LinkFailure {
+  readonly kind: 'closed' | 'violation'
+  readonly detail: string
+}
+
+/** What an instance needs to become one version of one function. */
+export interface LoadSpec {
+  readonly entry: string
+  readonly config: Readonly<Record<string, string>>
+  readonly secrets: Readonly<Record<string, string>>
+  readonly function: { readonly project: string; readonly app: string; readonly name: string; readonly version: number }
+  readonly instance: string
+  readonly concurrency: number
+  readonly memoryMiB: number
+  readonly timeoutMs: number
+}
+
+/** The conversation with one instance. */
+export interface Link {
+  /** Resolves when the shim has said HELLO. Rejects with BACKEND_FAILED when the stream ends before. */
+  readonly ready: Promise<void>
+  /** Resolves when the code is loaded; rejects with FUNCTION_LOAD_FAILED carrying the code's own message, its stack in `cause`. */
+  load(spec: LoadSpec): Promise<{ initMs: number }>
+  /** Starts a call. All that follows is said to `sink`, exactly one of `onEnd` and `onFail` last. */
+  invoke(head: CallHead, sink: CallSink): CallHandle
+  /** Asks the instance to finish what runs and exit. */
+  drain(): void
+  /** Ends the stream at once; running calls fail. */
+  destroy(): void
+  /** Resolves with true when the instance answers within `timeoutMs`. */
+  ping(timeoutMs: number): Promise<boolean>
+}
+
+export interface CallHead {
+  readonly id: string
+  readonly method: string
+  /** Path and query as the function sees them. */
+  readonly target: string
+  /** Name, value, name, value …; names in lower case; hop-by-hop headers are gone. */
+  readonly headers: readonly string[]
+  /** Epoch ms. */
+  readonly deadline: number
+  /** A body that is complete already, or `undefined` when it follows through the handle. `null`: no body. */
+  readonly body: Uint8Array | null | undefined
+  readonly webSocket?: boolean
+}
+
+export interface CallSink {
+  onHead(status: number, headers: readonly string[]): void
+  /** A piece of the answer. The receiver calls `handle.consumed(n)` as it passes bytes on: that is the back-pressure. */
+  onData(chunk: Uint8Array): void
+  onMessage?(data: Uint8Array, text: boolean): void
+  /** The request's side has room again after `write` returned false. */
+  onDrain?(): void
+  /** The answer is complete. For a WebSocket: the close frame's payload. */
+  onEnd(close?: Uint8Array): void
+  /** The call failed: the code's own error (`function`), or the link broke. Nothing follows. */
+  onFail(failure: CallFailure): void
+}
+
+export interface CallFailure {
+  /** `error`: the code said so; `closed`: the instance went away; `violation`: it broke the contract. */
+  readonly kind: 'error' | 'closed' | 'violation'
+  readonly message: string
+  readonly stack?: string
+}
+
+export interface CallHandle {
+  readonly number: number
+  /** Sends a piece of the request's body; false: wait for `onDrain`. */
+  write(chunk: Uint8Array): boolean
+  /** Sends a whole WebSocket message; false: wait for `onDrain`. */
+  writeMessage(data: Uint8Array, text: boolean): boolean
+  /** Ends the request's side; for a WebSocket, `close` is the close frame's payload. */
+  end(close?: Uint8Array): void
+  /** `bytes` of the answer have been passed on; more may come. */
+  consumed(bytes: number): void
+  /**
+   * Gives up. The sink hears nothing but, when the code has really ended, `onFail` or `onEnd`: the slot is free then.
+   */
+  cancel(reason: 'client' | 'deadline' | 'shutdown'): void
+}

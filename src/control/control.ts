@@ -1,0 +1,153 @@
+import type { Readable } from 'node:stream'
+import type {
+  Access,
+  Alias,
+  AliasTarget,
+  App,
+  Cors,
+  FunctionRecord,
+  HttpTrigger,
+  Limits,
+  NetworkMode,
+  Principal,
+  Project,
+  Quota,
+  Scaling,
+  SecretInfo,
+  Version,
+} from '../core/index.ts'
+
+/**
+ * The control plane's operations. Each checks the policy for its principal first, runs as one transaction, publishes to
+ * the function table after the commit, and answers NOT_FOUND for what is another project's. `expected` is the revision
+ * that the caller has seen (If-Match): another one in the store is PRECONDITION_FAILED.
+ */
+export interface Control {
+  // projects: operators
+  createProject(by: Principal, input: { name: string; description?: string; quota?: Quota }): Promise<Project>
+  getProject(by: Principal, name: string): Promise<Project>
+  listProjects(by: Principal, page: PageRequest): Promise<Page<Project>>
+  updateProject(by: Principal, name: string, change: { description?: string; enabled?: boolean; quota?: Quota }, expected?: number): Promise<Project>
+  /** Refused with CONFLICT while the project has apps. */
+  deleteProject(by: Principal, name: string, expected?: number): Promise<void>
+
+  // apps
+  createApp(by: Principal, input: { name: string; description?: string; config?: Record<string, string> }): Promise<App>
+  getApp(by: Principal, app: string): Promise<App>
+  listApps(by: Principal, page: PageRequest): Promise<Page<App>>
+  updateApp(by: Principal, app: string, change: { description?: string; config?: Record<string, string> }, expected?: number): Promise<App>
+  deleteApp(by: Principal, app: string, options: { force: boolean; expected?: number }): Promise<void>
+
+  // functions
+  getFunction(by: Principal, app: string, name: string): Promise<FunctionRecord>
+  listFunctions(by: Principal, filter: { app?: string }, page: PageRequest): Promise<Page<FunctionRecord>>
+  updateFunction(by: Principal, app: string, name: string, change: { description?: string; access?: Access }, expected?: number): Promise<FunctionRecord>
+  deleteFunction(by: Principal, app: string, name: string, expected?: number): Promise<void>
+
+  /**
+   * The whole way from source to live: the package is stored by digest, built, a version published and the live alias
+   * moved, all or nothing; a failure leaves what was live untouched. Creates app and function when they are new.
+   */
+  deploy(by: Principal, request: DeployRequest, progress: (event: DeployEvent) => void, signal: AbortSignal): Promise<DeployResult>
+  /** Moves the live alias to `version`, or to the one that was live before. */
+  rollback(by: Principal, app: string, name: string, version?: number): Promise<{ alias: Alias; version: Version }>
+
+  // versions and aliases
+  getVersion(by: Principal, app: string, name: string, version: number): Promise<Version>
+  listVersions(by: Principal, app: string, name: string, page: PageRequest): Promise<Page<Version>>
+  /** Refused with CONFLICT while an alias points to it. */
+  deleteVersion(by: Principal, app: string, name: string, version: number): Promise<void>
+  getAlias(by: Principal, app: string, name: string, alias: string): Promise<Alias>
+  listAliases(by: Principal, app: string, name: string): Promise<readonly Alias[]>
+  putAlias(by: Principal, app: string, name: string, alias: string, targets: readonly AliasTarget[], expected?: number): Promise<Alias>
+  deleteAlias(by: Principal, app: string, name: string, alias: string, expected?: number): Promise<void>
+
+  // packages
+  getPackage(by: Principal, digest: string): Promise<PackageInfo>
+  listPackages(by: Principal, page: PageRequest): Promise<Page<PackageInfo>>
+  readPackage(by: Principal, digest: string): Promise<Readable>
+  readBuildLog(by: Principal, digest: string): Promise<string>
+
+  // HTTP triggers
+  createTrigger(by: Principal, input: TriggerInput): Promise<TriggerView>
+  getTrigger(by: Principal, name: string): Promise<TriggerView>
+  listTriggers(by: Principal, filter: { app?: string; function?: string }, page: PageRequest): Promise<Page<TriggerView>>
+  updateTrigger(by: Principal, name: string, change: Partial<TriggerInput>, expected?: number): Promise<TriggerView>
+  deleteTrigger(by: Principal, name: string, expected?: number): Promise<void>
+
+  // secrets: values go in and never come out again
+  putSecret(by: Principal, name: string, value: string): Promise<SecretInfo>
+  listSecrets(by: Principal, page: PageRequest): Promise<Page<SecretInfo>>
+  deleteSecret(by: Principal, name: string): Promise<void>
+}
+
+export interface PageRequest {
+  /** At most this many, 1 to 1000. @default 100 */
+  readonly limit?: number
+  /** From an earlier page's `next`; one that was tampered with is INVALID_INPUT. */
+  readonly cursor?: string
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly next?: string
+}
+
+export interface DeployRequest {
+  readonly app: string
+  readonly name: string
+  /** The package as it came: a zip, tar or tar.gz archive, or one source file. `undefined` re-uses the live version's. */
+  readonly package?: { readonly source: Readable; readonly fileName: string }
+  readonly description?: string
+  readonly access?: Access
+  /** What is not given is detected from the package, then taken from the live version, then from the defaults. */
+  readonly environment?: string
+  readonly entry?: string
+  readonly config?: Record<string, string>
+  readonly secrets?: readonly string[]
+  readonly limits?: Partial<Limits>
+  readonly scaling?: Partial<Scaling>
+  readonly network?: NetworkMode
+  /** Keep the live alias where it is: publish only. */
+  readonly publishOnly?: boolean
+}
+
+export type DeployEvent =
+  | { readonly kind: 'stage'; readonly stage: 'receive' | 'unpack' | 'dependencies' | 'check' | 'publish'; readonly detail: string }
+  | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
+  | { readonly kind: 'warning'; readonly text: string }
+
+export interface DeployResult {
+  readonly function: FunctionRecord
+  readonly version: Version
+  /** Whether anything changed: the same package with the same settings publishes nothing new. */
+  readonly created: boolean
+  /** Where it answers, through the router. */
+  readonly url: string
+}
+
+export interface PackageInfo {
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly fileName: string
+  readonly createdAt: number
+}
+
+export interface TriggerInput {
+  readonly name: string
+  readonly app: string
+  readonly function: string
+  readonly alias?: string
+  readonly host?: string
+  readonly methods?: readonly string[]
+  readonly path: string
+  readonly stripPrefix?: boolean
+  readonly access?: Access
+  readonly cors?: Partial<Cors>
+}
+
+export interface TriggerView extends HttpTrigger {
+  readonly app: string
+  readonly function: string
+  readonly url: string
+}

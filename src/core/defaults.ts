@@ -1,0 +1,21 @@
+import type { Limits, Scaling } from './model.ts'
+
+export const CONTROL_PORT_DEFAULT = 1881
+export const ROUTER_PORT_DEFAULT = 1882
+
+export const LIMITS_DEFAULT: Limits = {
+  memoryMiB: 128,
+  cpuMillicores: 1000,
+  timeoutMs: 30_000,
+  concurrency: 1,
+  tmpMiB: 64,
+  processesMax: 64,
+  openFilesMax: 1024,
+}
+
+export const SCALING_DEFAULT: Scaling = { instancesMin: 0, instancesMax: 100, idleMs: 120_000 }
+
+export const PENDING_MAX_DEFAULT = 1_000 // calls per function that may wait for a slot
+export const BUFFERED_BODY_BYTES_MAX = 6 * 1024 * 1024
+export const LOG_BYTES_PER_INVOCATION_MAX = 1024 * 1024
+export const VERSIONS_KEPT_DEFAULT = 10

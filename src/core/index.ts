@@ -1,0 +1,7 @@
+export * from './clock.ts'
+export * from './defaults.ts'
+export * from './errors.ts'
+export * from './ids.ts'
+export * from './model.ts'
+export * from './names.ts'
+export * from './table.ts'

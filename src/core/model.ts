@@ -1,0 +1,222 @@
+/**
+ * The nouns of Atelier, as plain read-only data. Ids are opaque strings; times are milliseconds since the epoch.
+ * Names are what people type; see `names.ts` for their rule.
+ */
+
+export type Role = 'admin' | 'member' | 'reader'
+
+/** Who is calling, for which project. `admin` here is the operator of the whole platform. */
+export interface Principal {
+  readonly userId: string
+  readonly userName: string
+  readonly projectId: string
+  readonly projectName: string
+  readonly roles: readonly Role[]
+  /** Epoch ms after which this proof of identity is worth nothing. */
+  readonly expiresAt: number
+}
+
+export interface Project {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly enabled: boolean
+  readonly quota: Quota
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** Limits of a project; `undefined` is no limit of its own. */
+export interface Quota {
+  readonly functions?: number
+  readonly memoryMiB?: number
+  readonly concurrency?: number
+  readonly storageBytes?: number
+}
+
+export interface App {
+  readonly id: string
+  readonly projectId: string
+  readonly name: string
+  readonly description: string
+  /** Environment variables that every function of the app sees. */
+  readonly config: Readonly<Record<string, string>>
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface FunctionRecord {
+  readonly id: string
+  readonly projectId: string
+  readonly appId: string
+  readonly appName: string
+  readonly name: string
+  readonly description: string
+  readonly access: Access
+  /** How many versions were ever published; the newest has this number. */
+  readonly latestVersion: number
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** `public`: anybody may invoke. `private`: a token of the project with a role that may invoke. */
+export type Access = 'public' | 'private'
+
+export type NetworkMode = 'none' | 'outbound'
+export type IsolationTier = 'process' | 'none'
+
+/** What one instance of a function may use. */
+export interface Limits {
+  readonly memoryMiB: number
+  readonly cpuMillicores: number
+  readonly timeoutMs: number
+  /** Calls that one instance may hold at once. */
+  readonly concurrency: number
+  /** Size of the private /tmp. */
+  readonly tmpMiB: number
+  readonly processesMax: number
+  readonly openFilesMax: number
+}
+
+export interface Scaling {
+  readonly instancesMin: number
+  readonly instancesMax: number
+  /** Longest time an instance without calls is kept; it may be recycled sooner, see `pool`. */
+  readonly idleMs: number
+}
+
+/** Everything that decides how a function runs. Frozen when the version is published. */
+export interface VersionSpec {
+  readonly environment: string
+  /** Digest of the environment's shim and runtime at publication. */
+  readonly environmentRevision: string
+  /** `sha256:<hex>` of the source package. */
+  readonly packageDigest: string
+  /** `sha256:<hex>` of the runnable bundle that was built from it. */
+  readonly bundleDigest: string
+  /** What to call: a file, or `file#export` (Node), `module:function` (Python). */
+  readonly entry: string
+  /** App configuration overlaid with the function's own. */
+  readonly config: Readonly<Record<string, string>>
+  /** Names of the project's secrets that the code sees; the values are read when an instance starts. */
+  readonly secrets: readonly string[]
+  readonly limits: Limits
+  readonly scaling: Scaling
+  readonly network: NetworkMode
+}
+
+export interface Version {
+  readonly id: string
+  readonly functionId: string
+  readonly number: number
+  readonly description: string
+  readonly spec: VersionSpec
+  readonly createdAt: number
+  readonly createdBy: string
+}
+
+/** A name for one version, or for several with weights that sum to 100. */
+export interface Alias {
+  readonly functionId: string
+  readonly name: string
+  readonly targets: readonly AliasTarget[]
+  readonly revision: number
+  readonly updatedAt: number
+}
+
+export interface AliasTarget {
+  readonly version: number
+  readonly weight: number
+}
+
+/** The alias that a deploy moves and that calls without an alias use. */
+export const LIVE_ALIAS = 'live'
+
+export interface HttpTrigger {
+  readonly id: string
+  readonly projectId: string
+  readonly functionId: string
+  readonly name: string
+  /** Host to match, or `undefined` for any. */
+  readonly host?: string
+  /** Methods to match, upper case; empty for any. */
+  readonly methods: readonly string[]
+  /** `/a/b` exact, `/a/{id}` with parameters, `/a/*` prefix. */
+  readonly path: string
+  /** For a prefix: whether the function sees the path without it. */
+  readonly stripPrefix: boolean
+  /** Version or alias; default the live alias. */
+  readonly alias: string
+  /** Overrides the function's own access when set. */
+  readonly access?: Access
+  readonly cors?: Cors
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface Cors {
+  /** Exact origins, or `*`. */
+  readonly origins: readonly string[]
+  readonly methods: readonly string[]
+  readonly headers: readonly string[]
+  readonly exposeHeaders: readonly string[]
+  readonly credentials: boolean
+  readonly maxAgeS: number
+}
+
+export interface SecretInfo {
+  readonly projectId: string
+  readonly name: string
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export type InvocationStatus = 'ok' | 'error' | 'timeout' | 'cancelled' | 'refused'
+
+/** One call: what is kept of it. Durations are milliseconds with fractions. */
+export interface Invocation {
+  readonly id: string
+  readonly projectId: string
+  readonly functionId: string
+  readonly functionName: string
+  readonly appName: string
+  readonly version: number
+  readonly trigger: string
+  readonly status: InvocationStatus
+  /** HTTP status that the caller got, or 0 when it left first. */
+  readonly httpStatus: number
+  readonly fault?: 'caller' | 'function' | 'platform'
+  readonly errorCode?: string
+  readonly errorMessage?: string
+  readonly cold: boolean
+  readonly instanceId?: string
+  readonly startedAt: number
+  readonly queuedMs: number
+  readonly startingMs: number
+  readonly initialisingMs: number
+  readonly runningMs: number
+  /** Running time rounded up to the millisecond, plus initialising when it was this call's: what is billed. */
+  readonly billedMs: number
+  readonly memoryMiB: number
+  readonly memoryPeakBytes?: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly traceparent?: string
+}
+
+/** One piece of output. `invocationId` is absent for what code says outside any call. */
+export interface LogLine {
+  readonly at: number
+  readonly projectId: string
+  readonly functionId: string
+  readonly version: number
+  readonly instanceId: string
+  readonly invocationId?: string
+  readonly stream: 'stdout' | 'stderr' | 'platform'
+  readonly text: string
+}

@@ -1,0 +1,93 @@
+import type { Access, AliasTarget, HttpTrigger, Limits, NetworkMode, Scaling } from './model.ts'
+
+/**
+ * The in-memory table where the planes meet. The control plane publishes a new entry (by function) or takes one
+ * away; the data plane reads, and never asks a database. Entries are immutable: a change is a new object.
+ */
+export interface TableVersion {
+  readonly id: string
+  readonly functionId: string
+  readonly projectId: string
+  readonly projectName: string
+  readonly appName: string
+  readonly functionName: string
+  readonly number: number
+  readonly environment: string
+  readonly bundleDigest: string
+  readonly entry: string
+  readonly config: Readonly<Record<string, string>>
+  readonly secrets: readonly string[]
+  readonly limits: Limits
+  readonly scaling: Scaling
+  readonly network: NetworkMode
+}
+
+export interface TableFunction {
+  readonly id: string
+  readonly projectId: string
+  readonly projectName: string
+  readonly appName: string
+  readonly name: string
+  readonly access: Access
+  /** Every version that is kept, by number. */
+  readonly versions: ReadonlyMap<number, TableVersion>
+  readonly aliases: ReadonlyMap<string, readonly AliasTarget[]>
+}
+
+export interface TableProject {
+  readonly id: string
+  readonly name: string
+  readonly enabled: boolean
+  /** Calls at once over all functions; `undefined` for the machine's limit. */
+  readonly concurrencyMax?: number
+}
+
+export type TableChange =
+  | { readonly kind: 'function'; readonly id: string; readonly value: TableFunction | undefined }
+  | { readonly kind: 'trigger'; readonly id: string; readonly value: HttpTrigger | undefined }
+  | { readonly kind: 'project'; readonly id: string; readonly value: TableProject | undefined }
+
+export class FunctionTable {
+  /** Grows by one with each published set of changes. */
+  revision = 0
+  readonly functions = new Map<string, TableFunction>()
+  readonly triggers = new Map<string, HttpTrigger>()
+  readonly projects = new Map<string, TableProject>()
+  readonly #byPath = new Map<string, TableFunction>()
+  readonly #listeners = new Set<(changes: readonly TableChange[]) => void>()
+
+  /** The function at `project/app/function` (names), without a copy or an allocation beyond the key. */
+  byPath(project: string, app: string, name: string): TableFunction | undefined {
+    return this.#byPath.get(`${project}/${app}/${name}`)
+  }
+
+  /** Applies changes together: a reader sees all of them or none. Listeners run before this returns. */
+  publish(changes: readonly TableChange[]): void {
+    for (const change of changes) {
+      if (change.kind === 'function') {
+        const before = this.functions.get(change.id)
+        if (before) this.#byPath.delete(pathOf(before))
+        if (change.value) {
+          this.functions.set(change.id, change.value)
+          this.#byPath.set(pathOf(change.value), change.value)
+        } else this.functions.delete(change.id)
+      } else if (change.kind === 'trigger') {
+        if (change.value) this.triggers.set(change.id, change.value)
+        else this.triggers.delete(change.id)
+      } else if (change.value) this.projects.set(change.id, change.value)
+      else this.projects.delete(change.id)
+    }
+    this.revision++
+    for (const listener of this.#listeners) listener(changes)
+  }
+
+  /** Told of each publication; the returned function unsubscribes. */
+  subscribe(listener: (changes: readonly TableChange[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+}
+
+function pathOf(entry: TableFunction): string {
+  return `${entry.projectName}/${entry.appName}/${entry.name}`
+}

@@ -1,0 +1,44 @@
+import type { Launch } from '../backends/backend.ts'
+
+/** How one language is run and built. Adding a language is adding a folder that exports one of these. */
+export interface Environment {
+  readonly name: string
+  readonly description: string
+  /** Name of the contract its shim speaks. */
+  readonly contract: string
+  /** Handler conventions, in a line, for help texts. */
+  readonly entryHelp: string
+  /**
+   * Looks at this machine. Resolves with what is needed to run, or with why it cannot run here and what to install.
+   */
+  probe(): Promise<EnvironmentStatus>
+  /** Whether the files of a package are of this language (file names relative to its root). */
+  detects(files: readonly string[]): boolean
+  /** The entry to use when none is given, from the file names; `undefined` when there is no obvious one. */
+  defaultEntry(files: readonly string[]): string | undefined
+  /** Steps that make a package runnable; an empty list when it is so already. */
+  buildPlan(files: readonly string[], options: { readonly entry: string }): BuildPlan
+}
+
+export type EnvironmentStatus =
+  | { readonly ready: true; readonly launch: Launch; readonly runtimeVersion: string; readonly revision: string }
+  | { readonly ready: false; readonly reason: string }
+
+export interface BuildPlan {
+  /** Files whose contents decide the result of the dependency step: its cache key. Empty: no dependencies. */
+  readonly lockFiles: readonly string[]
+  /** Commands to run in /work, in order, with the network. */
+  readonly dependencySteps: readonly BuildStep[]
+  /** Folder that the dependency steps fill, kept in the cache (`node_modules`). */
+  readonly dependencyFolder: string | undefined
+  /** Commands to run after that without the network, for checks such as the syntax. */
+  readonly checkSteps: readonly BuildStep[]
+}
+
+export interface BuildStep {
+  readonly title: string
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Extra read-only mounts (an npm outside /usr). */
+  readonly mounts?: readonly { readonly source: string; readonly target: string; readonly writable: boolean }[]
+}

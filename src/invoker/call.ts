@@ -1,0 +1,67 @@
+import type { AtelierError, Invocation, LogLine, TableFunction } from '../core/index.ts'
+
+/** The one way a function is called. Routers, triggers and dialects all come through here. */
+export interface Invoker {
+  /**
+   * Starts a call; never throws. Everything that follows is said to `sink`. Returns at once; admission, the wait
+   * for a slot and the cold start happen behind the handle.
+   */
+  invoke(request: InvokeRequest, sink: InvokeSink): InvokeHandle
+}
+
+export interface InvokeRequest {
+  readonly target: TableFunction
+  /** Version number or alias name; `undefined` is the live alias. */
+  readonly qualifier: string | undefined
+  /** What caused the call: `http`, `invoke`, `schedule` … */
+  readonly trigger: string
+  readonly method: string
+  /** Path and query as the function sees them. */
+  readonly path: string
+  /** Name, value, …; lower-case names, without hop-by-hop headers. */
+  readonly headers: readonly string[]
+  /** Complete body, `null` for none, `undefined` when it is written to the handle. */
+  readonly body: Uint8Array | null | undefined
+  readonly webSocket?: boolean
+  readonly traceparent?: string
+}
+
+export interface InvokeSink {
+  onHead(status: number, headers: readonly string[]): void
+  onData(chunk: Uint8Array): void
+  onMessage?(data: Uint8Array, text: boolean): void
+  /** Room for more of the request after `write` returned false. */
+  onDrain?(): void
+  onEnd(close?: Uint8Array): void
+  /** Before `onHead`: answer with this error. After it: break the answer off. */
+  onFail(error: AtelierError): void
+}
+
+export interface InvokeHandle {
+  readonly id: string
+  /** The version that serves it; known once resolved, `undefined` when it was refused before. */
+  readonly version: number | undefined
+  write(chunk: Uint8Array): boolean
+  writeMessage(data: Uint8Array, text: boolean): boolean
+  end(close?: Uint8Array): void
+  consumed(bytes: number): void
+  /** The caller left. */
+  cancel(): void
+}
+
+/** Where records and logs go. Called on a call's way: must only append to memory and return. */
+export interface CallObserver {
+  onInvocation(record: Invocation): void
+  onLog(line: LogLine): void
+}
+
+/** Decrypted secrets for a starting instance: the control plane's, asked only on a cold start. */
+export interface SecretSource {
+  read(projectId: string, names: readonly string[]): Promise<Readonly<Record<string, string>>>
+}
+
+/** Where a bundle lies on this machine; fetches it from the blob store when it is not there yet. */
+export interface BundleSource {
+  /** Host folder of the bundle. Rejects with GONE when nobody has it. */
+  locate(digest: string): Promise<string>
+}

@@ -1,0 +1,45 @@
+import type { Invocation, InvocationStatus, LogLine } from '../core/index.ts'
+
+/** What is remembered of calls, and read back by API and CLI. Writing is behind `CallObserver`, in batches. */
+export interface TelemetryReader {
+  /** NOT_FOUND when it is not in this project, or no longer kept. */
+  getInvocation(projectId: string, id: string): Promise<Invocation>
+  /** Newest first. */
+  listInvocations(projectId: string, filter: InvocationFilter, page: { limit?: number; cursor?: string }): Promise<{ items: readonly Invocation[]; next?: string }>
+  /** Oldest first within the page; the page is the newest `limit` lines that match. */
+  listLogs(projectId: string, filter: LogFilter, limit: number): Promise<readonly LogLine[]>
+  /** Every line from now on, until the returned function is called. A slow reader loses lines and is told so with a line of stream `platform`. */
+  followLogs(projectId: string, filter: LogFilter, onLine: (line: LogLine) => void): () => void
+  /** Sums per function and day (UTC) in [from, to). */
+  usage(projectId: string, filter: { functionId?: string; fromMs: number; toMs: number }): Promise<readonly UsageRow[]>
+}
+
+export interface InvocationFilter {
+  readonly functionId?: string
+  readonly version?: number
+  readonly status?: InvocationStatus
+  readonly sinceMs?: number
+  readonly untilMs?: number
+}
+
+export interface LogFilter {
+  readonly functionId?: string
+  readonly invocationId?: string
+  readonly version?: number
+  readonly sinceMs?: number
+  readonly contains?: string
+}
+
+export interface UsageRow {
+  readonly day: string
+  readonly functionId: string
+  readonly appName: string
+  readonly functionName: string
+  readonly calls: number
+  readonly errors: number
+  readonly billedMs: number
+  /** Billed time times reserved memory. */
+  readonly memoryMiBMs: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
