@@ -54,14 +54,3 @@ export interface CallObserver {
   onInvocation(record: Invocation): void
   onLog(line: LogLine): void
 }
-
-/** Decrypted secrets for a starting instance: the control plane's, asked only on a cold start. */
-export interface SecretSource {
-  read(projectId: string, names: readonly string[]): Promise<Readonly<Record<string, string>>>
-}
-
-/** Where a bundle lies on this machine; fetches it from the blob store when it is not there yet. */
-export interface BundleSource {
-  /** Host folder of the bundle. Rejects with GONE when nobody has it. */
-  locate(digest: string): Promise<string>
-}
