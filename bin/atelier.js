@@ -18,7 +18,9 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   ].map(path => fileURLToPath(new URL(path, import.meta.url)))
   const node = candidates.find(path => existsSync(path))
   if (!node) {
-    console.error(`atelier needs Node ${NODE_MAJOR_MIN} or newer, and this is ${process.version}. Run "npm ci" in its folder: that brings one along.`)
+    console.error(
+      `atelier needs Node ${NODE_MAJOR_MIN} or newer, and this is ${process.version}. Run "npm ci" in its folder: that brings one along.`,
+    )
     process.exit(1)
   }
   const child = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' })

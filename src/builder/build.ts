@@ -12,7 +12,10 @@ export interface Builder {
   /** Host folder of a built bundle, unpacked; GONE when it is not here. */
   locate(bundleDigest: string): Promise<string>
   /** Removes bundles and packages that nobody in `keep` names and that are older than `ageMs`. */
-  collect(keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> }, ageMs: number): Promise<{ removed: number; freedBytes: number }>
+  collect(
+    keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
+    ageMs: number,
+  ): Promise<{ removed: number; freedBytes: number }>
 }
 
 export interface ReceivedPackage {

@@ -34,7 +34,12 @@ export interface LoadSpec {
   readonly entry: string
   readonly config: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, string>>
-  readonly function: { readonly project: string; readonly app: string; readonly name: string; readonly version: number }
+  readonly function: {
+    readonly project: string
+    readonly app: string
+    readonly name: string
+    readonly version: number
+  }
   readonly instance: string
   readonly concurrency: number
   readonly memoryMiB: number

@@ -27,30 +27,59 @@ export interface Control {
   createProject(by: Principal, input: { name: string; description?: string; quota?: Quota }): Promise<Project>
   getProject(by: Principal, name: string): Promise<Project>
   listProjects(by: Principal, page: PageRequest): Promise<Page<Project>>
-  updateProject(by: Principal, name: string, change: { description?: string; enabled?: boolean; quota?: Quota }, expected?: number): Promise<Project>
+  updateProject(
+    by: Principal,
+    name: string,
+    change: { description?: string; enabled?: boolean; quota?: Quota },
+    expected?: number,
+  ): Promise<Project>
   /** Refused with CONFLICT while the project has apps. */
   deleteProject(by: Principal, name: string, expected?: number): Promise<void>
 
   // apps
-  createApp(by: Principal, input: { name: string; description?: string; config?: Record<string, string> }): Promise<App>
+  createApp(
+    by: Principal,
+    input: { name: string; description?: string; config?: Record<string, string> },
+  ): Promise<App>
   getApp(by: Principal, app: string): Promise<App>
   listApps(by: Principal, page: PageRequest): Promise<Page<App>>
-  updateApp(by: Principal, app: string, change: { description?: string; config?: Record<string, string> }, expected?: number): Promise<App>
+  updateApp(
+    by: Principal,
+    app: string,
+    change: { description?: string; config?: Record<string, string> },
+    expected?: number,
+  ): Promise<App>
   deleteApp(by: Principal, app: string, options: { force: boolean; expected?: number }): Promise<void>
 
   // functions
   getFunction(by: Principal, app: string, name: string): Promise<FunctionRecord>
   listFunctions(by: Principal, filter: { app?: string }, page: PageRequest): Promise<Page<FunctionRecord>>
-  updateFunction(by: Principal, app: string, name: string, change: { description?: string; access?: Access }, expected?: number): Promise<FunctionRecord>
+  updateFunction(
+    by: Principal,
+    app: string,
+    name: string,
+    change: { description?: string; access?: Access },
+    expected?: number,
+  ): Promise<FunctionRecord>
   deleteFunction(by: Principal, app: string, name: string, expected?: number): Promise<void>
 
   /**
    * The whole way from source to live: the package is stored by digest, built, a version published and the live alias
    * moved, all or nothing; a failure leaves what was live untouched. Creates app and function when they are new.
    */
-  deploy(by: Principal, request: DeployRequest, progress: (event: DeployEvent) => void, signal: AbortSignal): Promise<DeployResult>
+  deploy(
+    by: Principal,
+    request: DeployRequest,
+    progress: (event: DeployEvent) => void,
+    signal: AbortSignal,
+  ): Promise<DeployResult>
   /** Moves the live alias to `version`, or to the one that was live before. */
-  rollback(by: Principal, app: string, name: string, version?: number): Promise<{ alias: Alias; version: Version }>
+  rollback(
+    by: Principal,
+    app: string,
+    name: string,
+    version?: number,
+  ): Promise<{ alias: Alias; version: Version }>
 
   // versions and aliases
   getVersion(by: Principal, app: string, name: string, version: number): Promise<Version>
@@ -59,7 +88,14 @@ export interface Control {
   deleteVersion(by: Principal, app: string, name: string, version: number): Promise<void>
   getAlias(by: Principal, app: string, name: string, alias: string): Promise<Alias>
   listAliases(by: Principal, app: string, name: string): Promise<readonly Alias[]>
-  putAlias(by: Principal, app: string, name: string, alias: string, targets: readonly AliasTarget[], expected?: number): Promise<Alias>
+  putAlias(
+    by: Principal,
+    app: string,
+    name: string,
+    alias: string,
+    targets: readonly AliasTarget[],
+    expected?: number,
+  ): Promise<Alias>
   deleteAlias(by: Principal, app: string, name: string, alias: string, expected?: number): Promise<void>
 
   // packages
@@ -71,8 +107,17 @@ export interface Control {
   // HTTP triggers
   createTrigger(by: Principal, input: TriggerInput): Promise<TriggerView>
   getTrigger(by: Principal, name: string): Promise<TriggerView>
-  listTriggers(by: Principal, filter: { app?: string; function?: string }, page: PageRequest): Promise<Page<TriggerView>>
-  updateTrigger(by: Principal, name: string, change: Partial<TriggerInput>, expected?: number): Promise<TriggerView>
+  listTriggers(
+    by: Principal,
+    filter: { app?: string; function?: string },
+    page: PageRequest,
+  ): Promise<Page<TriggerView>>
+  updateTrigger(
+    by: Principal,
+    name: string,
+    change: Partial<TriggerInput>,
+    expected?: number,
+  ): Promise<TriggerView>
   deleteTrigger(by: Principal, name: string, expected?: number): Promise<void>
 
   // secrets: values go in and never come out again
@@ -113,7 +158,11 @@ export interface DeployRequest {
 }
 
 export type DeployEvent =
-  | { readonly kind: 'stage'; readonly stage: 'receive' | 'unpack' | 'dependencies' | 'check' | 'publish'; readonly detail: string }
+  | {
+      readonly kind: 'stage'
+      readonly stage: 'receive' | 'unpack' | 'dependencies' | 'check' | 'publish'
+      readonly detail: string
+    }
   | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
 

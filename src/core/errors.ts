@@ -37,8 +37,16 @@ const catalogue = {
   FUNCTION_FAILED: { status: 500, fault: 'function', title: 'The function failed' },
   FUNCTION_LOAD_FAILED: { status: 500, fault: 'function', title: 'The function could not be loaded' },
   FUNCTION_CRASHED: { status: 502, fault: 'function', title: 'The function ended without an answer' },
-  FUNCTION_OUT_OF_MEMORY: { status: 502, fault: 'function', title: 'The function used more memory than it may' },
-  FUNCTION_BAD_ANSWER: { status: 502, fault: 'function', title: 'The function gave an answer that cannot be sent' },
+  FUNCTION_OUT_OF_MEMORY: {
+    status: 502,
+    fault: 'function',
+    title: 'The function used more memory than it may',
+  },
+  FUNCTION_BAD_ANSWER: {
+    status: 502,
+    fault: 'function',
+    title: 'The function gave an answer that cannot be sent',
+  },
   FUNCTION_TIMEOUT: { status: 504, fault: 'function', title: 'The function did not answer in time' },
   // ours
   INTERNAL: { status: 500, fault: 'platform', title: 'Something went wrong on our side' },
@@ -93,5 +101,7 @@ export class AtelierError extends Error {
 /** Any thrown value as a catalogue error; what is not ours becomes INTERNAL with the original as its cause. */
 export function asAtelierError(thrown: unknown): AtelierError {
   if (thrown instanceof AtelierError) return thrown
-  return new AtelierError('INTERNAL', 'Something went wrong on our side; the log has the details.', { cause: thrown })
+  return new AtelierError('INTERNAL', 'Something went wrong on our side; the log has the details.', {
+    cause: thrown,
+  })
 }

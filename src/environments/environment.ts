@@ -1,4 +1,4 @@
-import type { Launch } from '../backends/backend.ts'
+import type { Launch } from '../backends/index.ts'
 
 /** How one language is run and built. Adding a language is adding a folder that exports one of these. */
 export interface Environment {
@@ -21,7 +21,12 @@ export interface Environment {
 }
 
 export type EnvironmentStatus =
-  | { readonly ready: true; readonly launch: Launch; readonly runtimeVersion: string; readonly revision: string }
+  | {
+      readonly ready: true
+      readonly launch: Launch
+      readonly runtimeVersion: string
+      readonly revision: string
+    }
   | { readonly ready: false; readonly reason: string }
 
 export interface BuildPlan {
@@ -40,5 +45,9 @@ export interface BuildStep {
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Extra read-only mounts (an npm outside /usr). */
-  readonly mounts?: readonly { readonly source: string; readonly target: string; readonly writable: boolean }[]
+  readonly mounts?: readonly {
+    readonly source: string
+    readonly target: string
+    readonly writable: boolean
+  }[]
 }

@@ -1,6 +1,6 @@
+import type { Sandbox } from '../backends/index.ts'
+import type { Link } from '../contracts/index.ts'
 import type { TableVersion } from '../core/index.ts'
-import type { Link } from '../contracts/contract.ts'
-import type { Sandbox } from '../backends/backend.ts'
 
 /** Instances: warm pools, specialise, lease, scale, idle, recycle. */
 export interface Pool {

@@ -5,13 +5,20 @@ export interface TelemetryReader {
   /** NOT_FOUND when it is not in this project, or no longer kept. */
   getInvocation(projectId: string, id: string): Promise<Invocation>
   /** Newest first. */
-  listInvocations(projectId: string, filter: InvocationFilter, page: { limit?: number; cursor?: string }): Promise<{ items: readonly Invocation[]; next?: string }>
+  listInvocations(
+    projectId: string,
+    filter: InvocationFilter,
+    page: { limit?: number; cursor?: string },
+  ): Promise<{ items: readonly Invocation[]; next?: string }>
   /** Oldest first within the page; the page is the newest `limit` lines that match. */
   listLogs(projectId: string, filter: LogFilter, limit: number): Promise<readonly LogLine[]>
   /** Every line from now on, until the returned function is called. A slow reader loses lines and is told so with a line of stream `platform`. */
   followLogs(projectId: string, filter: LogFilter, onLine: (line: LogLine) => void): () => void
   /** Sums per function and day (UTC) in [from, to). */
-  usage(projectId: string, filter: { functionId?: string; fromMs: number; toMs: number }): Promise<readonly UsageRow[]>
+  usage(
+    projectId: string,
+    filter: { functionId?: string; fromMs: number; toMs: number },
+  ): Promise<readonly UsageRow[]>
 }
 
 export interface InvocationFilter {
