@@ -1,0 +1,125 @@
+import { CONTROL_PORT_DEFAULT, ROUTER_PORT_DEFAULT, VERSIONS_KEPT_DEFAULT } from '../core/index.ts'
+
+/** How one setting is written: `--flag`, `ATELIER_FLAG`, or `flag:` in the file. */
+export interface ServerOption {
+  readonly name: string
+  readonly type: 'text' | 'integer' | 'boolean' | 'choice'
+  readonly choices?: readonly string[]
+  readonly min?: number
+  readonly max?: number
+  /** Shown and used; `undefined` when it is worked out (the description says how). */
+  readonly default: string | number | boolean | undefined
+  readonly description: string
+}
+
+/** Every setting of the server: the one list that validates, documents and prints them. */
+export const serverOptions = [
+  {
+    name: 'home',
+    type: 'text',
+    default: undefined,
+    description: 'Data directory. Without it: $XDG_DATA_HOME/atelier, else ~/.local/share/atelier.',
+  },
+  { name: 'host', type: 'text', default: '127.0.0.1', description: 'Address that API and router listen on.' },
+  {
+    name: 'port',
+    type: 'integer',
+    min: 0,
+    max: 65_535,
+    default: CONTROL_PORT_DEFAULT,
+    description: 'Port of the API; 0 takes a free one.',
+  },
+  {
+    name: 'router-port',
+    type: 'integer',
+    min: 0,
+    max: 65_535,
+    default: ROUTER_PORT_DEFAULT,
+    description: 'Port of the router, where functions answer; 0 takes a free one.',
+  },
+  {
+    name: 'router-url',
+    type: 'text',
+    default: undefined,
+    description:
+      'How the outside reaches the router; shown in the URLs of functions. Without it: host and port.',
+  },
+  {
+    name: 'isolation',
+    type: 'choice',
+    choices: ['auto', 'bubblewrap', 'unshare', 'none'],
+    default: 'auto',
+    description:
+      'How functions are kept apart. auto takes the best that this machine has, and refuses to start with none; ' +
+      '"none" runs functions as plain processes: only for code that you trust.',
+  },
+  {
+    name: 'warm-instances',
+    type: 'integer',
+    min: 0,
+    max: 100,
+    default: 2,
+    description: 'Generic instances kept ready for each environment.',
+  },
+  {
+    name: 'instances-max',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 500,
+    description: 'Instances on this machine at once.',
+  },
+  {
+    name: 'memory-mib-max',
+    type: 'integer',
+    min: 128,
+    max: 16_777_216,
+    default: undefined,
+    description: 'Memory that instances may reserve together. Without it: three quarters of the machine.',
+  },
+  {
+    name: 'versions-kept',
+    type: 'integer',
+    min: 1,
+    max: 1000,
+    default: VERSIONS_KEPT_DEFAULT,
+    description: 'Newest versions kept of each function, besides those that an alias names.',
+  },
+  {
+    name: 'record-days',
+    type: 'integer',
+    min: 1,
+    max: 3650,
+    default: 7,
+    description: 'Days that invocation records and logs are kept.',
+  },
+  {
+    name: 'package-mib-max',
+    type: 'integer',
+    min: 1,
+    max: 10_240,
+    default: 250,
+    description: 'Largest package that a deploy may send, compressed.',
+  },
+  {
+    name: 'trust-forwarded',
+    type: 'boolean',
+    default: false,
+    description: 'Believe X-Forwarded-* of clients. Only behind a proxy that sets them.',
+  },
+  {
+    name: 'drain-ms',
+    type: 'integer',
+    min: 0,
+    max: 3_600_000,
+    default: 30_000,
+    description: 'Longest time that a stopping server lets running calls finish.',
+  },
+  {
+    name: 'log-level',
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    description: "The server's own log, JSON lines on stderr.",
+  },
+] as const satisfies readonly ServerOption[]
