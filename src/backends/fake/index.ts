@@ -1,0 +1,1 @@
+export { FakeBackend, type FakeKnobs, FakeSandbox } from './backend.ts'
