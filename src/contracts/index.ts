@@ -1,1 +1,2 @@
 export * from './contract.ts'
+export { createFramesContract, framesContract } from './frames/contract.ts'

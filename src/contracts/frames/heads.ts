@@ -1,0 +1,84 @@
+/** The head texts of CALL and RESULT; see docs/frames.md, "A call". Pure. */
+import { AtelierError } from '../../core/index.ts'
+import type { CallHead } from '../contract.ts'
+
+export interface ResultHead {
+  readonly status: number
+  /** Name, value, …; hop-by-hop headers and `content-length` are gone. */
+  readonly headers: readonly string[]
+  /** What `content-length` said. */
+  readonly contentLength: number | undefined
+}
+
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** The head of a CALL. Throws INVALID_INPUT when a part of it holds a line break, which would forge a header. */
+export function callHeadText(head: CallHead): string {
+  let text = `${head.method} ${head.target}\n${head.id}\n${head.deadline}`
+  const headers = head.headers
+  for (let i = 0; i < headers.length; i += 2) text += `\n${headers[i]}: ${headers[i + 1]}`
+  if (head.webSocket) text += '\nupgrade: websocket'
+  if (countLineBreaks(text) !== 2 + headers.length / 2 + (head.webSocket ? 1 : 0)) {
+    throw new AtelierError('INVALID_INPUT', 'The target or a header of this call holds a line break.')
+  }
+  return text
+}
+
+function countLineBreaks(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++
+  return count
+}
+
+// A header value as RFC 9110 has it, read as Latin-1, line by line.
+const HEAD_TEXT = /^[\t\n\x20-\x7e\x80-\xff]*$/
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const STATUS = /^[2-5][0-9][0-9]$/
+
+/** Names that were found right before: `true` to pass on, `false` to drop. */
+const knownNames = new Map<string, boolean>()
+const KNOWN_NAMES_MAX = 1_000
+
+/** Reads the head of a RESULT that hostile code may have written; a string says what is wrong with it. */
+export function parseResultHead(text: string, webSocket: boolean): ResultHead | string {
+  if (!HEAD_TEXT.test(text)) return 'a head with characters that no header may hold'
+  let end = text.indexOf('\n')
+  const statusText = end === -1 ? text : text.slice(0, end)
+  if (!STATUS.test(statusText) && !(webSocket && statusText === '101')) {
+    return `the status ${JSON.stringify(statusText.slice(0, 20))}`
+  }
+  const headers: string[] = []
+  let contentLength: number | undefined
+  while (end !== -1) {
+    const start = end + 1
+    end = text.indexOf('\n', start)
+    const stop = end === -1 ? text.length : end
+    const colon = text.indexOf(':', start)
+    if (colon === -1 || colon >= stop) return 'a header line without a colon'
+    const name = text.slice(start, colon)
+    const value = text.slice(text.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1, stop)
+    if (name === 'content-length') {
+      if (!/^[0-9]{1,15}$/.test(value)) return 'a content-length that is not a number'
+      if (contentLength !== undefined && contentLength !== Number(value)) return 'two content-lengths'
+      contentLength = Number(value)
+      continue
+    }
+    let kept = knownNames.get(name)
+    if (kept === undefined) {
+      if (!HEADER_NAME.test(name)) return `the header name ${JSON.stringify(name.slice(0, 80))}`
+      kept = !HOP_BY_HOP.has(name)
+      if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(name, kept)
+    }
+    if (kept) headers.push(name, value)
+  }
+  return { status: Number(statusText), headers, contentLength }
+}
