@@ -11,6 +11,10 @@ export interface Builder {
   build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult>
   /** Host folder of a built bundle, unpacked; GONE when it is not here. */
   locate(bundleDigest: string): Promise<string>
+  /** The package again, as a tar archive in its canonical form; GONE when it is not here. */
+  read(packageDigest: string): Promise<Readable>
+  /** What the last build of this package printed, successful or not; empty when none is kept. */
+  readLog(packageDigest: string): Promise<string>
   /** Removes bundles and packages that nobody in `keep` names and that are older than `ageMs`. */
   collect(
     keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
@@ -31,6 +35,11 @@ export interface BuildRequest {
   readonly packageDigest: string
   readonly environment: string
   readonly entry: string | undefined
+  /**
+   * Builds share installed dependencies only within one scope (a project's id): install scripts are tenants' code, and what
+   * they leave behind must not reach another tenant. Without a scope a build shares nothing but itself.
+   */
+  readonly cacheScope?: string
   onEvent(event: BuildEvent): void
 }
 
