@@ -1,4 +1,6 @@
-import type { AtelierError, Invocation, LogLine, TableFunction } from '../core/index.ts'
+import type { AtelierError, TableFunction } from '../core/index.ts'
+
+export type { CallObserver } from '../telemetry/index.ts'
 
 /** The one way a function is called. Routers, triggers and dialects all come through here. */
 export interface Invoker {
@@ -47,10 +49,4 @@ export interface InvokeHandle {
   consumed(bytes: number): void
   /** The caller left. */
   cancel(): void
-}
-
-/** Where records and logs go. Called on a call's way: must only append to memory and return. */
-export interface CallObserver {
-  onInvocation(record: Invocation): void
-  onLog(line: LogLine): void
 }

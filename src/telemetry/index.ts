@@ -1,1 +1,1 @@
-export * from './telemetry.ts'
+export type * from './telemetry.ts'

@@ -1,5 +1,11 @@
 import type { Invocation, InvocationStatus, LogLine } from '../core/index.ts'
 
+/** Where records and logs go. Called on a call's way: must only append to memory and return. */
+export interface CallObserver {
+  onInvocation(record: Invocation): void
+  onLog(line: LogLine): void
+}
+
 /** What is remembered of calls, and read back by API and CLI. Writing is behind `CallObserver`, in batches. */
 export interface TelemetryReader {
   /** NOT_FOUND when it is not in this project, or no longer kept. */
