@@ -1,1 +1,3 @@
+export * from './restore.ts'
 export * from './store.ts'
+export type { Tables } from './tables.ts'

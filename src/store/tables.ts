@@ -1,3 +1,5 @@
-/** Every table by name; each subject describes its own in a file beside this one. */
-// oxlint-disable-next-line typescript/no-empty-object-type
-export interface Tables {}
+import type { ControlTables } from './tables/control.ts'
+import type { IdentityTables } from './tables/identity.ts'
+
+/** Every table by name; each subject describes its own in a file under `tables/`. */
+export interface Tables extends IdentityTables, ControlTables {}

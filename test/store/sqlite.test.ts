@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { openStore, restoreStore, type Store } from '../../src/store/index.ts'
+import { storeSuite } from '../suites/store.ts'
+
+const root = await mkdtemp(join(tmpdir(), 'atelier-store-'))
+after(() => rm(root, { recursive: true, force: true }))
+
+let counter = 0
+const freshPath = (): string => join(root, `${counter++}`, 'atelier.db')
+
+storeSuite('sqlite', async () => {
+  const url = `sqlite:${freshPath()}`
+  let store = await openStore({ url })
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      store = await openStore({ url })
+      return store
+    },
+    dispose: () => store.close(),
+  }
+})
+
+test('the database can be read by its owner alone', async () => {
+  const path = freshPath()
+  const store = await openStore({ url: path })
+  assert.equal((await stat(path)).mode & 0o777, 0o600)
+  await store.close()
+})
+
+test('a store that is open is refused to a second server, by pid', async () => {
+  const path = freshPath()
+  const store = await openStore({ url: path })
+  await assert.rejects(openStore({ url: path }), {
+    code: 'UNAVAILABLE',
+    message: new RegExp(`pid ${process.pid}`),
+  })
+  await store.close()
+  await (await openStore({ url: path })).close()
+})
+
+test('the store of a killed process opens with all it acknowledged, and that of a live one names its pid', async () => {
+  const path = freshPath()
+  const module = JSON.stringify(join(import.meta.dirname, '../../src/store/index.ts'))
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', writer(module, path)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+  while (said.split('\n').length < 200) await once(child.stdout, 'data')
+  await assert.rejects(openStore({ url: path }), {
+    code: 'UNAVAILABLE',
+    message: new RegExp(`pid ${child.pid}\\b`),
+  })
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  const acknowledged = Number(said.trimEnd().split('\n').at(-1))
+  assert.ok(acknowledged >= 199)
+  const store = await openStore({ url: path })
+  const rows = await store.db.selectFrom('locks').select('name').where('name', 'like', 'n%').execute()
+  // One more may be there whose acknowledgement was on its way.
+  assert.ok(rows.length === acknowledged || rows.length === acknowledged + 1, `${rows.length}`)
+  await store.close()
+})
+
+const writer = (module: string, path: string): string => `
+  import { writeSync } from 'node:fs'
+  const { openStore } = await import(${module})
+  const store = await openStore({ url: ${JSON.stringify(path)} })
+  for (let i = 1; ; i++) {
+    await store.transaction(tx => tx.insertInto('locks').values({ name: 'n' + i, taken: i }).execute())
+    writeSync(1, i + '\\n')
+  }`
+
+test('a store from a newer Atelier is refused and left alone', async () => {
+  const path = freshPath()
+  await (await openStore({ url: path })).close()
+  const database = new DatabaseSync(path)
+  database.exec(`insert into migrations values (9999, 'from the future')`)
+  database.close()
+  await assert.rejects(openStore({ url: path }), { code: 'INVALID_INPUT', message: /newer Atelier/ })
+  await assert.rejects(openStore({ url: path }), { code: 'INVALID_INPUT' }) // the lock was given back
+})
+
+test('a file that is no database is refused by name', async () => {
+  const path = join(root, 'no-database')
+  await writeFile(path, 'certainly not a database, and longer than its header would be'.repeat(50))
+  await assert.rejects(openStore({ url: path }), { code: 'INVALID_INPUT', message: /no-database/ })
+})
+
+test('an engine that is not there yet is refused by name', async () => {
+  await assert.rejects(openStore({ url: 'mysql://host/db' }), { code: 'INVALID_INPUT', message: /mysql/ })
+})
+
+test('a full store is STORAGE_FULL, keeps what it has, and works again with space', async () => {
+  const path = freshPath()
+  const full = await openStore({ url: path, sizeBytesMax: 400_000 })
+  let stored = 0
+  const fill = async (): Promise<void> => {
+    for (; ; stored++) await insertBig(full, stored)
+  }
+  await assert.rejects(fill(), { code: 'STORAGE_FULL' })
+  assert.ok(stored > 0)
+  await assert.rejects(insertBig(full, stored), { code: 'STORAGE_FULL' })
+  await full.db.deleteFrom('projects').where('id', '=', 'p0').execute()
+  await insertBig(full, stored)
+  await full.close()
+  const store = await openStore({ url: path })
+  const rows = await store.db.selectFrom('projects').select('id').execute()
+  assert.equal(rows.length, stored)
+  await store.close()
+})
+
+function insertBig(store: Store, n: number): Promise<unknown> {
+  return store.transaction(tx =>
+    tx
+      .insertInto('projects')
+      .values({
+        id: `p${n}`,
+        name: `p${n}`,
+        description: 'x'.repeat(20_000),
+        enabled: 1,
+        quota_json: '{}',
+        revision: 1,
+        created_at: 0,
+        updated_at: 0,
+      })
+      .execute(),
+  )
+}
+
+test('a backup taken while writing holds one moment, and restores to it', async () => {
+  const path = freshPath()
+  const store = await openStore({ url: path })
+  const stop = new AbortController()
+  let written = 0
+  const hundred = Promise.withResolvers<void>()
+  // Each transaction writes two rows that belong together.
+  const writing = (async () => {
+    while (!stop.signal.aborted) {
+      await store.transaction(async tx => {
+        await tx
+          .insertInto('locks')
+          .values({ name: `a${written}`, taken: 1 })
+          .execute()
+        await tx
+          .insertInto('locks')
+          .values({ name: `b${written}`, taken: 1 })
+          .execute()
+      })
+      if (++written === 100) hundred.resolve()
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  })()
+  await hundred.promise
+  const target = join(root, 'backup.db')
+  const before = written
+  await store.backup(target)
+  stop.abort()
+  await writing
+  await assert.rejects(store.backup(target), { code: 'INVALID_INPUT', message: /exists already/ })
+  await assert.rejects(restoreStore(target, path), { code: 'UNAVAILABLE', message: /in use/ })
+  await store.close()
+
+  await restoreStore(target, path)
+  const restored = await openStore({ url: path })
+  const names = (await restored.db.selectFrom('locks').select('name').execute()).map(row => row.name)
+  const count = (letter: string): number => names.filter(name => name.startsWith(letter)).length
+  assert.equal(count('a'), count('b'))
+  assert.ok(count('a') >= before && count('a') <= written)
+  await restored.close()
+  assert.ok((await readdir(join(path, '..'))).includes('atelier.db.replaced'))
+})
+
+test('a restore on a new machine makes the folder', async () => {
+  const store = await openStore({ url: freshPath() })
+  const backup = join(root, 'fresh.db')
+  await store.backup(backup)
+  await store.close()
+  const path = freshPath()
+  await restoreStore(backup, path)
+  await (await openStore({ url: path })).close()
+})
+
+test('a restore of something else leaves the store as it was', async () => {
+  const path = freshPath()
+  const store = await openStore({ url: path })
+  await store.db.insertInto('locks').values({ name: 'mine', taken: 1 }).execute()
+  await store.close()
+  const other = join(root, 'other.db')
+  const database = new DatabaseSync(other)
+  database.exec('create table t (a)')
+  database.close()
+  await assert.rejects(restoreStore(other, path), { code: 'INVALID_INPUT', message: /not a backup/ })
+  await assert.rejects(restoreStore(join(root, 'missing.db'), path), { code: 'INVALID_INPUT' })
+  const again = await openStore({ url: path })
+  const row = await again.db.selectFrom('locks').select('taken').where('name', '=', 'mine').executeTakeFirst()
+  assert.equal(row?.taken, 1)
+  await again.close()
+})
+
+test('a restore takes the place of a damaged store with a log beside it', async () => {
+  const path = freshPath()
+  const store = await openStore({ url: path })
+  await store.db.insertInto('locks').values({ name: 'saved', taken: 1 }).execute()
+  const backup = join(root, 'good.db')
+  await store.backup(backup)
+  await store.close()
+  await writeFile(path, 'damaged')
+  await writeFile(`${path}-wal`, 'damaged')
+  await restoreStore(backup, path)
+  const again = await openStore({ url: path })
+  const row = await again.db
+    .selectFrom('locks')
+    .select('taken')
+    .where('name', '=', 'saved')
+    .executeTakeFirst()
+  assert.equal(row?.taken, 1)
+  await again.close()
+})
