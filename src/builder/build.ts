@@ -9,6 +9,8 @@ export interface Builder {
   receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage>
   /** Makes the bundle, or finds it in the cache. Rejects with BUILD_FAILED carrying the tail of the log. */
   build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult>
+  /** The package as an archive, for download; GONE when it is not here. */
+  openPackage(digest: string): Promise<Readable>
   /** Host folder of a built bundle, unpacked; GONE when it is not here. */
   locate(bundleDigest: string): Promise<string>
   /** The package again, as a tar archive in its canonical form; GONE when it is not here. */
