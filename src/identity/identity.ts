@@ -12,19 +12,52 @@ export interface IdentityProvider {
   cached(token: string): Principal | undefined
 }
 
-/** The provider that keeps users in our own store. Every method but `login` needs an operator or the user itself. */
+/** The provider that keeps users in our own store. Managing users and grants needs an operator: else FORBIDDEN. */
 export interface EmbeddedIdentity extends IdentityProvider {
-  /** A token for a user in one project. Rejects with UNAUTHENTICATED without telling which part was wrong. */
-  login(input: { user: string; password: string; project?: string; ttlMs?: number }): Promise<IssuedToken>
+  /**
+   * Makes project `default` and user `admin` with a random password when there is no user yet. `save` gets the login
+   * before anything is stored: a crash in between leaves a file to overwrite, not a platform that nobody can enter.
+   * Resolves with whether it was the first start.
+   */
+  bootstrap(save: (login: FirstLogin) => Promise<void>): Promise<boolean>
+  /**
+   * A token for a user in one project (default: `default`, else the first by name). Rejects with UNAUTHENTICATED without
+   * telling which part was wrong, and with TOO_MANY_REQUESTS after failures in a row.
+   */
+  login(input: LoginInput): Promise<IssuedToken>
   revoke(token: string): Promise<void>
+  /** The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. */
+  principalFor(principal: Principal, project: string): Promise<Principal>
+  /** Forgets what is cached of a project that was changed or deleted. */
+  forgetProject(projectId: string): void
 
   createUser(by: Principal, input: { name: string; password: string }): Promise<User>
+  getUser(by: Principal, name: string): Promise<User>
   listUsers(by: Principal): Promise<readonly User[]>
+  /** With all its grants and tokens. CONFLICT for the last operator. */
   deleteUser(by: Principal, name: string): Promise<void>
+  /** Ends every session of the user. Everybody may set their own. */
   setPassword(by: Principal, name: string, password: string): Promise<void>
-  grant(by: Principal, input: { user: string; project: string; role: Role }): Promise<void>
-  ungrant(by: Principal, input: { user: string; project: string; role: Role }): Promise<void>
+  grant(by: Principal, input: Grant): Promise<void>
+  /** CONFLICT when it would leave the platform without an operator. */
+  ungrant(by: Principal, input: Grant): Promise<void>
   listGrants(by: Principal, project: string): Promise<readonly Grant[]>
+}
+
+export interface FirstLogin {
+  readonly user: string
+  readonly password: string
+  readonly project: string
+}
+
+export interface LoginInput {
+  readonly user: string
+  readonly password: string
+  readonly project?: string
+  /** How long the token lives, a minute to a year. @default 24 hours */
+  readonly ttlMs?: number
+  /** Where the caller is, for the throttle: one address's failures then do not keep others out. */
+  readonly client?: string
 }
 
 export interface User {

@@ -1,1 +1,2 @@
+export { createEmbeddedIdentity } from './embedded.ts'
 export * from './identity.ts'

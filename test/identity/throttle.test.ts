@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { delayAfter, Throttle } from '../../src/identity/throttle.ts'
+
+const policy = { failuresFree: 3, delayMsMax: 60_000 }
+
+test('the first failures are free, then the wait doubles up to its limit', () => {
+  const delays = Array.from({ length: 12 }, (_, count) => delayAfter(count, policy))
+  assert.deepEqual(delays, [0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000])
+})
+
+test('a key waits out its delay, one key does not slow another, and success clears it', () => {
+  const throttle = new Throttle(policy)
+  for (let i = 0; i < 4; i++) throttle.begin('a', 1_000)
+  assert.equal(throttle.waitMs('a', 1_000), 2_000)
+  assert.equal(throttle.waitMs('a', 2_500), 500)
+  assert.equal(throttle.waitMs('a', 3_000), 0)
+  assert.equal(throttle.waitMs('b', 1_000), 0)
+  throttle.succeed('a')
+  assert.equal(throttle.waitMs('a', 1_000), 0)
+})
+
+test('a quarter of an hour without a failure is forgiven', () => {
+  const throttle = new Throttle(policy)
+  for (let i = 0; i < 30; i++) throttle.begin('a', 0)
+  assert.equal(throttle.waitMs('a', 15 * 60_000 + 1), 0)
+  throttle.begin('a', 15 * 60_000 + 1)
+  assert.equal(throttle.waitMs('a', 15 * 60_000 + 1), 0)
+})
+
+test('no wait is ever longer than the limit, however many failures there were', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 5_000 }), fc.nat({ max: 1_000_000 }), (count, delayMsMax) => {
+      const delay = delayAfter(count, { failuresFree: 3, delayMsMax })
+      return delay >= 0 && delay <= delayMsMax
+    }),
+  )
+})
