@@ -1,4 +1,4 @@
-import { duplexPair, PassThrough, type Duplex } from 'node:stream'
+import { type Duplex, duplexPair, PassThrough } from 'node:stream'
 import { AtelierError, type Clock, systemClock } from '../../core/index.ts'
 import type {
   Backend,
