@@ -1,0 +1,139 @@
+import { AtelierError } from '../core/index.ts'
+import { type FieldKind, fieldOf } from './field-kinds.ts'
+import type { RequestHead } from './front.ts'
+
+/**
+ * What the router needs of a request's header fields, and what of them the function may see. Hop-by-hop fields, those
+ * that `Connection` lists, and names that only the platform may say are gone; see `field-kinds.ts`.
+ */
+export class RequestFields {
+  /** Name, value, …; lower-case names. Without host, credentials and forwarding fields, which `seal` adds. */
+  readonly passed: string[] = []
+  host: string | undefined
+  origin: string | undefined
+  authorization: string | undefined
+  authToken: string | undefined
+  traceparent: string | undefined
+  /** Worth something only beside the traceparent it came with. */
+  tracestate: string | undefined
+  /** Of a CORS preflight. */
+  requestedMethod: string | undefined
+  requestedHeaders: string | undefined
+  webSocketProtocols: string | undefined
+  readonly #forwarded: Partial<Record<ForwardedField, string>> = {}
+  #listed: Set<string> | undefined
+
+  /** Throws INVALID_INPUT for what is said twice and must not be, NOT_IMPLEMENTED for an unknown transfer coding. */
+  constructor(rawHeaders: readonly string[]) {
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const field = fieldOf(rawHeaders[i]!)
+      const value = rawHeaders[i + 1]!
+      if (field.kind === 'pass') this.passed.push(field.name, value)
+      else this.#take(field.kind, field.name, value)
+    }
+    if (this.#listed) this.#removeListed(this.#listed)
+  }
+
+  /** The complete fields for the function. `host` and `remoteAddress` are what this request really came by. */
+  seal(head: RequestHead, host: string, trustForwarded: boolean): string[] {
+    const fields = this.passed
+    const before = trustForwarded ? this.#forwarded : NOTHING
+    const address = head.remoteAddress
+    const node = address.includes(':') ? `"[${address}]"` : address
+    const forwarded = `for=${node};host="${host}";proto=http`
+    const chain = before['x-forwarded-for']
+    fields.push(
+      'host',
+      host,
+      'x-forwarded-for',
+      chain === undefined ? address : `${chain}, ${address}`,
+      'x-forwarded-proto',
+      before['x-forwarded-proto'] ?? 'http',
+      'x-forwarded-host',
+      before['x-forwarded-host'] ?? host,
+      'forwarded',
+      before.forwarded === undefined ? forwarded : `${before.forwarded}, ${forwarded}`,
+    )
+    if (this.authorization !== undefined) fields.push('authorization', this.authorization)
+    if (this.authToken !== undefined) fields.push('x-auth-token', this.authToken)
+    if (this.origin !== undefined) fields.push('origin', this.origin)
+    if (this.requestedMethod !== undefined) fields.push('access-control-request-method', this.requestedMethod)
+    if (this.requestedHeaders !== undefined) fields.push('access-control-request-headers', this.requestedHeaders)
+    if (this.webSocketProtocols !== undefined) fields.push('sec-websocket-protocol', this.webSocketProtocols)
+    return fields
+  }
+
+  #take(kind: Exclude<FieldKind, 'pass'>, name: string, value: string): void {
+    switch (kind) {
+      case 'drop':
+        return
+      case 'host':
+        this.host = once(this.host, name, value)
+        return
+      case 'origin':
+        this.origin = once(this.origin, name, value)
+        return
+      case 'authorization':
+        this.authorization = once(this.authorization, name, value)
+        return
+      case 'auth-token':
+        this.authToken = once(this.authToken, name, value)
+        return
+      case 'traceparent':
+        // Said twice is not well formed (W3C Trace Context, 3.2), and so begins anew.
+        this.traceparent = join(this.traceparent, value)
+        return
+      case 'tracestate':
+        this.tracestate = join(this.tracestate, value)
+        return
+      case 'requested-method':
+        this.requestedMethod = once(this.requestedMethod, name, value)
+        return
+      case 'requested-headers':
+        this.requestedHeaders = join(this.requestedHeaders, value)
+        return
+      case 'websocket-protocol':
+        this.webSocketProtocols = join(this.webSocketProtocols, value)
+        return
+      case 'forwarded':
+        if (isForwardedField(name)) this.#forwarded[name] = join(this.#forwarded[name], value)
+        return
+      case 'transfer-encoding':
+        // The front has taken "chunked" off; any other coding would reach the function unnamed.
+        if (value.toLowerCase() !== 'chunked')
+          throw new AtelierError('NOT_IMPLEMENTED', 'Only the transfer coding "chunked" is understood; use Content-Encoding.')
+        return
+      case 'connection':
+        if (!COMMON_CONNECTION.test(value)) this.#list(value)
+        return
+    }
+  }
+
+  #list(value: string): void {
+    this.#listed ??= new Set()
+    for (const token of value.split(',')) this.#listed.add(token.trim().toLowerCase())
+  }
+
+  #removeListed(listed: ReadonlySet<string>): void {
+    const kept = this.passed.filter((_, i) => !listed.has(this.passed[i & ~1]!))
+    this.passed.length = 0
+    this.passed.push(...kept)
+  }
+}
+
+type ForwardedField = 'x-forwarded-for' | 'x-forwarded-proto' | 'x-forwarded-host' | 'forwarded'
+const NOTHING: Partial<Record<ForwardedField, string>> = {}
+const COMMON_CONNECTION = /^(?:keep-alive|close|upgrade|keep-alive, upgrade)$/i
+
+function isForwardedField(name: string): name is ForwardedField {
+  return name === 'x-forwarded-for' || name === 'x-forwarded-proto' || name === 'x-forwarded-host' || name === 'forwarded'
+}
+
+function join(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`
+}
+
+function once(before: string | undefined, name: string, value: string): string {
+  if (before === undefined) return value
+  throw new AtelierError('INVALID_INPUT', `The header "${name}" was sent more than once; send it once.`)
+}
