@@ -38,7 +38,11 @@ const catalogue = {
   HEADERS_TOO_LARGE: { status: 431, fault: 'caller', title: 'The header fields are too large' },
   CANCELLED: { status: 499, fault: 'caller', title: 'The caller left' },
   NOT_IMPLEMENTED: { status: 501, fault: 'caller', title: 'This is not spoken here' },
-  HTTP_VERSION_UNSUPPORTED: { status: 505, fault: 'caller', title: 'This version of HTTP is not spoken here' },
+  HTTP_VERSION_UNSUPPORTED: {
+    status: 505,
+    fault: 'caller',
+    title: 'This version of HTTP is not spoken here',
+  },
   // the function's
   FUNCTION_FAILED: { status: 500, fault: 'function', title: 'The function failed' },
   FUNCTION_LOAD_FAILED: { status: 500, fault: 'function', title: 'The function could not be loaded' },

@@ -36,19 +36,23 @@ export function parsePattern(path: string): PathPattern {
   const parts = path.slice(1).split('/')
   const prefix = parts.at(-1) === '*'
   if (prefix) parts.pop()
-  if (parts.length > PATTERN_SEGMENTS_MAX) throw wrong(path, `it has more than ${PATTERN_SEGMENTS_MAX} segments`)
+  if (parts.length > PATTERN_SEGMENTS_MAX)
+    throw wrong(path, `it has more than ${PATTERN_SEGMENTS_MAX} segments`)
   const parameters: string[] = []
   const segments = parts.map(part => {
     const name = PARAMETER.exec(part)?.[1]
     if (name !== undefined) {
-      if (parameters.some(other => other.toLowerCase() === name.toLowerCase())) throw wrong(path, `it has the parameter {${name}} twice`)
+      if (parameters.some(other => other.toLowerCase() === name.toLowerCase()))
+        throw wrong(path, `it has the parameter {${name}} twice`)
       parameters.push(name)
       return null
     }
-    if (/[{}]/.test(part)) throw wrong(path, 'a parameter is a whole segment, {name}, of letters, digits, "-" and "_"')
+    if (/[{}]/.test(part))
+      throw wrong(path, 'a parameter is a whole segment, {name}, of letters, digits, "-" and "_"')
     if (part.includes('*')) throw wrong(path, '"*" may only be the last segment')
     const literal = part === '' ? '' : canonicalPath(`/${part}`)?.slice(1)
-    if (literal === undefined || /[?#]/.test(part)) throw wrong(path, `the segment ${JSON.stringify(part)} cannot stand in a URL`)
+    if (literal === undefined || /[?#]/.test(part))
+      throw wrong(path, `the segment ${JSON.stringify(part)} cannot stand in a URL`)
     return literal
   })
   if (segments.length > 1 && segments[0] === '') throw wrong(path, 'it must not begin with "//"')

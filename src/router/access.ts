@@ -1,5 +1,5 @@
 import { AtelierError, type Principal, type TableFunction } from '../core/index.ts'
-import { may } from '../identity/identity.ts'
+import { may } from '../identity/index.ts'
 import type { RequestFields } from './fields.ts'
 import { notFound } from './resolve.ts'
 
@@ -29,7 +29,10 @@ export function checkAccess(principal: Principal, target: TableFunction): void {
   if (principal.roles.includes('admin')) return
   if (principal.projectId !== target.projectId) throw notFound()
   if (!may(principal, 'invoke'))
-    throw new AtelierError('FORBIDDEN', `The roles of ${principal.userName} do not allow to invoke; "member" does.`)
+    throw new AtelierError(
+      'FORBIDDEN',
+      `The roles of ${principal.userName} do not allow to invoke; "member" does.`,
+    )
 }
 
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i

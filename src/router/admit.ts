@@ -29,11 +29,16 @@ export function locate(plane: Plane, { target, head }: Reading, method = head.me
  * Checks who calls a private function: `undefined` when it may go on at once (public, or a cached token), else a
  * promise. Throws, or rejects with, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND or UNAVAILABLE.
  */
-export function authorise(plane: Plane, resolved: Resolved, fields: RequestFields): Promise<void> | undefined {
+export function authorise(
+  plane: Plane,
+  resolved: Resolved,
+  fields: RequestFields,
+): Promise<void> | undefined {
   if (!resolved.isPrivate) return undefined
   const token = takeToken(fields)
   const cached = plane.identity.cached(token)
-  if (!cached) return plane.identity.authenticate(token).then((who: Principal) => checkAccess(who, resolved.function))
+  if (!cached)
+    return plane.identity.authenticate(token).then((who: Principal) => checkAccess(who, resolved.function))
   checkAccess(cached, resolved.function)
   return undefined
 }
@@ -50,7 +55,8 @@ export function outgoing(plane: Plane, resolved: Resolved, { head, fields, targe
   const traceparent = traceparentOf(fields.traceparent)
   const headers = fields.seal(head, target.host, plane.trustForwarded)
   headers.push('traceparent', traceparent)
-  if (fields.tracestate !== undefined && traceparent === fields.traceparent) headers.push('tracestate', fields.tracestate)
+  if (fields.tracestate !== undefined && traceparent === fields.traceparent)
+    headers.push('tracestate', fields.tracestate)
   for (let i = 0; i < resolved.parameters.length; i++)
     headers.push(PARAMETER_FIELD + resolved.parameters[i]!.toLowerCase(), resolved.values[i]!)
   return { method: head.method, path: resolved.path + target.query, headers, traceparent }

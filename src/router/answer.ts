@@ -7,7 +7,8 @@ export interface AnswerHead {
 
 /** Reads the head; a string says what is wrong with it. `ownsCors`: the trigger speaks for the function. */
 export function readAnswer(status: number, raw: readonly string[], ownsCors: boolean): AnswerHead | string {
-  if (!Number.isInteger(status) || status < 200 || status > 599) return `the status ${status} is not between 200 and 599`
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    return `the status ${status} is not between 200 and 599`
   const headers: string[] = []
   let declared: number | undefined
   let listed: Set<string> | undefined

@@ -8,13 +8,18 @@ export function corsFields(cors: Cors, origin: string | undefined): string[] {
   if (allowed === undefined) return fields
   fields.push('access-control-allow-origin', allowed)
   if (cors.credentials && allowed !== '*') fields.push('access-control-allow-credentials', 'true')
-  if (cors.exposeHeaders.length > 0) fields.push('access-control-expose-headers', cors.exposeHeaders.join(', '))
+  if (cors.exposeHeaders.length > 0)
+    fields.push('access-control-expose-headers', cors.exposeHeaders.join(', '))
   return fields
 }
 
 /** The answer to a preflight, without a function. For an origin that may not, it allows nothing. */
-export function preflightFields(trigger: HttpTrigger & { cors: Cors }, origin: string, requestedHeaders: string | undefined): string[] {
-  const { cors } = trigger
+export function preflightFields(
+  trigger: HttpTrigger,
+  cors: Cors,
+  origin: string,
+  requestedHeaders: string | undefined,
+): string[] {
   const allowed = allowedOrigin(cors, origin)
   const fields = ['vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers']
   if (allowed === undefined) return fields
@@ -37,6 +42,10 @@ const ANY_METHOD = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 
 function allowedOrigin(cors: Cors, origin: string | undefined): string | undefined {
   // Credentials with any origin would open the function to every page in the user's browser, so "*" stays "*".
-  if (cors.origins.includes('*') && !(cors.credentials && origin !== undefined && cors.origins.includes(origin))) return '*'
+  if (
+    cors.origins.includes('*') &&
+    !(cors.credentials && origin !== undefined && cors.origins.includes(origin))
+  )
+    return '*'
   return origin !== undefined && cors.origins.includes(origin) ? origin : undefined
 }

@@ -58,7 +58,8 @@ export class RequestFields {
     if (this.authToken !== undefined) fields.push('x-auth-token', this.authToken)
     if (this.origin !== undefined) fields.push('origin', this.origin)
     if (this.requestedMethod !== undefined) fields.push('access-control-request-method', this.requestedMethod)
-    if (this.requestedHeaders !== undefined) fields.push('access-control-request-headers', this.requestedHeaders)
+    if (this.requestedHeaders !== undefined)
+      fields.push('access-control-request-headers', this.requestedHeaders)
     if (this.webSocketProtocols !== undefined) fields.push('sec-websocket-protocol', this.webSocketProtocols)
     return fields
   }
@@ -101,7 +102,10 @@ export class RequestFields {
       case 'transfer-encoding':
         // The front has taken "chunked" off; any other coding would reach the function unnamed.
         if (value.toLowerCase() !== 'chunked')
-          throw new AtelierError('NOT_IMPLEMENTED', 'Only the transfer coding "chunked" is understood; use Content-Encoding.')
+          throw new AtelierError(
+            'NOT_IMPLEMENTED',
+            'Only the transfer coding "chunked" is understood; use Content-Encoding.',
+          )
         return
       case 'connection':
         if (!COMMON_CONNECTION.test(value)) this.#list(value)
@@ -126,7 +130,12 @@ const NOTHING: Partial<Record<ForwardedField, string>> = {}
 const COMMON_CONNECTION = /^(?:keep-alive|close|upgrade|keep-alive, upgrade)$/i
 
 function isForwardedField(name: string): name is ForwardedField {
-  return name === 'x-forwarded-for' || name === 'x-forwarded-proto' || name === 'x-forwarded-host' || name === 'forwarded'
+  return (
+    name === 'x-forwarded-for' ||
+    name === 'x-forwarded-proto' ||
+    name === 'x-forwarded-host' ||
+    name === 'forwarded'
+  )
 }
 
 function join(before: string | undefined, value: string): string {

@@ -21,10 +21,15 @@ export function readHandshake({ rawHeaders }: Upgrade): Handshake {
     else if (name === 'sec-websocket-version') version = value
     else if (name === 'sec-websocket-protocol') protocols.push(...value.split(',').map(item => item.trim()))
   }
-  if (version !== '13') throw new AtelierError('INVALID_INPUT', 'The WebSocket handshake must be of version 13.')
-  if (key === undefined || !KEY.test(key)) throw new AtelierError('INVALID_INPUT', 'The WebSocket handshake has no valid key.')
+  if (version !== '13')
+    throw new AtelierError('INVALID_INPUT', 'The WebSocket handshake must be of version 13.')
+  if (key === undefined || !KEY.test(key))
+    throw new AtelierError('INVALID_INPUT', 'The WebSocket handshake has no valid key.')
   if (!protocols.every(name => TOKEN.test(name)) || new Set(protocols).size !== protocols.length)
-    throw new AtelierError('INVALID_INPUT', 'The WebSocket handshake offers sub-protocols that are not distinct tokens.')
+    throw new AtelierError(
+      'INVALID_INPUT',
+      'The WebSocket handshake offers sub-protocols that are not distinct tokens.',
+    )
   return { key, protocols }
 }
 
@@ -76,7 +81,10 @@ export class SocketHost {
       },
     } as unknown as HandshakeRequest
     if (protocol !== undefined) chosen.set(request, protocol)
-    extras.set(request, headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : [])))
+    extras.set(
+      request,
+      headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : [])),
+    )
     this.#server.handleUpgrade(request, socket, rest, opened)
     this.#cancelPing ??= this.#clock.after(this.#pingMs, this.#ping)
   }

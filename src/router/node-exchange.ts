@@ -28,7 +28,13 @@ export class NodeExchange implements Exchange {
   #expectsContinue: boolean
   #isOver = false
 
-  constructor(home: ExchangeHome, watched: Watched, request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
+  constructor(
+    home: ExchangeHome,
+    watched: Watched,
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+  ) {
     this.#home = home
     this.watched = watched
     this.#request = request

@@ -43,7 +43,10 @@ class NodeFront implements Front, ExchangeHome {
     server.on('request', (request, response) => this.#begin(request, response, false))
     server.on('checkContinue', (request, response) => this.#begin(request, response, true))
     server.on('checkExpectation', (request: IncomingMessage) =>
-      this.#refuse(request.socket, new AtelierError('EXPECTATION_FAILED', 'Only the expectation 100-continue can be met.')),
+      this.#refuse(
+        request.socket,
+        new AtelierError('EXPECTATION_FAILED', 'Only the expectation 100-continue can be met.'),
+      ),
     )
     server.on('connect', (_request, socket) =>
       this.#refuse(socket, new AtelierError('NOT_IMPLEMENTED', 'The method CONNECT is not spoken here.')),
@@ -88,7 +91,11 @@ class NodeFront implements Front, ExchangeHome {
   }
 
   stalled(exchange: NodeExchange): void {
-    this.#breakIn(exchange.watched, exchange, new AtelierError('REQUEST_TIMEOUT', 'The body did not arrive in time.'))
+    this.#breakIn(
+      exchange.watched,
+      exchange,
+      new AtelierError('REQUEST_TIMEOUT', 'The body did not arrive in time.'),
+    )
   }
 
   #begin(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
@@ -113,7 +120,14 @@ class NodeFront implements Front, ExchangeHome {
     const { method, url, rawHeaders } = request
     const remoteAddress = this.watch.of(request.socket)?.address ?? ''
     this.watch.release(request.socket)
-    this.#options.handler.onUpgrade({ method: method!, target: url!, rawHeaders, remoteAddress, socket, rest })
+    this.#options.handler.onUpgrade({
+      method: method!,
+      target: url!,
+      rawHeaders,
+      remoteAddress,
+      socket,
+      rest,
+    })
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -148,18 +162,27 @@ function isWebSocket(request: IncomingMessage): boolean {
 /** What `node:http` lets through and we do not. */
 function refusalOf(request: IncomingMessage, limits: RouterLimits): AtelierError | undefined {
   if (request.url!.length > limits.targetBytesMax)
-    return new AtelierError('URI_TOO_LONG', `The address is longer than the ${limits.targetBytesMax} bytes taken here.`)
+    return new AtelierError(
+      'URI_TOO_LONG',
+      `The address is longer than the ${limits.targetBytesMax} bytes taken here.`,
+    )
   if (request.rawHeaders.length > limits.headersMax * 2)
-    return new AtelierError('HEADERS_TOO_LARGE', `There are more than the ${limits.headersMax} header fields taken here.`)
+    return new AtelierError(
+      'HEADERS_TOO_LARGE',
+      `There are more than the ${limits.headersMax} header fields taken here.`,
+    )
   if (request.httpVersionMajor !== 1)
     return new AtelierError('HTTP_VERSION_UNSUPPORTED', 'Only HTTP/1.0 and HTTP/1.1 are spoken here.')
   return undefined
 }
 
 function protocolError(error: NodeJS.ErrnoException, limits: RouterLimits): AtelierError {
-  switch (error.code) {
+  switch (error.code ?? '') {
     case 'HPE_HEADER_OVERFLOW':
-      return new AtelierError('HEADERS_TOO_LARGE', `The head is larger than the ${limits.headBytesMax} bytes taken here.`)
+      return new AtelierError(
+        'HEADERS_TOO_LARGE',
+        `The head is larger than the ${limits.headBytesMax} bytes taken here.`,
+      )
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return new AtelierError('BODY_TOO_LARGE', 'The chunk extensions are larger than what is taken here.')
     case 'ERR_HTTP_REQUEST_TIMEOUT':

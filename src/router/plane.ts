@@ -1,6 +1,6 @@
 import type { AtelierError, Clock, FunctionTable } from '../core/index.ts'
-import type { IdentityProvider } from '../identity/identity.ts'
-import type { Invoker } from '../invoker/call.ts'
+import type { IdentityProvider } from '../identity/index.ts'
+import type { Invoker } from '../invoker/index.ts'
 import type { RouterLimits } from './limits.ts'
 import type { RouteIndex } from './match.ts'
 
@@ -68,5 +68,6 @@ export class Flusher {
 
 /** Our own failures are logged with their cause; the caller's and the function's have their records. */
 export function logPlatformFault(log: RouterLog, error: AtelierError, invocationId: string): void {
-  if (error.fault === 'platform') log.error({ invocationId, code: error.code, err: error.cause ?? error }, error.message)
+  if (error.fault === 'platform')
+    log.error({ invocationId, code: error.code, err: error.cause ?? error }, error.message)
 }

@@ -22,7 +22,13 @@ export interface Resolved {
  * A trigger comes before `/{project}/{app}/{function}`, except where that names an existing function of another
  * project than the trigger's: nobody's route takes over a neighbour's functions.
  */
-export function resolve(table: FunctionTable, index: RouteIndex, host: string, method: string, path: string): Resolved {
+export function resolve(
+  table: FunctionTable,
+  index: RouteIndex,
+  host: string,
+  method: string,
+  path: string,
+): Resolved {
   const found = index.size > 0 ? index.find(host, method, path) : undefined
   if (found && 'route' in found) {
     const { trigger } = found.route
@@ -49,7 +55,10 @@ export class MethodNotAllowed extends AtelierError {
 
 /** The one answer for what is not there and for what another project keeps to itself. */
 export function notFound(): AtelierError {
-  return new AtelierError('NOT_FOUND', 'No function answers here. Check the address, or list routes with "atelier trigger list".')
+  return new AtelierError(
+    'NOT_FOUND',
+    'No function answers here. Check the address, or list routes with "atelier trigger list".',
+  )
 }
 
 function byTrigger(table: FunctionTable, found: Matched, path: string): Resolved | undefined {

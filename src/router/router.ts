@@ -1,6 +1,6 @@
 import type { Clock, FunctionTable, TableChange } from '../core/index.ts'
-import type { IdentityProvider } from '../identity/identity.ts'
-import type { Invoker } from '../invoker/call.ts'
+import type { IdentityProvider } from '../identity/index.ts'
+import type { Invoker } from '../invoker/index.ts'
 import { Call } from './call.ts'
 import type { CreateFront, Front } from './front.ts'
 import { SocketHost } from './handshake.ts'
@@ -43,13 +43,33 @@ class LiveRouter implements Router {
   readonly #sockets: SocketHost
   readonly #unsubscribe: () => void
 
-  constructor({ table, invoker, identity, log, clock, limits: overrides, trustForwarded = false, front = createNodeFront }: RouterOptions) {
+  constructor({
+    table,
+    invoker,
+    identity,
+    log,
+    clock,
+    limits: overrides,
+    trustForwarded = false,
+    front = createNodeFront,
+  }: RouterOptions) {
     const limits = { ...ROUTER_LIMITS_DEFAULT, ...overrides }
     const index = new RouteIndex()
     const sockets = new SocketHost(clock, limits)
     const counters = newCounters(() => this.#front.connectionsOpen)
     const flusher = new Flusher()
-    const plane: Plane = { table, index, invoker, identity, log, limits, clock, trustForwarded, counters, flusher }
+    const plane: Plane = {
+      table,
+      index,
+      invoker,
+      identity,
+      log,
+      limits,
+      clock,
+      trustForwarded,
+      counters,
+      flusher,
+    }
     this.counters = counters
     this.#sockets = sockets
     this.#front = front({
@@ -65,7 +85,11 @@ class LiveRouter implements Router {
       },
     })
     const triggers = [...table.triggers.values()]
-    applyChanges(index, triggers.map(value => ({ kind: 'trigger', id: value.id, value })), log)
+    applyChanges(
+      index,
+      triggers.map(value => ({ kind: 'trigger', id: value.id, value })),
+      log,
+    )
     this.#unsubscribe = table.subscribe(changes => applyChanges(index, changes, log))
   }
 
@@ -94,7 +118,10 @@ function applyChanges(index: RouteIndex, changes: readonly TableChange[], log: R
       else index.delete(change.id)
     } catch (error) {
       // The control plane checks paths; one bad row from elsewhere must not keep the other routes away.
-      log.error({ trigger: change.id, err: error }, 'A trigger with a path that cannot be routed was left out.')
+      log.error(
+        { trigger: change.id, err: error },
+        'A trigger with a path that cannot be routed was left out.',
+      )
     }
   }
 }

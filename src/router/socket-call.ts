@@ -1,14 +1,15 @@
 import type { WebSocket } from 'ws'
 import { AtelierError, asAtelierError, newId } from '../core/index.ts'
-import type { InvokeHandle, InvokeSink } from '../invoker/call.ts'
+import type { InvokeHandle, InvokeSink } from '../invoker/index.ts'
 import { authorise, locate, outgoing, type Reading, read } from './admit.ts'
 import { readAnswer } from './answer.ts'
-import { closePayload, closeOf } from './close-codes.ts'
+import { closeOf, closePayload } from './close-codes.ts'
 import { originMayConnect } from './cors.ts'
 import type { Upgrade } from './front.ts'
 import { type Handshake, readHandshake, type SocketHost } from './handshake.ts'
 import { logPlatformFault, type Plane } from './plane.ts'
 import { INVOCATION_FIELD, problemOf } from './problem.ts'
+import { badAnswer } from './reply.ts'
 import type { Resolved } from './resolve.ts'
 import { endWith } from './wire.ts'
 
@@ -49,9 +50,16 @@ export class SocketCall implements InvokeSink {
       this.#handshake = readHandshake(this.#upgrade)
       const resolved = locate(this.#plane, reading)
       if (!originMayConnect(resolved.trigger?.cors, reading.fields.origin))
-        throw new AtelierError('FORBIDDEN', `Pages of ${reading.fields.origin} may not open a WebSocket here.`)
+        throw new AtelierError(
+          'FORBIDDEN',
+          `Pages of ${reading.fields.origin} may not open a WebSocket here.`,
+        )
       const waiting = authorise(this.#plane, resolved, reading.fields)
-      if (waiting) waiting.then(() => this.#invoke(resolved, reading), error => this.onFail(asAtelierError(error)))
+      if (waiting)
+        waiting.then(
+          () => this.#invoke(resolved, reading),
+          error => this.onFail(asAtelierError(error)),
+        )
       else this.#invoke(resolved, reading)
     } catch (error) {
       this.onFail(asAtelierError(error))
@@ -61,7 +69,8 @@ export class SocketCall implements InvokeSink {
   /** Asks the client to leave: the server is going away. */
   goAway(): void {
     if (this.#socket) this.#socket.close(1001, 'the server is going away')
-    else this.onFail(new AtelierError('UNAVAILABLE', 'The server is going away; try again.', { retryAfterS: 1 }))
+    else
+      this.onFail(new AtelierError('UNAVAILABLE', 'The server is going away; try again.', { retryAfterS: 1 }))
   }
 
   /** Ends it now. */
@@ -85,7 +94,17 @@ export class SocketCall implements InvokeSink {
     const { method, path, headers, traceparent } = outgoing(this.#plane, resolved, reading)
     const { function: target, qualifier } = resolved
     this.#handle = this.#plane.invoker.invoke(
-      { target, qualifier, trigger: 'http', method, path, headers, body: undefined, webSocket: true, traceparent },
+      {
+        target,
+        qualifier,
+        trigger: 'http',
+        method,
+        path,
+        headers,
+        body: undefined,
+        webSocket: true,
+        traceparent,
+      },
       this,
     )
     if (this.#isOver) this.#handle.cancel()
@@ -109,7 +128,8 @@ export class SocketCall implements InvokeSink {
     const refusal = this.#refusal
     if (this.#isOver || !refusal) return
     refusal.bytes += chunk.length
-    if (refusal.bytes > REFUSAL_BYTES_MAX) this.#giveUp(badAnswer('it refuses the WebSocket with too large a body'))
+    if (refusal.bytes > REFUSAL_BYTES_MAX)
+      this.#giveUp(badAnswer('it refuses the WebSocket with too large a body'))
     else refusal.parts.push(chunk)
   }
 
@@ -164,7 +184,9 @@ export class SocketCall implements InvokeSink {
 
   #accept(headers: readonly string[]): void {
     const handle = this.#handle!
-    const protocolAt = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'sec-websocket-protocol')
+    const protocolAt = headers.findIndex(
+      (name, i) => i % 2 === 0 && name.toLowerCase() === 'sec-websocket-protocol',
+    )
     const protocol = protocolAt < 0 ? undefined : headers[protocolAt + 1]
     if (protocol !== undefined && !this.#handshake!.protocols.includes(protocol)) {
       this.#giveUp(badAnswer('it chose a sub-protocol that the client does not offer'))
@@ -172,7 +194,9 @@ export class SocketCall implements InvokeSink {
     }
     const extra = ['atelier-invocation-id', handle.id]
     this.#plane.counters.answers[1]!++
-    this.#host.accept(this.#upgrade, this.#handshake!, protocol, extra, socket => this.#opened(socket, handle))
+    this.#host.accept(this.#upgrade, this.#handshake!, protocol, extra, socket =>
+      this.#opened(socket, handle),
+    )
   }
 
   #opened(socket: WebSocket, handle: InvokeHandle): void {
@@ -214,9 +238,5 @@ export class SocketCall implements InvokeSink {
 }
 
 const REFUSAL_BYTES_MAX = 65_536
-
-function badAnswer(what: string): AtelierError {
-  return new AtelierError('FUNCTION_BAD_ANSWER', `The function's answer cannot be sent: ${what}.`)
-}
 
 function ignore(): void {}

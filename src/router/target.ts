@@ -12,7 +12,8 @@ export interface Target {
 
 /** Throws INVALID_INPUT for what cannot be one resource beyond doubt. */
 export function readTarget(method: string, raw: string, hostField: string | undefined): Target {
-  if (!PRINTABLE.test(raw)) throw bad('The address holds a fragment or characters that must be percent-encoded.')
+  if (!PRINTABLE.test(raw))
+    throw bad('The address holds a fragment or characters that must be percent-encoded.')
   let host = hostField ?? ''
   let rest = raw
   if (raw.charCodeAt(0) !== SLASH) {
@@ -26,7 +27,9 @@ export function readTarget(method: string, raw: string, hostField: string | unde
   const mark = rest.indexOf('?')
   const path = canonicalPath(mark < 0 ? rest : rest.slice(0, mark))
   if (path === undefined)
-    throw bad('The path has more than one reading: dot segments, "//" at its start, "\\", %00 and broken escapes are refused.')
+    throw bad(
+      'The path has more than one reading: dot segments, "//" at its start, "\\", %00 and broken escapes are refused.',
+    )
   return { host: checkHost(host), path, query: mark < 0 ? '' : rest.slice(mark) }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { delayAfter, Throttle } from '../../src/identity/throttle.ts'
 
 const policy = { failuresFree: 3, delayMsMax: 60_000 }
