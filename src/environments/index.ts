@@ -1,1 +1,8 @@
+import type { Environment } from './environment.ts'
+import { nodejsEnvironment } from './nodejs/environment.ts'
+
 export * from './environment.ts'
+export { nodejsEnvironment } from './nodejs/environment.ts'
+
+/** Every environment, in the order in which a package is offered to them. */
+export const environments: readonly Environment[] = [nodejsEnvironment]

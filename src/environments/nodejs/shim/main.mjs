@@ -1,0 +1,71 @@
+// The Node shim: speaks frames (docs/frames.md) for one instance. Little happens before HELLO, since somebody waits.
+import { Call, failureText } from './call.mjs'
+
+import { CALL, DRAIN, HELLO, LOAD, LOADED, LOAD_FAILED, PING, PONG, Wire } from './wire.mjs'
+
+const calls = new Map()
+let draining = false
+/** Runs one call; there once LOAD is done. */
+let run
+
+const wire = new Wire(onFrame, () => process.exit(0))
+wire.text(
+  HELLO,
+  0,
+  0,
+  JSON.stringify({
+    protocol: 1,
+    shim: 'nodejs',
+    runtime: process.version,
+    pid: process.pid,
+    secret: process.env.ATELIER_SECRET,
+  }),
+)
+wire.flush()
+delete process.env.ATELIER_SECRET
+delete process.env.ATELIER_CONNECT
+
+// What LOAD will need is read while nobody waits for it.
+const loading = import('./load.mjs')
+
+function onFrame(type, flags, number, bytes, start, end) {
+  if (type === CALL) {
+    const call = new Call(wire, number, flags, bytes, start, end, onCallEnd)
+    calls.set(number, call)
+    run(call)
+  } else if (number !== 0) calls.get(number)?.receive(type, flags, bytes, start, end)
+  else if (type === PING) {
+    wire.frame(PONG, 0, 0, bytes.subarray(start, end))
+    wire.flush()
+  } else if (type === LOAD) void load(JSON.parse(bytes.utf8Slice(start, end)))
+  else if (type === DRAIN) {
+    draining = true
+    exitWhenDrained()
+  }
+}
+
+function onCallEnd(call) {
+  calls.delete(call.number)
+  if (calls.size === 0) {
+    wire.flush()
+    exitWhenDrained()
+  } else wire.flushSoon()
+}
+
+function exitWhenDrained() {
+  if (draining && calls.size === 0) wire.end()
+}
+
+async function load(spec) {
+  const before = performance.now()
+  try {
+    const { prepare } = await loading
+    run = await prepare(spec, wire, calls)
+    const initUs = Math.round((performance.now() - before) * 1000)
+    wire.text(LOADED, 0, 0, JSON.stringify({ initUs }))
+    wire.flush()
+  } catch (error) {
+    wire.text(LOAD_FAILED, 0, 0, failureText(error))
+    wire.end()
+  }
+}
