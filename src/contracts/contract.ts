@@ -31,6 +31,8 @@ export interface LinkFailure {
 
 /** What an instance needs to become one version of one function. */
 export interface LoadSpec {
+  /** Where the instance sees the code. @default /function */
+  readonly directory?: string
   readonly entry: string
   readonly config: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, string>>

@@ -1,0 +1,196 @@
+import type { CommandSpec, GroupSpec } from './spec.ts'
+
+/** A command by name, before its file is loaded. */
+export interface CatalogueEntry {
+  readonly name: string
+  readonly aliases?: readonly string[]
+  readonly summary: string
+  readonly group: string
+  readonly hidden?: boolean
+  /** What the name means when nothing follows it: `atelier functions` is a list. */
+  readonly alone?: readonly string[]
+  load(): Promise<CommandSpec | GroupSpec>
+}
+
+const WORK = 'Write, deploy, call:'
+const LOOK = 'See what happens:'
+const MANAGE = 'Manage a project:'
+const SERVER = 'Servers and logins:'
+const TOOLS = 'This program:'
+
+/** Every command, in the order of the help. Each lives in its own file, loaded when it is wanted. */
+export const CATALOGUE: readonly CatalogueEntry[] = [
+  {
+    name: 'init',
+    group: WORK,
+    summary: 'Begin a function from a template',
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  {
+    name: 'deploy',
+    group: WORK,
+    summary: 'Deploy a folder or a file and get a URL',
+    load: async () => (await import('./commands/deploy.ts')).deploy,
+  },
+  {
+    name: 'rollback',
+    group: WORK,
+    summary: 'Go back to an earlier version',
+    load: async () => (await import('./commands/rollback.ts')).rollback,
+  },
+  {
+    name: 'invoke',
+    aliases: ['call'],
+    group: WORK,
+    summary: 'Call a function',
+    load: async () => (await import('./commands/invoke.ts')).invoke,
+  },
+
+  {
+    name: 'logs',
+    group: LOOK,
+    summary: 'Show what a function printed',
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
+  {
+    name: 'invocation',
+    alone: ['invocation', 'list'],
+    aliases: ['invocations'],
+    group: LOOK,
+    summary: 'Look at calls and where their time went',
+    load: async () => (await import('./commands/invocation.ts')).invocation,
+  },
+  {
+    name: 'instance',
+    alone: ['instance', 'list'],
+    aliases: ['instances'],
+    group: LOOK,
+    summary: 'Look at running instances, or kill one',
+    load: async () => (await import('./commands/instance.ts')).instance,
+  },
+  {
+    name: 'usage',
+    group: LOOK,
+    summary: 'Show what was used, by day and function',
+    load: async () => (await import('./commands/usage.ts')).usageCommand,
+  },
+  {
+    name: 'status',
+    group: LOOK,
+    summary: 'Show how the server is and how it isolates code',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+
+  {
+    name: 'function',
+    alone: ['function', 'list'],
+    aliases: ['functions', 'fn'],
+    group: MANAGE,
+    summary: 'List, look at, change and delete functions',
+    load: async () => (await import('./commands/function.ts')).functionGroup,
+  },
+  {
+    name: 'app',
+    alone: ['app', 'list'],
+    aliases: ['apps'],
+    group: MANAGE,
+    summary: 'Group functions that share configuration',
+    load: async () => (await import('./commands/app.ts')).app,
+  },
+  {
+    name: 'version',
+    alone: ['--version'],
+    aliases: ['versions'],
+    group: MANAGE,
+    summary: 'Look at the versions of a function',
+    load: async () => (await import('./commands/version.ts')).version,
+  },
+  {
+    name: 'alias',
+    aliases: ['aliases'],
+    group: MANAGE,
+    summary: 'Name versions, and split calls between them',
+    load: async () => (await import('./commands/alias.ts')).alias,
+  },
+  {
+    name: 'trigger',
+    alone: ['trigger', 'list'],
+    aliases: ['triggers'],
+    group: MANAGE,
+    summary: 'Give functions their own HTTP routes',
+    load: async () => (await import('./commands/trigger.ts')).trigger,
+  },
+  {
+    name: 'secret',
+    alone: ['secret', 'list'],
+    aliases: ['secrets'],
+    group: MANAGE,
+    summary: 'Store values that only functions can read',
+    load: async () => (await import('./commands/secret.ts')).secret,
+  },
+  {
+    name: 'package',
+    alone: ['package', 'list'],
+    aliases: ['packages'],
+    group: MANAGE,
+    summary: 'Look at deployed source code and its build log',
+    load: async () => (await import('./commands/package.ts')).packageGroup,
+  },
+  {
+    name: 'environment',
+    alone: ['environment', 'list'],
+    aliases: ['environments', 'env'],
+    group: MANAGE,
+    summary: 'Show which languages the server runs',
+    load: async () => (await import('./commands/environment.ts')).environment,
+  },
+  {
+    name: 'project',
+    alone: ['project', 'list'],
+    aliases: ['projects'],
+    group: MANAGE,
+    summary: 'Manage projects and who works in them',
+    load: async () => (await import('./commands/project.ts')).project,
+  },
+  {
+    name: 'user',
+    alone: ['user', 'list'],
+    aliases: ['users'],
+    group: MANAGE,
+    summary: 'Manage users',
+    load: async () => (await import('./commands/user.ts')).user,
+  },
+
+  {
+    name: 'login',
+    group: SERVER,
+    summary: 'Log in to a server',
+    load: async () => (await import('./commands/login.ts')).login,
+  },
+  {
+    name: 'logout',
+    group: SERVER,
+    summary: 'Forget the login',
+    load: async () => (await import('./commands/logout.ts')).logout,
+  },
+  {
+    name: 'whoami',
+    group: SERVER,
+    summary: 'Show who you are and where',
+    load: async () => (await import('./commands/whoami.ts')).whoami,
+  },
+
+  {
+    name: 'completion',
+    group: TOOLS,
+    summary: 'Print a completion script for your shell',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+  {
+    name: '__complete',
+    group: TOOLS,
+    summary: 'Answer the completion scripts',
+    hidden: true,
+    load: async () => (await import('./commands/complete.ts')).complete,
+  },
+]

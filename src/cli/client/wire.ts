@@ -1,0 +1,71 @@
+import type {
+  Alias,
+  App,
+  FunctionRecord,
+  HttpTrigger,
+  Invocation,
+  LogLine,
+  Project,
+  SecretInfo,
+  Version,
+} from '../../core/index.ts'
+
+/**
+ * What goes over the wire: the nouns of `core` with times as RFC 3339 text, and the few shapes that only the API has. A
+ * client reads what it knows and ignores the rest, so a newer server is no problem.
+ */
+export type Wire<T> = { readonly [K in keyof T]: K extends TimeKey ? string : T[K] }
+
+type TimeKey = 'at' | 'createdAt' | 'updatedAt' | 'startedAt' | 'expiresAt'
+
+export interface Paged<T> {
+  readonly items: readonly T[]
+  readonly next?: string
+}
+
+/** RFC 9457. */
+export interface Problem {
+  readonly type?: string
+  readonly title?: string
+  readonly status: number
+  readonly detail?: string
+  readonly errors?: readonly { readonly pointer?: string; readonly detail: string }[]
+  readonly retryAfter?: number
+}
+
+export interface IssuedToken {
+  readonly token: string
+  readonly expiresAt: string
+  readonly user: string
+  readonly project: string
+  readonly roles: readonly string[]
+}
+
+export type WireProject = Wire<Project>
+export type WireApp = Wire<App>
+export type WireFunction = Wire<FunctionRecord> & { readonly url?: string }
+export type WireVersion = Wire<Version>
+export type WireAlias = Wire<Alias>
+export type WireTrigger = Wire<HttpTrigger> & {
+  readonly app: string
+  readonly function: string
+  readonly url?: string
+}
+export type WireSecret = Wire<SecretInfo>
+export type WireInvocation = Wire<Invocation>
+export type WireLogLine = Wire<LogLine>
+
+/** One line of a deploy's answer. */
+export type WireDeployEvent =
+  | { readonly kind: 'stage'; readonly stage: string; readonly detail: string }
+  | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
+  | { readonly kind: 'warning'; readonly text: string }
+  | ({ readonly kind: 'result' } & WireDeployResult)
+  | { readonly kind: 'error'; readonly problem: Problem }
+
+export interface WireDeployResult {
+  readonly function: WireFunction
+  readonly version: WireVersion
+  readonly created: boolean
+  readonly url: string
+}

@@ -1,0 +1,46 @@
+import type { Context } from '../context.ts'
+import { usage } from '../failure.ts'
+import type { Options } from '../options.ts'
+import type { ArgSpec, OptionSpec } from '../spec.ts'
+
+export const FUNCTION_ARG: ArgSpec = { syntax: '<function>', help: 'NAME or APP/NAME', completes: 'function' }
+export const APP_OPTION: OptionSpec = {
+  flags: '--app <app>',
+  help: 'App of the function, when its name says none (default: "default")',
+}
+export const LIMIT_OPTION: OptionSpec = { flags: '-n, --limit <count>', help: 'At most so many' }
+export const YES_OPTION: OptionSpec = { flags: '-y, --yes', help: 'Do not ask' }
+
+/** `--limit`, or `standard`. */
+export function limitOf(options: Options, standard: number): number {
+  return options.integer('limit', '--limit', { min: 1, max: 1_000_000 }) ?? standard
+}
+
+/** Asks before something is lost, when somebody is there to answer; scripts are taken at their word. */
+export async function confirm(context: Context, options: Options, question: string): Promise<void> {
+  if (options.flag('yes') || !process.stdin.isTTY || !process.stderr.isTTY) return
+  const { confirm: ask, isCancel } = await import('@clack/prompts')
+  const answer = await ask({ message: question, initialValue: false, output: process.stderr })
+  if (isCancel(answer) || !answer) throw usage('nothing was changed')
+  context.note('')
+}
+
+/** Everything on stdin as text, at most `bytesMax`. */
+export async function readStdin(bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > bytesMax) throw usage(`more than ${bytesMax} bytes came on stdin`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** What somebody types and nobody may see. */
+export async function promptHidden(message: string): Promise<string> {
+  const { password, isCancel } = await import('@clack/prompts')
+  const answer = await password({ message, output: process.stderr })
+  if (isCancel(answer)) throw usage('nothing was changed')
+  return answer ?? ''
+}

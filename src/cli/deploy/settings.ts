@@ -1,0 +1,64 @@
+import type { Access, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import { usage } from '../failure.ts'
+import type { Options } from '../options.ts'
+import type { Manifest } from './manifest.ts'
+
+/** The part `settings` of a deploy. What is absent is decided by the server. */
+export interface DeploySettings {
+  readonly description?: string
+  readonly access?: Access
+  readonly environment?: string
+  readonly entry?: string
+  readonly config?: Readonly<Record<string, string>>
+  readonly secrets?: readonly string[]
+  readonly limits?: Partial<Limits>
+  readonly scaling?: Partial<Scaling>
+  readonly network?: NetworkMode
+  readonly publishOnly?: boolean
+}
+
+/** Manifest overlaid with options: single values replace, configuration is merged by key, secrets are joined. */
+export function settingsFrom(manifest: Manifest, options: Options): DeploySettings {
+  if (options.flag('public') && options.flag('private'))
+    throw usage('--public and --private cannot both be meant')
+  const secrets = [...new Set([...(manifest.secrets ?? []), ...options.list('secret')])]
+  const config = { ...manifest.config, ...options.pairs('config', '--config') }
+  const limits = defined<Limits>({
+    ...manifest.limits,
+    ...defined({
+      memoryMiB: options.memoryMiB('memory', '--memory'),
+      cpuMillicores: options.cpuMillicores('cpu', '--cpu'),
+      timeoutMs: options.durationMs('timeout', '--timeout'),
+      concurrency: options.integer('concurrency', '--concurrency', { min: 1 }),
+    }),
+  })
+  const scaling = defined<Scaling>({
+    ...manifest.scaling,
+    ...defined({
+      instancesMin: options.integer('min', '--min', { min: 0 }),
+      instancesMax: options.integer('max', '--max', { min: 1 }),
+      idleMs: options.durationMs('idle', '--idle'),
+    }),
+  })
+  return defined<DeploySettings>({
+    description: options.text('description') ?? manifest.description,
+    access: options.flag('public') ? 'public' : options.flag('private') ? 'private' : manifest.access,
+    environment: options.text('env') ?? manifest.environment,
+    entry: options.text('entry') ?? manifest.entry,
+    config: unlessEmpty(config),
+    secrets: secrets.length > 0 || manifest.secrets ? secrets : undefined,
+    limits: unlessEmpty(limits),
+    scaling: unlessEmpty(scaling),
+    network: (options.text('network') as NetworkMode | undefined) ?? manifest.network,
+    publishOnly: options.flag('publishOnly') ? true : undefined,
+  })
+}
+
+/** Without the fields that are `undefined`. */
+export function defined<T>(value: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Partial<T>
+}
+
+function unlessEmpty<T extends object>(value: T): T | undefined {
+  return Object.keys(value).length > 0 ? value : undefined
+}

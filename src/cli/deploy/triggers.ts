@@ -1,0 +1,33 @@
+import type { Client } from '../client/client.ts'
+import { isNotFound } from '../client/problem.ts'
+import type { WireTrigger } from '../client/wire.ts'
+import { CliFailure, EXIT } from '../failure.ts'
+import type { ManifestTrigger } from './manifest.ts'
+
+/** Makes the manifest's triggers exist as it says. Those it does not name are left alone: others may have made them. */
+export async function applyTriggers(
+  client: Client,
+  app: string,
+  name: string,
+  triggers: readonly ManifestTrigger[],
+): Promise<void> {
+  for (const trigger of triggers) {
+    const path = `/v1/triggers/${encodeURIComponent(trigger.name)}`
+    const before = await client.get<WireTrigger>(path).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined
+      throw error
+    })
+    if (before === undefined)
+      await client.request('POST', '/v1/triggers', { json: { ...trigger, app, function: name } })
+    else if (before.app === app && before.function === name)
+      await client.request('PATCH', path, { json: trigger })
+    else
+      throw new CliFailure(
+        EXIT.conflict,
+        `trigger ${trigger.name} belongs to ${before.app}/${before.function} already`,
+        {
+          hint: `The code is deployed. Give the trigger another name in the manifest, or remove the other one: atelier trigger delete ${trigger.name}.`,
+        },
+      )
+  }
+}

@@ -1,0 +1,24 @@
+/** The known word that a mistyped one most likely stands for, or `undefined` when none is near. Pure. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map(one => ({ one, distance: distance(word.toLowerCase(), one.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  const [best] = ranked
+  return best && best.distance <= Math.max(1, Math.floor(best.one.length / 3)) ? best.one : undefined
+}
+
+const WORD_CHARACTERS_MAX = 64
+
+/** Levenshtein's distance, row by row; a swap of neighbours counts as two changes. */
+function distance(a: string, b: string): number {
+  if (a.length > WORD_CHARACTERS_MAX || b.length > WORD_CHARACTERS_MAX) return Number.POSITIVE_INFINITY
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
