@@ -9,12 +9,10 @@ export interface Builder {
   receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage>
   /** Makes the bundle, or finds it in the cache. Rejects with BUILD_FAILED carrying the tail of the log. */
   build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult>
-  /** The package as an archive, for download; GONE when it is not here. */
+  /** The package as a tar archive in its canonical form, for download; GONE when it is not here. */
   openPackage(digest: string): Promise<Readable>
   /** Host folder of a built bundle, unpacked; GONE when it is not here. */
   locate(bundleDigest: string): Promise<string>
-  /** The package again, as a tar archive in its canonical form; GONE when it is not here. */
-  read(packageDigest: string): Promise<Readable>
   /** What the last build of this package printed, successful or not; empty when none is kept. */
   readLog(packageDigest: string): Promise<string>
   /** Removes bundles and packages that nobody in `keep` names and that are older than `ageMs`. */

@@ -1,1 +1,2 @@
 export * from './build.ts'
+export { type BuilderOptions, createBuilder, type OwnedBuilder } from './builder.ts'

@@ -1,1 +1,0 @@
-export { type LocalBackendOptions, openLocalBackend } from './backend.ts'

@@ -1,0 +1,272 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Backend } from '../backends/index.ts'
+import { AtelierError, asAtelierError, type Clock, systemClock } from '../core/index.ts'
+import type { Environment } from '../environments/index.ts'
+import type { Builder, BuildRequest, BuildResult, ReceivedPackage } from './build.ts'
+import { BuildLog } from './build-log.ts'
+import { type BuildRecord, BundleStore } from './bundle-store.ts'
+import { Collector } from './collect.ts'
+import { DependencyCache } from './dependency-cache.ts'
+import { hexOf, keyOf } from './digests.ts'
+import { asStorageError, isMissing, writeDurably } from './files.ts'
+import { Jobs } from './jobs.ts'
+import {
+  BUILD_LIMITS_DEFAULT,
+  type BuildLimits,
+  PACKAGE_LIMITS_DEFAULT,
+  type PackageLimits,
+} from './limits.ts'
+import type { Manifest } from './manifest.ts'
+import { PackageStore } from './package-store.ts'
+import { receive } from './receive.ts'
+import { type RegistrySettings, readRegistrySettings } from './registry.ts'
+import { type Order, runBuild, type Workshop } from './run-build.ts'
+import { removeTree } from './tree.ts'
+
+export interface BuilderOptions {
+  /** Data directory: packages, bundles, caches and work in progress live below it. Made when it is not there. */
+  readonly path: string
+  readonly backend: Backend
+  /** By name. */
+  readonly environments: ReadonlyMap<string, Environment>
+  /** @default the system's */
+  readonly clock?: Clock
+  readonly packageLimits?: Partial<PackageLimits>
+  readonly buildLimits?: Partial<BuildLimits>
+  /** Environment variables that say how registries are reached. @default this process's */
+  readonly registryEnvironment?: NodeJS.ProcessEnv
+  /** Told what an operator should know. */
+  readonly log?: (message: string) => void
+}
+
+/** A builder that its owner closes. */
+export interface OwnedBuilder extends Builder {
+  /** Gives up running builds; resolves when their sandboxes and folders are gone. */
+  close(): Promise<void>
+}
+
+/** Opens the builder's part of the data directory, and removes what an earlier process left unfinished. */
+export async function createBuilder(options: BuilderOptions): Promise<OwnedBuilder> {
+  const at = (name: string) => join(options.path, name)
+  const clock = options.clock ?? systemClock
+  await mkdir(options.path, { recursive: true })
+  for (const name of ['tmp', 'logs']) await mkdir(at(name), { recursive: true, mode: 0o700 })
+  const packages = await PackageStore.open(at('packages'), clock)
+  const bundles = await BundleStore.open(at('bundles'), at('builds'), clock)
+  const cache = await DependencyCache.open(at('dependencies'), clock)
+  const leftovers = await readdir(at('tmp'))
+  return new LocalBuilder(options, { packages, bundles, cache, clock }, leftovers)
+}
+
+interface Stores {
+  readonly packages: PackageStore
+  readonly bundles: BundleStore
+  readonly cache: DependencyCache
+  readonly clock: Clock
+}
+
+class LocalBuilder implements OwnedBuilder {
+  readonly #environments: ReadonlyMap<string, Environment>
+  readonly #packages: PackageStore
+  readonly #bundles: BundleStore
+  readonly #temporary: string
+  readonly #logs: string
+  readonly #packageLimits: PackageLimits
+  readonly #limits: BuildLimits
+  readonly #jobs: Jobs<BuildRecord>
+  readonly #workshop: Workshop
+  readonly #collector: Collector
+  readonly #cleaned: Promise<void>
+
+  constructor(options: BuilderOptions, stores: Stores, leftovers: readonly string[]) {
+    this.#environments = options.environments
+    this.#packages = stores.packages
+    this.#bundles = stores.bundles
+    this.#temporary = join(options.path, 'tmp')
+    this.#logs = join(options.path, 'logs')
+    this.#packageLimits = { ...PACKAGE_LIMITS_DEFAULT, ...options.packageLimits }
+    this.#limits = { ...BUILD_LIMITS_DEFAULT, ...options.buildLimits }
+    this.#jobs = new Jobs(this.#limits.buildsMax, this.#limits.waitingMax)
+    const registry = lazily(() =>
+      registryFolder(join(options.path, 'registry'), options.registryEnvironment ?? process.env, options.log),
+    )
+    this.#workshop = {
+      packages: stores.packages,
+      cache: stores.cache,
+      backend: options.backend,
+      clock: stores.clock,
+      limits: this.#limits,
+      temporary: this.#temporary,
+      registry,
+    }
+    this.#collector = new Collector({
+      ...stores,
+      temporary: this.#temporary,
+      logs: this.#logs,
+      limits: this.#limits,
+    })
+    // Beside the work: there may be much of it.
+    this.#cleaned = cleanUp(this.#temporary, leftovers).catch((thrown: unknown) => {
+      options.log?.(`leftovers of builds could not be removed from ${this.#temporary}: ${String(thrown)}`)
+    })
+  }
+
+  receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage> {
+    const into = { store: this.#packages, temporary: this.#temporary, limits: this.#packageLimits }
+    return receive(source, fileName, into, signal)
+  }
+
+  async build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult> {
+    const release = this.#collector.hold(request.packageDigest)
+    try {
+      const manifest = await this.#packages.manifest(request.packageDigest)
+      const order = await this.#orderFor(request, manifest)
+      const { name } = order.environment
+      const machine = `${process.platform} ${process.arch}`
+      const key = keyOf(
+        'build 1',
+        manifest.digest,
+        name,
+        order.environmentRevision,
+        order.entry,
+        order.cacheScope,
+        machine,
+      )
+      const found = await this.#bundles.find(key)
+      if (found) {
+        request.onEvent({ kind: 'stage', stage: 'check', detail: 'the package was built before' })
+        return { ...found, cached: true }
+      }
+      const listener = (event: Parameters<BuildRequest['onEvent']>[0]) => request.onEvent(event)
+      const record = await this.#jobs.run(key, listener, signal, (emit, stop) =>
+        this.#make(key, order, emit, stop),
+      )
+      return { ...record, cached: false }
+    } finally {
+      release()
+    }
+  }
+
+  async locate(bundleDigest: string): Promise<string> {
+    const path = await this.#bundles.locate(bundleDigest)
+    this.#collector.used(bundleDigest)
+    return path
+  }
+
+  openPackage(digest: string): Promise<Readable> {
+    return this.#packages.read(digest)
+  }
+
+  async readLog(packageDigest: string): Promise<string> {
+    try {
+      return await readFile(this.#logOf(packageDigest), 'utf8')
+    } catch (thrown) {
+      if (isMissing(thrown)) return ''
+      throw thrown
+    }
+  }
+
+  collect(
+    keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
+    ageMs: number,
+  ): Promise<{ removed: number; freedBytes: number }> {
+    return this.#collector.collect(keep, ageMs)
+  }
+
+  async close(): Promise<void> {
+    await this.#jobs.close()
+    await this.#cleaned
+  }
+
+  async #orderFor(request: BuildRequest, manifest: Manifest): Promise<Order> {
+    const environment = this.#environments.get(request.environment)
+    if (!environment) {
+      const known = [...this.#environments.keys()].join(', ')
+      throw new AtelierError(
+        'INVALID_INPUT',
+        `There is no environment ${JSON.stringify(request.environment)}; there are: ${known}.`,
+        {
+          errors: [{ pointer: 'environment', detail: 'unknown' }],
+        },
+      )
+    }
+    const entry = request.entry ?? environment.defaultEntry(manifest.entries.map(each => each.path))
+    if (entry === undefined)
+      throw new AtelierError(
+        'BUILD_FAILED',
+        `The package does not show which file to run, and no entry is given. Set "entry": ${environment.entryHelp}`,
+      )
+    const status = await environment.probe()
+    if (!status.ready)
+      throw new AtelierError(
+        'UNAVAILABLE',
+        `The environment ${environment.name} cannot run on this server: ${status.reason}`,
+      )
+    const cacheScope = request.cacheScope ?? request.packageDigest
+    return { manifest, environment, environmentRevision: status.revision, entry, cacheScope }
+  }
+
+  async #make(
+    key: string,
+    order: Order,
+    emit: BuildRequest['onEvent'],
+    signal: AbortSignal,
+  ): Promise<BuildRecord> {
+    const log = new BuildLog(this.#limits.logBytesMax, emit)
+    let made: BuildRecord | undefined
+    try {
+      await runBuild(this.#workshop, order, log, signal, async (folder, bundleDigest) => {
+        made = { bundleDigest, entry: order.entry, log: log.toString() }
+        await this.#bundles.publish(folder, key, made)
+      })
+    } catch (thrown) {
+      if (signal.aborted) throw new AtelierError('CANCELLED', 'The build was given up.', { cause: thrown })
+      const failure = asAtelierError(asStorageError(thrown, 'a build'))
+      await this.#keepLog(order, `${log.toString()}\n${failure.message}\n`)
+      throw failure
+    }
+    await this.#keepLog(order, log.toString())
+    return made!
+  }
+
+  /** A log that cannot be written does not fail a build. */
+  async #keepLog(order: Order, text: string): Promise<void> {
+    await writeDurably(this.#logOf(order.manifest.digest), text).catch(() => {})
+  }
+
+  #logOf(packageDigest: string): string {
+    return join(this.#logs, `${hexOf(packageDigest)}.log`)
+  }
+}
+
+/** Writes the files of the registry settings to a folder that build sandboxes are shown. */
+async function registryFolder(
+  folder: string,
+  environment: NodeJS.ProcessEnv,
+  log: BuilderOptions['log'],
+): Promise<{ settings: RegistrySettings; folder: string }> {
+  const settings = await readRegistrySettings(environment)
+  for (const each of settings.leftOut) log?.(`builds do not get the setting ${each}`)
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { mode: 0o755 })
+  for (const [name, text] of Object.entries(settings.files))
+    await writeFile(join(folder, name), text, { mode: 0o644 })
+  return { settings, folder }
+}
+
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make().catch((thrown: unknown) => {
+      made = undefined
+      throw thrown
+    })
+    return made
+  }
+}
+
+async function cleanUp(temporary: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await removeTree(join(temporary, name))
+}
