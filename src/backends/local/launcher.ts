@@ -70,6 +70,8 @@ export interface Launched {
   readonly channel: Duplex | undefined
   readonly stdout: Readable
   readonly stderr: Readable
+  /** Resolves when the file system inside is complete, which may be a moment after the release. Rejects when it never is. */
+  complete(): Promise<void>
   /** Settles when the monitor has ended; never rejects. */
   readonly exited: Promise<{ readonly code: number | undefined; readonly signal: string | undefined }>
   /** Sends SIGKILL to the first process and the monitor, at once. */

@@ -119,7 +119,8 @@ class Zygote {
       if (this.over) throw failed(this.#tail)
       channel.write(GO)
       const kill = (): void => killNow(pid)
-      return { pid, monitorPid: pid, channel, stdout, stderr, exited, kill }
+      // Attaching follows its HELLO, which a child says only once its file system is complete.
+      return { pid, monitorPid: pid, channel, stdout, stderr, complete: async () => undefined, exited, kill }
     } catch (error) {
       this.#exits.delete(spec.id)
       if (pending.pid !== undefined) killNow(pending.pid)

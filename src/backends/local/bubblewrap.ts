@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { backendFailed, words } from './commands.ts'
+import { guardLaunch, innerCommand, pipeOf } from './launch.ts'
+import { descendants } from './procfs.ts'
+import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
+
+const CHANNEL_FD = 3
+const INFO_FD = 4
+const BLOCK_FD = 5
+const ARGUMENTS_FD = 6
+const SECCOMP_FD = 7
+
+/** Sandboxes by bubblewrap: every namespace, a file system put together from `mounts`, no capabilities, the filter. */
+export class BubblewrapLauncher implements Launcher {
+  readonly name = 'bubblewrap'
+  readonly #program: string
+
+  constructor(program: string) {
+    this.#program = program
+  }
+
+  async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Launched> {
+    const child = this.#spawn(spec)
+    return guardLaunch(child, spec, signal, {
+      channelFd: CHANNEL_FD,
+      firstProcess: () => firstProcess(pipeOf(child, INFO_FD) as Readable),
+      release: () => (pipeOf(child, BLOCK_FD) as Writable).end('go'),
+      // Its first process forks the command once all is in place.
+      isComplete: pid => descendants(pid, 2).length > 1,
+    })
+  }
+
+  #spawn(spec: LaunchSpec): ChildProcess {
+    const seccomp = spec.seccompPath === undefined ? undefined : openSync(spec.seccompPath, 'r')
+    try {
+      const child = spawn(this.#program, ['--args', String(ARGUMENTS_FD), '--', ...innerCommand(spec)], {
+        // bubblewrap itself runs outside the sandbox, perhaps as root: nothing of the tenant's settings reaches it.
+        env: {},
+        cwd: '/',
+        stdio: [
+          'ignore',
+          'pipe',
+          'pipe',
+          spec.channel ? 'pipe' : 'ignore',
+          'pipe',
+          'pipe',
+          'pipe',
+          seccomp ?? 'ignore',
+        ],
+      })
+      const args = pipeOf(child, ARGUMENTS_FD) as Writable
+      args.on('error', () => {}) // it ended early; its exit tells more
+      // Through a pipe, since a command line is shown to every user of the machine.
+      args.end(bubblewrapArguments(spec).join('\0'))
+      return child
+    } finally {
+      if (seccomp !== undefined) closeSync(seccomp)
+    }
+  }
+}
+
+/** The arguments that make the sandbox `spec` describes. */
+export function bubblewrapArguments(spec: LaunchSpec): string[] {
+  return [
+    ...words('--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try'),
+    // As root there is no user namespace: the command itself becomes the own user, with these three rights and none after.
+    ...words(
+      spec.identity.kind === 'mapped'
+        ? '--unshare-user --uid 0 --gid 0 --cap-drop ALL'
+        : '--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP',
+    ),
+    ...words(`--die-with-parent --new-session --info-fd ${INFO_FD} --block-fd ${BLOCK_FD}`),
+    ...(spec.seccompPath === undefined ? [] : words(`--seccomp ${SECCOMP_FD}`)),
+    '--hostname',
+    spec.hostname,
+    ...spec.mounts.flatMap(mountArguments),
+    '--chdir',
+    spec.directory,
+    '--clearenv',
+    ...Object.entries(spec.env).flatMap(([name, value]) => ['--setenv', name, value]),
+  ]
+}
+
+function mountArguments(mount: Mount): string[] {
+  switch (mount.kind) {
+    case 'bind':
+      return [mount.writable ? '--bind' : '--ro-bind', mount.source, mount.target]
+    case 'tmpfs':
+      return ['--perms', mount.mode.toString(8), '--size', String(mount.bytesMax), '--tmpfs', mount.target]
+    case 'device':
+      return ['--dev-bind', mount.target, mount.target]
+    case 'proc':
+      return ['--proc', mount.target]
+    case 'symlink':
+      return ['--symlink', mount.source, mount.target]
+    case 'seal':
+      return ['--remount-ro', mount.target]
+  }
+}
+
+/** Reads the number of the sandbox's first process from what bubblewrap tells about it. */
+async function firstProcess(info: Readable): Promise<number> {
+  let text = ''
+  for await (const piece of info) {
+    text += String(piece)
+    const pid = /"child-pid":\s*(\d+)\s*[,}]/.exec(text)?.[1]
+    if (pid !== undefined) return Number(pid)
+  }
+  throw backendFailed('bubblewrap ended before it had made the sandbox')
+}

@@ -1,0 +1,1 @@
+export { type LocalBackendOptions, openLocalBackend } from './backend.ts'

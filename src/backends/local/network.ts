@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { backendFailed, COMMAND_ENV, command, findProgram } from './commands.ts'
+import type { Identity } from './launcher.ts'
+
+const READY_MS_MAX = 10_000
+const OUTPUT_BYTES_MAX = 4096
+
+/** The address at which the sandbox finds names; its /etc/resolv.conf says so. */
+export const NAME_SERVER = '10.0.2.3'
+
+/**
+ * What slirp4netns would still let through, taken away by the kernel inside the network namespace, where nobody has the
+ * right to put it back. slirp turns *every* port of its name server's address into the host's name server, which on many
+ * machines is a loopback address: then the host's loopback services would answer there. So only port 53 is left of it,
+ * and nothing of the other addresses that stand for the host. Link-local is where clouds keep their metadata.
+ */
+const RULES = `rule add pref 10 to ${NAME_SERVER} ipproto udp dport 53 lookup main
+rule add pref 11 to ${NAME_SERVER} ipproto tcp dport 53 lookup main
+rule add pref 12 to 10.0.2.0/24 blackhole
+rule add pref 13 to 169.254.0.0/16 blackhole
+`
+
+export interface Connection {
+  /** Takes the network away. */
+  close(): void
+}
+
+/** Gives network namespaces a way out through a user-mode network stack, one process for each sandbox. */
+export class OutboundNetwork {
+  readonly #slirp: string
+  readonly #ip: string
+  readonly #nsenter: string
+
+  private constructor(slirp: string, ip: string, nsenter: string) {
+    this.#slirp = slirp
+    this.#ip = ip
+    this.#nsenter = nsenter
+  }
+
+  /** The network, or why this machine cannot give one. */
+  static find(): OutboundNetwork | { readonly reason: string } {
+    const slirp = findProgram('slirp4netns')
+    const ip = findProgram('ip')
+    const nsenter = findProgram('nsenter')
+    if (slirp === undefined) return { reason: 'slirp4netns is not installed' }
+    if (ip === undefined) return { reason: 'ip (iproute2) is not installed' }
+    if (nsenter === undefined) return { reason: 'nsenter (util-linux) is not installed' }
+    return new OutboundNetwork(slirp, ip, nsenter)
+  }
+
+  /** Connects the network namespace of process `pid`. Resolves when addresses, routes and rules are in place. */
+  async connect(pid: number, identity: Identity): Promise<Connection> {
+    const slirp = this.#startSlirp(pid, identity)
+    const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
+    try {
+      await Promise.all([
+        slirp.ready,
+        command(this.#nsenter, ['-t', String(pid), ...user, '-n', '--', this.#ip, '-batch', '-'], RULES),
+      ])
+    } catch (error) {
+      slirp.close()
+      throw error
+    }
+    return slirp
+  }
+
+  #startSlirp(pid: number, identity: Identity): Connection & { readonly ready: Promise<void> } {
+    const target = identity.kind === 'own' ? ['--netns-type=path', `/proc/${pid}/ns/net`] : [String(pid)]
+    const child = spawn(
+      this.#slirp,
+      // It parses what hostile code sends, so it locks itself in; it ends when descriptor 4 does, even if we are killed.
+      [
+        '--configure',
+        '--mtu=65520',
+        '--disable-host-loopback',
+        '--enable-sandbox',
+        '--enable-seccomp',
+        '--ready-fd=3',
+        '--exit-fd=4',
+        ...target,
+        'tap0',
+      ],
+      { env: COMMAND_ENV, stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
+    )
+    const readyPipe = child.stdio[3] as Readable
+    const exitPipe = child.stdio[4] as Writable
+    exitPipe.on('error', () => {})
+    readyPipe.on('error', () => {})
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-OUTPUT_BYTES_MAX)
+    })
+    const ready = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(backendFailed('the network did not come up in time', new Error(said)))
+      }, READY_MS_MAX)
+      readyPipe.once('data', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      child.on('error', error => {
+        clearTimeout(timer)
+        reject(backendFailed('slirp4netns could not be run', error))
+      })
+      child.on('close', code => {
+        clearTimeout(timer)
+        reject(backendFailed(`slirp4netns ended with code ${code}`, new Error(said)))
+      })
+    })
+    ready.catch(() => {}) // whoever asked for the connection awaits it; later ends are the sandbox's own business
+    return {
+      ready,
+      close: () => {
+        exitPipe.destroy()
+        child.kill('SIGKILL')
+      },
+    }
+  }
+}
