@@ -4,14 +4,18 @@ import type { TableVersion } from '../core/index.ts'
 
 /** Instances: warm pools, specialise, lease, scale, idle, recycle. */
 export interface Pool {
+  /** A slot on a warm instance of `version` that has room now; `undefined` when there is none. Never waits. */
+  tryAcquire(version: TableVersion): Lease | undefined
   /**
-   * A slot on an instance of `version`. Fast path: a warm instance with room is answered synchronously. Otherwise the
-   * promise settles when one is ready, or rejects: TOO_MANY_REQUESTS at once when the queue is full, FUNCTION_TIMEOUT or
-   * UNAVAILABLE after `waitMs`, FUNCTION_LOAD_FAILED when the code does not load, BACKEND_FAILED.
+   * A slot on an instance of `version`: as `tryAcquire`, or when one is ready. Rejects with TOO_MANY_REQUESTS at once
+   * when the queue is full, FUNCTION_TIMEOUT or UNAVAILABLE after `waitMs`, FUNCTION_LOAD_FAILED or
+   * FUNCTION_OUT_OF_MEMORY when the code does not load, BACKEND_FAILED, NOT_FOUND when the function is deleted
+   * meanwhile, CANCELLED when `signal` is aborted.
    */
-  acquire(version: TableVersion, waitMs: number, signal: AbortSignal | undefined): Lease | Promise<Lease>
+  acquire(version: TableVersion, waitMs: number, signal: AbortSignal | undefined): Promise<Lease>
   /** What there is, for `atelier instances`, metrics and tests. */
   instances(): readonly InstanceView[]
+  stats(): PoolStats
   /** Stops giving out `versionId`; its instances finish what they hold and go. */
   retire(versionId: string): void
   /** Kills one instance by id; its calls fail as crashed. */
@@ -28,10 +32,36 @@ export interface Lease {
   readonly cold: boolean
   readonly startingMs: number
   readonly initialisingMs: number
-  /** Gives the slot back. `broken`: the instance must not be used again (crash, timeout, violation). */
-  release(outcome: 'ok' | 'broken'): void
+  /** False once the stream is over: nothing sent from now on reaches the code. */
+  readonly isOpen: boolean
+  /** Why the platform ended the instance, when it did: `an operator ended it`. */
+  readonly endedBecause: string | undefined
+  /**
+   * Peak memory of the instance since it was last asked: looked at only every so often, or when `always` is true;
+   * `undefined` in between, and where the engine knows nothing. With several calls at once it is their common peak.
+   */
+  memoryPeakBytes(always: boolean): number | undefined
+  /**
+   * Gives the slot back, once; a second time does nothing. `suspect`: usable, but ask it whether it lives. `broken`: it
+   * takes no call any more and is killed when the other calls it holds are over.
+   */
+  release(outcome: 'ok' | 'suspect' | 'broken'): void
   /** Where output of call `number` goes while this lease holds it. */
   attachCall(number: number, invocationId: string): void
+}
+
+/** What the pool holds now, and what it has done since it was opened. */
+export interface PoolStats {
+  readonly instances: Readonly<Record<InstanceState, number>>
+  readonly memoryReservedMiB: number
+  /** Calls that hold a slot. */
+  readonly inFlight: number
+  /** Calls that wait for a slot. */
+  readonly waiting: number
+  readonly started: number
+  readonly specialised: number
+  readonly startsFailed: number
+  readonly evicted: number
 }
 
 export type InstanceState = 'starting' | 'generic' | 'specialising' | 'idle' | 'busy' | 'draining' | 'gone'

@@ -14,8 +14,7 @@ export interface Claim {
  */
 export function nextClaim(claims: readonly Claim[]): number {
   let best = -1
-  for (let i = 0; i < claims.length; i++)
-    if (best < 0 || goesFirst(claims[i]!, claims[best]!)) best = i
+  for (let i = 0; i < claims.length; i++) if (best < 0 || goesFirst(claims[i]!, claims[best]!)) best = i
   return best
 }
 
@@ -30,6 +29,11 @@ function goesFirst(a: Claim, b: Claim): boolean {
  * it holds at least as much as the other even after the exchange. So the exchange can never be wished back, and two
  * projects do not pass an instance to and fro.
  */
-export function mustYield(holderMiB: number, instanceMiB: number, waiterMiB: number, needMiB: number): boolean {
+export function mustYield(
+  holderMiB: number,
+  instanceMiB: number,
+  waiterMiB: number,
+  needMiB: number,
+): boolean {
   return holderMiB - instanceMiB >= waiterMiB + needMiB
 }

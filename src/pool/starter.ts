@@ -1,0 +1,167 @@
+import type { Grant, SandboxExit } from '../backends/index.ts'
+import { AtelierError, type Clock, type TableVersion } from '../core/index.ts'
+import { type Instance, within } from './instance.ts'
+import type { PoolEnvironment, PoolOptions, PoolPolicy } from './options.ts'
+import { isLeaving } from './states.ts'
+
+/**
+ * Brings instances to life: a generic one, one that is a version's from its start, or a generic one that becomes a version's.
+ * Each either resolves with a usable instance or rejects with the reason; removing what is left is the pool's work.
+ */
+export class Starter {
+  readonly #options: PoolOptions
+  readonly #policy: PoolPolicy
+  readonly #clock: Clock
+
+  constructor(options: PoolOptions, policy: PoolPolicy) {
+    this.#options = options
+    this.#policy = policy
+    this.#clock = options.clock
+  }
+
+  /** Resolves when the shim has said hello. */
+  async startGeneric(instance: Instance): Promise<void> {
+    await this.#boot(instance, undefined)
+    instance.become('ready')
+  }
+
+  /** For a version at once: with no generic instance at hand this is faster than to start one and specialise it. */
+  async startFor(instance: Instance, version: TableVersion): Promise<void> {
+    const began = this.#clock.monotonic()
+    const [grant, secrets] = await Promise.all([this.#grantOf(version), this.#secretsOf(version)])
+    await this.#boot(instance, grant)
+    instance.loadFor(version)
+    instance.startingMs = this.#clock.monotonic() - began
+    await this.#load(instance, version, secrets)
+  }
+
+  async specialise(instance: Instance, version: TableVersion): Promise<void> {
+    const began = this.#clock.monotonic()
+    instance.loadFor(version)
+    const [grant, secrets] = await Promise.all([this.#grantOf(version), this.#secretsOf(version)])
+    await instance.sandbox.attach(grant)
+    instance.startingMs = this.#clock.monotonic() - began
+    await this.#load(instance, version, secrets)
+  }
+
+  async #boot(instance: Instance, grant: Grant | undefined): Promise<void> {
+    const environment = this.#environment(instance.environment)
+    const { launch } = environment
+    const sandbox = await this.#options.backend.start(
+      { id: instance.id, launch, ...(grant && { grant }) },
+      instance.startAbort.signal,
+    )
+    if (isLeaving(instance.state)) {
+      await sandbox.kill()
+      throw givenUp(instance)
+    }
+    instance.sandbox = sandbox
+    instance.voice.listen(sandbox.stdout, sandbox.stderr)
+    instance.link = this.#options.contracts(environment.contract).open(sandbox.channel, {
+      onLog: (call, stream, text) => instance.voice.hear(call, stream, text),
+      onClose: failure => instance.closed(failure),
+    })
+    // A process may end without closing its stream (a child holds it); what it wrote last is read first.
+    void sandbox.exited.then(exit =>
+      this.#clock.after(this.#policy.exitReasonMs, () =>
+        instance.closed({ kind: 'closed', detail: `The process ended (${exitText(exit)}).` }),
+      ),
+    )
+    const ready = instance.link.ready.then(() => true)
+    if (!(await within(this.#clock, this.#policy.startMsMax, ready)))
+      throw new AtelierError(
+        'BACKEND_FAILED',
+        `An instance of environment "${instance.environment}" did not come up within ${this.#policy.startMsMax} ms.`,
+      )
+    if (isLeaving(instance.state)) throw givenUp(instance)
+  }
+
+  async #load(
+    instance: Instance,
+    version: TableVersion,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { limits } = version
+    const began = this.#clock.monotonic()
+    const loading = instance.link.load({
+      entry: version.entry,
+      config: version.config,
+      secrets,
+      function: {
+        project: version.projectName,
+        app: version.appName,
+        name: version.functionName,
+        version: version.number,
+      },
+      instance: instance.id,
+      concurrency: limits.concurrency,
+      memoryMiB: limits.memoryMiB,
+      timeoutMs: limits.timeoutMs,
+    })
+    let loaded: { initMs: number } | undefined
+    try {
+      loaded = await within(this.#clock, this.#policy.loadMsMax, loading)
+    } catch (thrown) {
+      throw await this.#whyNotLoaded(instance, version, thrown)
+    }
+    if (loaded === undefined)
+      throw new AtelierError(
+        'FUNCTION_LOAD_FAILED',
+        `Function "${nameOf(version)}" was not loaded within ${this.#policy.loadMsMax} ms; do less at the top of its module.`,
+      )
+    if (isLeaving(instance.state) || instance.isClosed) throw givenUp(instance)
+    // Measured here rather than taken from the instance: what is billed is not for the code to say.
+    instance.initialisingMs = this.#clock.monotonic() - began
+    instance.become('loaded')
+  }
+
+  /** When the process ended while it loaded, its exit says more than the closed stream. */
+  async #whyNotLoaded(instance: Instance, version: TableVersion, thrown: unknown): Promise<unknown> {
+    if (!instance.isClosed) return thrown
+    const exit = await within(this.#clock, this.#policy.exitReasonMs, instance.sandbox.exited)
+    if (instance.endedBecause !== undefined) return givenUp(instance)
+    if (exit?.reason === 'memory')
+      return new AtelierError(
+        'FUNCTION_OUT_OF_MEMORY',
+        `Function "${nameOf(version)}" needs more than its ${version.limits.memoryMiB} MiB to load; raise limits.memoryMiB.`,
+        { cause: thrown },
+      )
+    if (thrown instanceof AtelierError && thrown.fault !== 'function' && exit === undefined) return thrown
+    return new AtelierError(
+      'FUNCTION_LOAD_FAILED',
+      `Function "${nameOf(version)}" ended while it was loaded${exit ? ` (${exitText(exit)})` : ''}; its log may say why.`,
+      { cause: thrown },
+    )
+  }
+
+  async #grantOf(version: TableVersion): Promise<Grant> {
+    const bundlePath = await this.#options.bundles.locate(version.bundleDigest)
+    return { bundlePath, limits: version.limits, network: version.network }
+  }
+
+  async #secretsOf(version: TableVersion): Promise<Readonly<Record<string, string>>> {
+    if (version.secrets.length === 0) return {}
+    return this.#options.secrets.read(version.projectId, version.secrets)
+  }
+
+  #environment(name: string): PoolEnvironment {
+    const environment = this.#options.environments.get(name)
+    if (environment) return environment
+    throw new AtelierError('BACKEND_FAILED', `Environment "${name}" cannot run on this machine.`)
+  }
+}
+
+/** `exit code 1`, `signal SIGKILL`. */
+function exitText(exit: SandboxExit): string {
+  if (exit.signal !== undefined) return `signal ${exit.signal}`
+  return exit.code === undefined ? 'for an unknown reason' : `exit code ${exit.code}`
+}
+
+function nameOf(version: TableVersion): string {
+  return `${version.appName}/${version.functionName}`
+}
+
+function givenUp(instance: Instance): AtelierError {
+  const why = instance.endedBecause ?? 'its stream was closed'
+  return new AtelierError('BACKEND_FAILED', `Instance ${instance.id} ended while it started: ${why}.`)
+}

@@ -1,0 +1,65 @@
+import type { Clock, FunctionTable, TableFunction, TableVersion } from '../core/index.ts'
+
+/** What a change of the table means for instances. */
+export interface TableConsequences {
+  /** Keep so many instances of `version` warm, from now on. */
+  keepWarm(version: TableVersion, instancesMin: number): void
+  /** Numbers of a function's versions that have a fleet. */
+  knownVersions(functionId: string): Iterable<TableVersion>
+  retire(versionId: string): void
+  /** The function is deleted. */
+  drop(functionId: string): void
+}
+
+/**
+ * Follows the table: `instancesMin` holds for versions that an alias points to; the others are retired after
+ * `retireAfterMs`, which spares a version that is rolled back to at once; deleted functions are dropped. The returned
+ * function stops it.
+ */
+export function watchTable(
+  table: FunctionTable,
+  clock: Clock,
+  retireAfterMs: number,
+  then: TableConsequences,
+): () => void {
+  const retiring = new Map<string, () => void>() // version id to what cancels it; at most the versions with a fleet
+
+  const follow = (entry: TableFunction): void => {
+    const aliased = aliasedVersions(entry)
+    for (const version of aliased) {
+      retiring.get(version.id)?.()
+      retiring.delete(version.id)
+      if (version.scaling.instancesMin > 0) then.keepWarm(version, version.scaling.instancesMin)
+    }
+    for (const version of then.knownVersions(entry.id)) {
+      if (aliased.some(each => each.id === version.id)) continue
+      then.keepWarm(version, 0)
+      if (retiring.has(version.id)) continue
+      const cancel = clock.after(retireAfterMs, () => {
+        retiring.delete(version.id)
+        then.retire(version.id)
+      })
+      retiring.set(version.id, cancel)
+    }
+  }
+
+  const unsubscribe = table.subscribe(changes => {
+    for (const change of changes) {
+      if (change.kind !== 'function') continue
+      if (change.value) follow(change.value)
+      else then.drop(change.id)
+    }
+  })
+  for (const entry of table.functions.values()) follow(entry)
+  return () => {
+    unsubscribe()
+    for (const cancel of retiring.values()) cancel()
+  }
+}
+
+function aliasedVersions(entry: TableFunction): TableVersion[] {
+  const numbers = new Set<number>()
+  for (const targets of entry.aliases.values())
+    for (const { version, weight } of targets) if (weight > 0) numbers.add(version)
+  return [...numbers].flatMap(number => entry.versions.get(number) ?? [])
+}
