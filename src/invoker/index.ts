@@ -1,1 +1,2 @@
 export * from './call.ts'
+export { createInvoker, type InvokerOptions } from './create.ts'

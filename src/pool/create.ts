@@ -280,10 +280,8 @@ class InstancePool implements Pool, NurseryHost {
 
   /** It takes nothing new, and goes when its calls are over, so that another gets its share. */
   #giveWay(fleet: Fleet, instance: Instance): void {
-    const because = 'another waited for its share of the machine'
-    if (instance.inFlight === 0) this.end(instance, 'kindly', because)
+    if (instance.inFlight === 0) this.end(instance, 'kindly', 'another waited for its share of the machine')
     else {
-      instance.endedBecause = because
       instance.drain()
       fleet.remove(instance)
       this.#capacity.yields(instance)

@@ -18,7 +18,7 @@ export interface Pool {
   stats(): PoolStats
   /** Stops giving out `versionId`; its instances finish what they hold and go. */
   retire(versionId: string): void
-  /** Kills one instance by id; its calls fail as crashed. */
+  /** Kills one instance by id; its calls fail with UNAVAILABLE. False when there is none. */
   kill(instanceId: string, reason: string): Promise<boolean>
   /** Takes nothing new, waits for what runs at most `graceMs`, then removes everything. */
   close(graceMs: number): Promise<void>

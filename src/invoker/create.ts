@@ -1,0 +1,54 @@
+import type { Clock, FunctionTable } from '../core/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { CallObserver, InvokeHandle, InvokeRequest, Invoker, InvokeSink } from './call.ts'
+import { DeadlineWheel } from './deadlines.ts'
+import { Projects } from './projects.ts'
+import { OneCall } from './one-call.ts'
+
+export interface InvokerOptions {
+  readonly table: FunctionTable
+  readonly pool: Pool
+  /** Where records go: one for each call, at its end. Refusals past 50 per second and project leave none. */
+  readonly observer: CallObserver
+  readonly clock: Clock
+  /** In [0, 1); chooses among the targets of a weighted alias. @default Math.random */
+  readonly random?: () => number
+  /** How long a cancelled call may hold its slot before its instance is killed. @default 5 seconds */
+  readonly cancelGraceMs?: number
+  /** A WebSocket without a message for so long is ended. @default 5 minutes */
+  readonly webSocketIdleMs?: number
+  /** How long the reason of a crash is waited for. @default 500 ms */
+  readonly exitReasonMs?: number
+}
+
+const DEADLINE_TICK_MS = 20 // how much later than its deadline a call may be stopped
+
+/** What all calls share. */
+export interface CallContext extends Required<InvokerOptions> {
+  readonly deadlines: DeadlineWheel
+  readonly projects: Projects
+}
+
+/** The one way a function is called; see `Invoker`. The sink is never called before `invoke` has returned. */
+export function createInvoker(options: InvokerOptions): Invoker & { readonly inHand: number } {
+  const context: CallContext = {
+    random: Math.random,
+    cancelGraceMs: 5_000,
+    webSocketIdleMs: 300_000,
+    exitReasonMs: 500,
+    ...options,
+    deadlines: new DeadlineWheel(options.clock, DEADLINE_TICK_MS),
+    projects: new Projects(),
+  }
+  return {
+    invoke(request: InvokeRequest, sink: InvokeSink): InvokeHandle {
+      const call = new OneCall(context, request, sink)
+      call.begin()
+      return call
+    },
+    /** Calls admitted and not over, for metrics and draining. */
+    get inHand(): number {
+      return context.projects.inHand
+    },
+  }
+}

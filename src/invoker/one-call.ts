@@ -1,0 +1,327 @@
+import type { CallFailure, CallHandle, CallSink } from '../contracts/index.ts'
+import { AtelierError, asAtelierError, newId, type TableVersion } from '../core/index.ts'
+import type { Lease } from '../pool/index.ts'
+import { answerProblem } from './answer.ts'
+import type { InvokeHandle, InvokeRequest, InvokeSink } from './call.ts'
+import type { CallContext } from './create.ts'
+import { Timed } from './deadlines.ts'
+import { badAnswer, deadlinePassed, failed, socketIdle, whyClosed } from './failures.ts'
+import { HeldBody } from './held-body.ts'
+import { invocationOf } from './record.ts'
+import { nameOf, resolveVersion } from './resolve.ts'
+import { continueTrace, withTrace } from './trace.ts'
+
+/**
+ * - `held`       admitted or about to be; waits for a slot, its body is held back
+ * - `running`    sent to the code; what comes is passed to the caller
+ * - `abandoned`  the caller has its end (it left, or the answer could not be sent); the code still holds its slot
+ * - `ending`     the stream to the instance broke; the reason is being looked up
+ * - `over`       recorded, slot given back; final
+ */
+type CallState = 'held' | 'running' | 'abandoned' | 'ending' | 'over'
+
+const SENDS_MAX = 3 // slots tried when instances end between the lease and the sending
+
+/** One call from `invoke` to its record: the caller's handle, the code's sink and its own deadline in a single object. */
+export class OneCall extends Timed implements InvokeHandle, CallSink {
+  readonly id: string
+  readonly #context: CallContext
+  readonly #request: InvokeRequest
+  readonly #sink: InvokeSink
+  readonly #startedAt: number
+  readonly #asked: number
+  readonly #body = new HeldBody()
+  #state: CallState = 'held'
+  #version: TableVersion | undefined
+  #isAdmitted = false
+  /** The caller left; it hears nothing more. */
+  #isLeft = false
+  #waiting: AbortController | undefined
+  #sends = 0
+  #lease: Lease | undefined
+  #handle: CallHandle | undefined
+  #traceparent: string | undefined
+  #ran: number | undefined
+  #status = 0
+  #isSocket = false
+  #heardAt = 0
+  #error: AtelierError | undefined
+  #detail: string | undefined
+  #bytesIn = 0
+  #bytesOut = 0
+
+  constructor(context: CallContext, request: InvokeRequest, sink: InvokeSink) {
+    super()
+    this.#context = context
+    this.#request = request
+    this.#sink = sink
+    this.#startedAt = context.clock.now()
+    this.#asked = context.clock.monotonic()
+    this.id = newId(this.#startedAt)
+  }
+
+  get version(): number | undefined {
+    return this.#version?.number
+  }
+
+  /** Admits the call and sends it at once when a warm instance has room. */
+  begin(): void {
+    const { table, projects, pool, random } = this.#context
+    const { target, qualifier } = this.#request
+    const version = resolveVersion(target, qualifier, random)
+    if (version instanceof AtelierError) return this.#refuse(version)
+    this.#version = version
+    const project = table.projects.get(target.projectId)
+    if (project?.enabled === false)
+      return this.#refuse(new AtelierError('FORBIDDEN', `Project "${target.projectName}" is disabled.`))
+    const most = project?.concurrencyMax
+    if (!projects.enter(target.projectId, most)) {
+      const message = `Project "${target.projectName}" has ${most} calls in hand, as many as it may; come back later.`
+      return this.#refuse(new AtelierError('TOO_MANY_REQUESTS', message, { retryAfterS: 1 }))
+    }
+    this.#isAdmitted = true
+    const lease = pool.tryAcquire(version)
+    if (lease?.isOpen) this.#send(lease, version)
+    else {
+      lease?.release('broken')
+      void this.#wait(version)
+    }
+  }
+
+  // The caller's side.
+
+  write(chunk: Uint8Array): boolean {
+    this.#bytesIn += chunk.length
+    if (this.#state === 'running') return this.#handle!.write(chunk)
+    if (this.#state !== 'held') return true // it is over; what still comes is dropped
+    const room = this.#body.push(chunk)
+    if (this.#body.isOverfull)
+      this.#fail(new AtelierError('BODY_TOO_LARGE', 'The body came faster than it could be held back.'))
+    return room
+  }
+
+  writeMessage(data: Uint8Array, text: boolean): boolean {
+    if (this.#state !== 'running') return true // before the opening there is nobody to send it to
+    this.#bytesIn += data.length
+    this.#heardAt = this.#context.clock.monotonic()
+    return this.#handle!.writeMessage(data, text)
+  }
+
+  end(close?: Uint8Array): void {
+    if (this.#state === 'running') this.#handle!.end(close)
+    else this.#body.isComplete = true
+  }
+
+  consumed(bytes: number): void {
+    if (this.#state === 'running') this.#handle!.consumed(bytes)
+  }
+
+  cancel(): void {
+    this.#isLeft = true
+    if (this.#state === 'held') {
+      this.#error = new AtelierError('CANCELLED', 'The caller left while the call waited.')
+      this.#over()
+      this.#waiting?.abort()
+    } else if (this.#state === 'running') {
+      this.#error = new AtelierError('CANCELLED', 'The caller left.')
+      this.#abandon()
+    }
+  }
+
+  // The code's side.
+
+  onHead(status: number, headers: readonly string[]): void {
+    if (this.#state !== 'running') return
+    const problem = answerProblem(status, headers, this.#request.webSocket === true)
+    if (problem !== undefined) {
+      this.#tellFailure(badAnswer(this.#name, problem))
+      this.#abandon()
+      return
+    }
+    this.#status = status
+    if (status === 101) {
+      this.#isSocket = true
+      this.#heardAt = this.#context.clock.monotonic()
+      this.#context.deadlines.set(this, this.#heardAt + this.#context.webSocketIdleMs)
+    }
+    this.#sink.onHead(status, headers)
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#state !== 'running') return
+    this.#bytesOut += chunk.length
+    this.#sink.onData(chunk)
+  }
+
+  onMessage(data: Uint8Array, text: boolean): void {
+    if (this.#state !== 'running') return
+    this.#bytesOut += data.length
+    this.#heardAt = this.#context.clock.monotonic()
+    this.#sink.onMessage?.(data, text)
+  }
+
+  onDrain(): void {
+    if (this.#state === 'running') this.#sink.onDrain?.()
+  }
+
+  onEnd(close?: Uint8Array): void {
+    if (this.#state === 'abandoned') return this.#over('suspect')
+    if (this.#state !== 'running') return
+    this.#state = 'ending' // the sink may call back
+    this.#sink.onEnd(close)
+    this.#over('ok')
+  }
+
+  onFail(failure: CallFailure): void {
+    if (this.#state === 'abandoned') return this.#over(failure.kind === 'error' ? 'suspect' : 'broken')
+    if (this.#state !== 'running') return
+    if (failure.kind === 'closed') {
+      void this.#crashed()
+      return
+    }
+    this.#detail = failure.message
+    if (failure.kind === 'error') this.#fail(failed(this.#name, this.id), 'ok')
+    else this.#fail(badAnswer(this.#name, failure.message), 'broken')
+  }
+
+  override onDue(): void {
+    const { clock, deadlines, webSocketIdleMs } = this.#context
+    if (this.#state === 'abandoned') return this.#over('broken')
+    if (this.#state !== 'running') return
+    if (this.#isSocket) {
+      const due = this.#heardAt + webSocketIdleMs
+      if (due > clock.monotonic()) return deadlines.set(this, due)
+      this.#tellFailure(socketIdle(this.#name, webSocketIdleMs))
+      this.#abandon()
+      return
+    }
+    this.#handle!.cancel('deadline')
+    this.#fail(deadlinePassed(this.#name, this.#version!.limits.timeoutMs), 'broken')
+  }
+
+  // Between the two.
+
+  get #name(): string {
+    return nameOf(this.#request.target)
+  }
+
+  async #wait(version: TableVersion): Promise<void> {
+    const abort = new AbortController()
+    this.#waiting = abort
+    let lease: Lease
+    try {
+      lease = await this.#context.pool.acquire(version, version.limits.timeoutMs, abort.signal)
+    } catch (thrown) {
+      if (this.#state === 'held') this.#fail(asAtelierError(thrown))
+      return
+    }
+    if (this.#state !== 'held') return lease.release('ok')
+    if (lease.isOpen) return this.#send(lease, version)
+    // The instance ended before anything was sent to it, so the code has surely not seen the call: another may have it.
+    lease.release('broken')
+    if (++this.#sends < SENDS_MAX) return this.#wait(version)
+    this.#fail(
+      new AtelierError('UNAVAILABLE', `Instances of function "${this.#name}" end as soon as they start.`, {
+        retryAfterS: 1,
+      }),
+    )
+  }
+
+  #send(lease: Lease, version: TableVersion): void {
+    const { clock, deadlines } = this.#context
+    const request = this.#request
+    const ran = clock.monotonic()
+    this.#lease = lease
+    this.#ran = ran
+    this.#state = 'running'
+    this.#traceparent = continueTrace(request.traceparent)
+    const body = request.body === undefined && request.webSocket !== true ? this.#body.whole() : request.body
+    if (request.body) this.#bytesIn = request.body.length
+    const head = {
+      id: this.id,
+      method: request.method,
+      target: request.path,
+      headers: withTrace(request.headers, this.#traceparent),
+      deadline: Math.ceil(this.#startedAt + (ran - this.#asked) + version.limits.timeoutMs),
+      body,
+      webSocket: request.webSocket === true,
+    }
+    this.#handle = lease.link.invoke(head, this)
+    lease.attachCall(this.#handle.number, this.id)
+    deadlines.set(this, ran + version.limits.timeoutMs)
+    if (body === undefined && this.#body.sendTo(this.#handle)) this.#sink.onDrain?.()
+  }
+
+  /** The caller has its end; the code gets a while to notice. */
+  #abandon(): void {
+    const { clock, cancelGraceMs, deadlines } = this.#context
+    this.#state = 'abandoned'
+    const graceEnd = clock.monotonic() + cancelGraceMs
+    deadlines.set(this, this.#isSocket ? graceEnd : Math.min(this.due, graceEnd))
+    this.#handle!.cancel('client')
+  }
+
+  async #crashed(): Promise<void> {
+    this.#state = 'ending'
+    this.#context.deadlines.clear(this)
+    const error = await whyClosed(this.#name, this.#lease!, this.#version!.limits.memoryMiB, this.#context)
+    this.#fail(error, 'broken')
+  }
+
+  /** Refusals come before `invoke` returns; the sink hears of them after. */
+  #refuse(error: AtelierError): void {
+    queueMicrotask(() => {
+      if (this.#state === 'held') this.#fail(error)
+    })
+  }
+
+  #fail(error: AtelierError, outcome?: 'ok' | 'broken'): void {
+    this.#state = 'ending' // the sink may call back
+    this.#tellFailure(error)
+    this.#over(outcome)
+  }
+
+  #tellFailure(error: AtelierError): void {
+    this.#error = error
+    if (this.#isLeft) return
+    if (this.#status === 0) this.#status = error.status
+    this.#sink.onFail(error)
+  }
+
+  /** Gives everything back and leaves the record. */
+  #over(outcome: 'ok' | 'suspect' | 'broken' = 'ok'): void {
+    const { clock, deadlines, observer, projects } = this.#context
+    const { target, trigger } = this.#request
+    const lease = this.#lease
+    this.#state = 'over'
+    deadlines.clear(this)
+    const over = clock.monotonic()
+    const memoryPeakBytes = lease?.memoryPeakBytes(this.#error !== undefined)
+    lease?.release(outcome)
+    if (this.#isAdmitted) projects.leave(target.projectId)
+    if (lease === undefined && !projects.mayRecordRefusal(target.projectId, over)) return
+    observer.onInvocation(
+      invocationOf({
+        id: this.id,
+        target,
+        version: this.#version,
+        trigger,
+        error: this.#error,
+        detail: this.#detail,
+        httpStatus: this.#status,
+        instanceId: lease?.instanceId,
+        cold: lease?.cold ?? false,
+        startingMs: lease?.startingMs ?? 0,
+        initialisingMs: lease?.initialisingMs ?? 0,
+        startedAt: this.#startedAt,
+        asked: this.#asked,
+        ran: this.#ran,
+        over,
+        memoryPeakBytes,
+        bytesIn: this.#bytesIn,
+        bytesOut: this.#bytesOut,
+        traceparent: this.#traceparent,
+      }),
+    )
+  }
+}

@@ -1,0 +1,54 @@
+const REFUSALS_RECORDED_PER_WINDOW_MAX = 50 // of each project; a flood of refusals must not become a flood of records
+const WINDOW_MS = 1_000
+const FORGET_AT = 10_000 // projects in the map before those without calls are dropped
+
+interface ProjectCalls {
+  inHand: number
+  refusals: number
+  windowSince: number
+}
+
+/** Counts each project's calls, from admission to the end of the code. */
+export class Projects {
+  readonly #projects = new Map<string, ProjectCalls>()
+
+  /** Admits one call; false when the project has `most` in hand already. */
+  enter(projectId: string, most: number | undefined): boolean {
+    const calls = this.#of(projectId)
+    if (most !== undefined && calls.inHand >= most) return false
+    calls.inHand++
+    return true
+  }
+
+  leave(projectId: string): void {
+    this.#of(projectId).inHand--
+  }
+
+  /** Whether one more refusal may leave a record. */
+  mayRecordRefusal(projectId: string, now: number): boolean {
+    const calls = this.#of(projectId)
+    if (now - calls.windowSince >= WINDOW_MS) {
+      calls.windowSince = now
+      calls.refusals = 0
+    }
+    return ++calls.refusals <= REFUSALS_RECORDED_PER_WINDOW_MAX
+  }
+
+  /** Calls in hand, over all projects. */
+  get inHand(): number {
+    let sum = 0
+    for (const { inHand } of this.#projects.values()) sum += inHand
+    return sum
+  }
+
+  #of(projectId: string): ProjectCalls {
+    let calls = this.#projects.get(projectId)
+    if (calls === undefined) {
+      if (this.#projects.size >= FORGET_AT)
+        for (const [id, each] of this.#projects) if (each.inHand === 0) this.#projects.delete(id)
+      calls = { inHand: 0, refusals: 0, windowSince: Number.NEGATIVE_INFINITY }
+      this.#projects.set(projectId, calls)
+    }
+    return calls
+  }
+}
