@@ -1,0 +1,68 @@
+import type { Control } from '../control/index.ts'
+import type { Clock, FunctionTable, IsolationTier } from '../core/index.ts'
+import type { Environment } from '../environments/index.ts'
+import type { EmbeddedIdentity } from '../identity/index.ts'
+import type { Invoker } from '../invoker/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { TelemetryReader } from '../telemetry/index.ts'
+import type { IdempotencyStore } from './idempotency.ts'
+import type { ApiLog } from './log.ts'
+
+/** Everything the API stands on; the composition root fills it. */
+export interface ApiParts {
+  readonly control: Control
+  readonly identity: EmbeddedIdentity
+  readonly telemetry: TelemetryReader
+  readonly pool: Pick<Pool, 'instances' | 'kill'>
+  readonly invoker: Invoker
+  readonly table: FunctionTable
+  readonly environments: readonly Environment[]
+  /** Answers to requests with an `Idempotency-Key`. */
+  readonly idempotency: IdempotencyStore
+  /** Asked for each `/v1/status`, `/readyz`; must be cheap. */
+  status(): ServerStatus
+  /** What `/metrics` answers. */
+  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  readonly log: ApiLog
+  readonly clock: Clock
+  readonly limits?: Partial<ApiLimits>
+}
+
+export interface ServerStatus {
+  readonly version: string
+  readonly startedAt: number
+  /** Planes that this process runs. */
+  readonly roles: readonly string[]
+  readonly isolation: {
+    readonly backend: string
+    readonly tier: IsolationTier
+    readonly notes: readonly string[]
+  }
+  /** Shown to operators only. */
+  readonly dataPath: string
+  /** Where functions answer, without a slash at the end. */
+  readonly routerUrl: string
+  /** Why calls cannot be served now, a sentence each; empty when they can. */
+  readonly notReady: readonly string[]
+}
+
+export interface ApiLimits {
+  /** Largest JSON body. @default 1 MiB */
+  readonly jsonBytesMax: number
+  /** Largest package of a deploy, compressed. @default 250 MiB */
+  readonly packageBytesMax: number
+  /** Pause between blank lines that keep a followed log alive. @default 15 s */
+  readonly heartbeatMs: number
+  /** Followed logs at once. @default 200 */
+  readonly followersMax: number
+  /** Wrong passwords per user and address in a minute before 429. @default 10 */
+  readonly loginFailuresMax: number
+}
+
+export const API_LIMITS_DEFAULT: ApiLimits = {
+  jsonBytesMax: 1024 * 1024,
+  packageBytesMax: 250 * 1024 * 1024,
+  heartbeatMs: 15_000,
+  followersMax: 200,
+  loginFailuresMax: 10,
+}

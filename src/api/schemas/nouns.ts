@@ -1,0 +1,220 @@
+import Type from 'typebox'
+import { model, ref, Time } from './model.ts'
+
+const AT = '2026-11-02T09:30:00.000Z'
+const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
+const DIGEST = 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+
+const Id = Type.String({ description: 'Opaque; sorts by time of creation.' })
+const Revision = Type.Integer({ description: 'Grows with each change; the same as the ETag.' })
+const times = { createdAt: Time('When it was made.'), updatedAt: Time('When it was last changed.') }
+const StringMap = Type.Record(Type.String(), Type.String())
+
+export const QuotaSchema = Type.Object(
+  {
+    functions: Type.Optional(Type.Integer({ minimum: 0 })),
+    memoryMiB: Type.Optional(Type.Integer({ minimum: 0 })),
+    concurrency: Type.Optional(Type.Integer({ minimum: 0 })),
+    storageBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false, description: 'Limits of the project; what is absent has no limit of its own.' },
+)
+
+export const ProjectSchema = model(
+  'Project',
+  'The tenant: owns everything; quotas and bills are per project.',
+  { id: Id, name: Type.String(), description: Type.String(), enabled: Type.Boolean(), quota: QuotaSchema, revision: Revision, ...times },
+  { id: ID, name: 'default', description: '', enabled: true, quota: { functions: 100 }, revision: 1, createdAt: AT, updatedAt: AT },
+)
+
+export const AppSchema = model(
+  'App',
+  'A named group of functions with shared configuration.',
+  { id: Id, projectId: Id, name: Type.String(), description: Type.String(), config: StringMap, revision: Revision, ...times },
+  { id: ID, projectId: ID, name: 'shop', description: '', config: { REGION: 'eu' }, revision: 1, createdAt: AT, updatedAt: AT },
+)
+
+export const FunctionSchema = model(
+  'Function',
+  'A name for code that can be called; its versions say how it runs.',
+  {
+    id: Id,
+    projectId: Id,
+    appId: Id,
+    appName: Type.String(),
+    name: Type.String(),
+    description: Type.String(),
+    access: Type.Union([Type.Literal('public'), Type.Literal('private')]),
+    latestVersion: Type.Integer({ description: 'The newest version’s number.' }),
+    revision: Revision,
+    url: Type.String({ description: 'Where the live alias answers.' }),
+    ...times,
+  },
+  {
+    id: ID,
+    projectId: ID,
+    appId: ID,
+    appName: 'shop',
+    name: 'thumbnail',
+    description: '',
+    access: 'public',
+    latestVersion: 2,
+    revision: 3,
+    url: 'http://127.0.0.1:1882/default/shop/thumbnail',
+    createdAt: AT,
+    updatedAt: AT,
+  },
+)
+
+export const LimitsSchema = Type.Object({
+  memoryMiB: Type.Integer(),
+  cpuMillicores: Type.Integer(),
+  timeoutMs: Type.Integer(),
+  concurrency: Type.Integer(),
+  tmpMiB: Type.Integer(),
+  processesMax: Type.Integer(),
+  openFilesMax: Type.Integer(),
+})
+
+const ScalingSchema = Type.Object({
+  instancesMin: Type.Integer(),
+  instancesMax: Type.Integer(),
+  idleMs: Type.Integer(),
+})
+
+const SPEC_EXAMPLE = {
+  environment: 'nodejs',
+  environmentRevision: DIGEST,
+  packageDigest: DIGEST,
+  bundleDigest: DIGEST,
+  entry: 'index.js#handler',
+  config: { REGION: 'eu' },
+  secrets: ['api-key'],
+  limits: {
+    memoryMiB: 128,
+    cpuMillicores: 1000,
+    timeoutMs: 30_000,
+    concurrency: 1,
+    tmpMiB: 64,
+    processesMax: 64,
+    openFilesMax: 1024,
+  },
+  scaling: { instancesMin: 0, instancesMax: 100, idleMs: 120_000 },
+  network: 'none',
+}
+
+export const VersionSchema = model(
+  'Version',
+  'An immutable numbered snapshot of everything that decides how a function runs.',
+  {
+    id: Id,
+    functionId: Id,
+    number: Type.Integer({ minimum: 1 }),
+    description: Type.String(),
+    spec: Type.Object({
+      environment: Type.String(),
+      environmentRevision: Type.String(),
+      packageDigest: Type.String(),
+      bundleDigest: Type.String(),
+      entry: Type.String({ description: 'A file, `file#export` (Node) or `module:function` (Python).' }),
+      config: StringMap,
+      secrets: Type.Array(Type.String(), { description: 'Names only.' }),
+      limits: LimitsSchema,
+      scaling: ScalingSchema,
+      network: Type.Union([Type.Literal('none'), Type.Literal('outbound')]),
+    }),
+    createdAt: times.createdAt,
+    createdBy: Type.String(),
+  },
+  { id: ID, functionId: ID, number: 2, description: '', spec: SPEC_EXAMPLE, createdAt: AT, createdBy: 'admin' },
+)
+
+export const AliasSchema = model(
+  'Alias',
+  'A name for one version, or for several with weights that sum to 100.',
+  {
+    functionId: Id,
+    name: Type.String(),
+    targets: Type.Array(Type.Object({ version: Type.Integer(), weight: Type.Integer() })),
+    revision: Revision,
+    updatedAt: times.updatedAt,
+  },
+  { functionId: ID, name: 'live', targets: [{ version: 2, weight: 100 }], revision: 2, updatedAt: AT },
+)
+
+export const DeployResultSchema = model(
+  'DeployResult',
+  'What a deploy led to.',
+  {
+    function: ref(FunctionSchema),
+    version: ref(VersionSchema),
+    created: Type.Boolean({ description: 'Whether anything changed.' }),
+    url: Type.String(),
+  },
+  {
+    function: { id: ID, name: 'thumbnail', appName: 'shop' },
+    version: { id: ID, number: 2 },
+    created: true,
+    url: 'http://127.0.0.1:1882/default/shop/thumbnail',
+  },
+)
+
+export const RollbackResultSchema = model(
+  'RollbackResult',
+  'What is live after a rollback.',
+  { alias: ref(AliasSchema), version: ref(VersionSchema) },
+  { alias: { functionId: ID, name: 'live', targets: [{ version: 1, weight: 100 }], revision: 3, updatedAt: AT }, version: { id: ID, number: 1 } },
+)
+
+export const TriggerSchema = model(
+  'Trigger',
+  'An HTTP route of the router that calls a function.',
+  {
+    id: Id,
+    projectId: Id,
+    functionId: Id,
+    app: Type.String(),
+    function: Type.String(),
+    name: Type.String(),
+    host: Type.Optional(Type.String()),
+    methods: Type.Array(Type.String()),
+    path: Type.String(),
+    stripPrefix: Type.Boolean(),
+    alias: Type.String(),
+    access: Type.Optional(Type.String()),
+    cors: Type.Optional(Type.Object({})),
+    url: Type.String(),
+    revision: Revision,
+    ...times,
+  },
+  {
+    id: ID,
+    projectId: ID,
+    functionId: ID,
+    app: 'shop',
+    function: 'thumbnail',
+    name: 'thumbs',
+    methods: ['POST'],
+    path: '/thumbs/*',
+    stripPrefix: true,
+    alias: 'live',
+    url: 'http://127.0.0.1:1882/thumbs/',
+    revision: 1,
+    createdAt: AT,
+    updatedAt: AT,
+  },
+)
+
+export const SecretSchema = model(
+  'Secret',
+  'A secret’s name; its value never comes out again.',
+  { projectId: Id, name: Type.String(), revision: Revision, ...times },
+  { projectId: ID, name: 'api-key', revision: 1, createdAt: AT, updatedAt: AT },
+)
+
+export const PackageSchema = model(
+  'Package',
+  'Code as it was sent, addressed by its digest.',
+  { digest: Type.String(), sizeBytes: Type.Integer(), fileName: Type.String(), createdAt: times.createdAt },
+  { digest: DIGEST, sizeBytes: 4096, fileName: 'thumbnail.zip', createdAt: AT },
+)

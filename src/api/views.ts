@@ -1,0 +1,76 @@
+import type {
+  Alias,
+  App,
+  FunctionRecord,
+  Invocation,
+  LogLine,
+  Principal,
+  Project,
+  SecretInfo,
+  Version,
+} from '../core/index.ts'
+import type { PackageInfo, TriggerView } from '../control/index.ts'
+import type { User } from '../identity/index.ts'
+import type { InstanceView } from '../pool/index.ts'
+
+/** The nouns as they go over the wire: the same fields, with times as RFC 3339 in UTC. */
+
+type TimeKey = 'at' | 'createdAt' | 'updatedAt' | 'startedAt' | 'expiresAt'
+type Wire<T> = { readonly [K in keyof T]: K extends TimeKey ? string : T[K] }
+
+export function time(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function stamped<T extends { readonly createdAt: number; readonly updatedAt: number }>(thing: T): Wire<T> {
+  return { ...thing, createdAt: time(thing.createdAt), updatedAt: time(thing.updatedAt) } as Wire<T>
+}
+
+export const projectView = (project: Project) => stamped(project)
+export const appView = (app: App) => stamped(app)
+export const triggerView = (trigger: TriggerView) => stamped(trigger)
+export const secretView = (secret: SecretInfo) => stamped(secret)
+
+/** With the address that the live alias answers at. */
+export function functionView(record: FunctionRecord, by: Principal, routerUrl: string) {
+  const path = [by.projectName, record.appName, record.name].map(encodeURIComponent).join('/')
+  return { ...stamped(record), url: `${routerUrl}/${path}` }
+}
+
+export function versionView(version: Version): Wire<Version> {
+  return { ...version, createdAt: time(version.createdAt) }
+}
+
+export function aliasView(alias: Alias): Wire<Alias> {
+  return { ...alias, updatedAt: time(alias.updatedAt) }
+}
+
+export function packageView(info: PackageInfo): Wire<PackageInfo> {
+  return { ...info, createdAt: time(info.createdAt) }
+}
+
+export function userView(user: User): Wire<User> {
+  return { ...user, createdAt: time(user.createdAt) }
+}
+
+export function invocationView(invocation: Invocation): Wire<Invocation> {
+  return { ...invocation, startedAt: time(invocation.startedAt) }
+}
+
+export function logView(line: LogLine): Wire<LogLine> {
+  return { ...line, at: time(line.at) }
+}
+
+export function instanceView(instance: InstanceView): Wire<InstanceView> {
+  return { ...instance, startedAt: time(instance.startedAt) }
+}
+
+/** A page with each item shown. */
+export function pageView<T, V>(page: { readonly items: readonly T[]; readonly next?: string }, view: (item: T) => V) {
+  return { items: page.items.map(view), ...(page.next !== undefined && { next: page.next }) }
+}
+
+/** Text of a query as epoch milliseconds; the schema has checked its form. */
+export function msOf(text: string): number {
+  return Date.parse(text)
+}
