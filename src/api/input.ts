@@ -22,13 +22,19 @@ export function fromFastify(thrown: unknown): AtelierError | undefined {
 }
 
 const KNOWN: Record<string, { readonly code: ErrorCode; readonly detail: string }> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'BODY_TOO_LARGE', detail: 'The body is larger than this operation takes.' },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'BODY_TOO_LARGE',
+    detail: 'The body is larger than this operation takes.',
+  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'UNSUPPORTED_MEDIA_TYPE',
     detail: 'This operation takes "content-type: application/json".',
   },
   FST_ERR_CTP_INVALID_JSON_BODY: { code: 'INVALID_INPUT', detail: 'The body is not valid JSON.' },
-  FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'INVALID_INPUT', detail: 'The body is empty, though its type says JSON.' },
+  FST_ERR_CTP_EMPTY_JSON_BODY: {
+    code: 'INVALID_INPUT',
+    detail: 'The body is empty, though its type says JSON.',
+  },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     code: 'INVALID_INPUT',
     detail: 'The body is not as long as its content-length says.',
@@ -41,7 +47,10 @@ const KNOWN: Record<string, { readonly code: ErrorCode; readonly detail: string 
   FST_PARTS_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has too many parts.' },
   FST_FILES_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has more than one file.' },
   FST_FIELDS_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has too many fields.' },
-  FST_PROTO_VIOLATION: { code: 'INVALID_INPUT', detail: 'A part of the body has a name that is not allowed.' },
+  FST_PROTO_VIOLATION: {
+    code: 'INVALID_INPUT',
+    detail: 'A part of the body has a name that is not allowed.',
+  },
   FST_ERR_BAD_URL: { code: 'INVALID_INPUT', detail: 'The path of the request cannot be decoded.' },
 }
 
@@ -60,7 +69,10 @@ export function inputError(finding: ErrorObject, context: string | undefined): I
         ? `/${escapePointer(String(finding.params['additionalProperty']))}`
         : ''
   const pointer = finding.instancePath + extra
-  return { pointer: context === undefined || context === 'body' ? pointer : pointer.slice(1), detail: detailOf(finding) }
+  return {
+    pointer: context === undefined || context === 'body' ? pointer : pointer.slice(1),
+    detail: detailOf(finding),
+  }
 }
 
 function detailOf({ keyword, params }: ErrorObject): string {

@@ -11,6 +11,8 @@ declare module 'fastify' {
     idempotent?: boolean
     /** Answered without a token. */
     anonymous?: boolean
+    /** Parts of a multipart body, for the OpenAPI document. */
+    multipart?: TObject
   }
   interface FastifyRequest {
     /** Set by the authentication hook for every operation that is not anonymous. */
@@ -30,6 +32,8 @@ export interface Operation<P extends TObject, Q extends TObject, B extends TSche
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** The body's parts, for the document; the handler reads them itself. */
+  readonly multipart?: TObject
   /** A missing body counts as `{}`. */
   readonly bodyOptional?: boolean
   /** Successful answers by status; the first is the one given unless the handler says otherwise. */
@@ -92,7 +96,11 @@ export function operation<P extends TObject, Q extends TObject, B extends TSchem
       response: { ...op.answers, ...problemResponses(errors) },
       security: op.anonymous ? [] : [{ bearer: [] }, { authToken: [] }],
     },
-    config: { idempotent: op.idempotent ?? false, anonymous: op.anonymous ?? false },
+    config: {
+      idempotent: op.idempotent ?? false,
+      anonymous: op.anonymous ?? false,
+      ...(op.multipart && { multipart: op.multipart }),
+    },
     ...(op.bodyOptional && {
       preValidation: async (request: FastifyRequest) => {
         request.body ??= {}

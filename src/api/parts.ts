@@ -4,8 +4,8 @@ import type { Environment } from '../environments/index.ts'
 import type { EmbeddedIdentity } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { Pool } from '../pool/index.ts'
+import type { Store } from '../store/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
-import type { IdempotencyStore } from './idempotency.ts'
 import type { ApiLog } from './log.ts'
 
 /** Everything the API stands on; the composition root fills it. */
@@ -17,12 +17,12 @@ export interface ApiParts {
   readonly invoker: Invoker
   readonly table: FunctionTable
   readonly environments: readonly Environment[]
-  /** Answers to requests with an `Idempotency-Key`. */
-  readonly idempotency: IdempotencyStore
+  /** Keeps the answers to requests with an `Idempotency-Key`. */
+  readonly store: Store
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */
-  status(): ServerStatus
+  readonly status: () => ServerStatus
   /** What `/metrics` answers. */
-  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  readonly metrics: { readonly contentType: string; text: () => Promise<string> }
   readonly log: ApiLog
   readonly clock: Clock
   readonly limits?: Partial<ApiLimits>
@@ -55,8 +55,6 @@ export interface ApiLimits {
   readonly heartbeatMs: number
   /** Followed logs at once. @default 200 */
   readonly followersMax: number
-  /** Wrong passwords per user and address in a minute before 429. @default 10 */
-  readonly loginFailuresMax: number
 }
 
 export const API_LIMITS_DEFAULT: ApiLimits = {
@@ -64,5 +62,4 @@ export const API_LIMITS_DEFAULT: ApiLimits = {
   packageBytesMax: 250 * 1024 * 1024,
   heartbeatMs: 15_000,
   followersMax: 200,
-  loginFailuresMax: 10,
 }

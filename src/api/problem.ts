@@ -39,12 +39,20 @@ export function explain(thrown: unknown): AtelierError {
 }
 
 /** Answers with the problem, and logs what is our fault with its cause. */
-export async function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: ApiLog): Promise<void> {
+export async function sendProblem(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: ApiLog,
+): Promise<void> {
   const error = explain(thrown)
   logProblem(error, request, log)
   if (error.code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer realm="atelier"')
   if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS))
-  await reply.code(error.status).type(PROBLEM_TYPE).send(JSON.stringify(problemOf(error, request.id)))
+  await reply
+    .code(error.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problemOf(error, request.id)))
 }
 
 export function logProblem(error: AtelierError, request: FastifyRequest, log: ApiLog): void {
@@ -56,7 +64,12 @@ export function logProblem(error: AtelierError, request: FastifyRequest, log: Ap
     path: request.url.split('?', 1)[0],
     code: error.code,
     // The stack is for our own log alone; bodies and headers are never logged, they hold secrets.
-    cause: cause instanceof Error ? (cause.stack ?? cause.message) : cause === undefined ? undefined : typeof cause,
+    cause:
+      cause instanceof Error
+        ? (cause.stack ?? cause.message)
+        : cause === undefined
+          ? undefined
+          : typeof cause,
   }
   log.error(fields, error.message)
 }

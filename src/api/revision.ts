@@ -31,8 +31,15 @@ export function expectedRevision(request: FastifyRequest): number | undefined {
   const match = /^"(\d{1,15})"$/.exec(header)
   if (match) return Number(match[1])
   if (/^(W\/)?"[^"]*"$/.test(header))
-    throw new AtelierError('PRECONDITION_FAILED', `If-Match ${header} is not a revision of this thing; read it again for its ETag.`)
-  throw new AtelierError('INVALID_INPUT', 'If-Match takes one entity tag in double quotes, as the ETag of an answer shows it.', {
-    errors: [{ pointer: 'if-match', detail: 'must be one entity tag' }],
-  })
+    throw new AtelierError(
+      'PRECONDITION_FAILED',
+      `If-Match ${header} is not a revision of this thing; read it again for its ETag.`,
+    )
+  throw new AtelierError(
+    'INVALID_INPUT',
+    'If-Match takes one entity tag in double quotes, as the ETag of an answer shows it.',
+    {
+      errors: [{ pointer: 'if-match', detail: 'must be one entity tag' }],
+    },
+  )
 }

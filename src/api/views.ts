@@ -1,3 +1,4 @@
+import type { PackageInfo, TriggerView } from '../control/index.ts'
 import type {
   Alias,
   App,
@@ -9,7 +10,6 @@ import type {
   SecretInfo,
   Version,
 } from '../core/index.ts'
-import type { PackageInfo, TriggerView } from '../control/index.ts'
 import type { User } from '../identity/index.ts'
 import type { InstanceView } from '../pool/index.ts'
 
@@ -66,7 +66,10 @@ export function instanceView(instance: InstanceView): Wire<InstanceView> {
 }
 
 /** A page with each item shown. */
-export function pageView<T, V>(page: { readonly items: readonly T[]; readonly next?: string }, view: (item: T) => V) {
+export function pageView<T, V>(
+  page: { readonly items: readonly T[]; readonly next?: string },
+  view: (item: T) => V,
+) {
   return { items: page.items.map(view), ...(page.next !== undefined && { next: page.next }) }
 }
 

@@ -18,8 +18,16 @@ export interface TelemetryReader {
   ): Promise<{ items: readonly Invocation[]; next?: string }>
   /** Oldest first within the page; the page is the newest `limit` lines that match. */
   listLogs(projectId: string, filter: LogFilter, limit: number): Promise<readonly LogLine[]>
-  /** Every line from now on, until the returned function is called. A slow reader loses lines and is told so with a line of stream `platform`. */
-  followLogs(projectId: string, filter: LogFilter, onLine: (line: LogLine) => void): () => void
+  /**
+   * Every line that is observed from now on, until the returned function is called. The next line waits for the promise
+   * that `onLine` returned. A slow reader loses lines and is told so with a line of stream `platform`. Together with
+   * `listLogs` called in the same tick, no line is missed and none comes twice.
+   */
+  followLogs(
+    projectId: string,
+    filter: LogFilter,
+    onLine: (line: LogLine) => void | Promise<void>,
+  ): () => void
   /** Sums per function and day (UTC) in [from, to). */
   usage(
     projectId: string,
@@ -28,6 +36,9 @@ export interface TelemetryReader {
 }
 
 export interface InvocationFilter {
+  readonly appName?: string
+  /** Only together with `appName`. */
+  readonly functionName?: string
   readonly functionId?: string
   readonly version?: number
   readonly status?: InvocationStatus

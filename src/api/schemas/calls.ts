@@ -1,18 +1,13 @@
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { model, ref, Time } from './model.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
 const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
 
-export const InvocationStatusSchema = Type.Union([
-  Type.Literal('ok'),
-  Type.Literal('error'),
-  Type.Literal('timeout'),
-  Type.Literal('cancelled'),
-  Type.Literal('refused'),
-])
+export const InvocationStatusSchema = Type.Enum(['ok', 'error', 'timeout', 'cancelled', 'refused'])
 
-const ms = (description: string) => Type.Number({ minimum: 0, description: `${description}, in milliseconds.` })
+const ms = (description: string) =>
+  Type.Number({ minimum: 0, description: `${description}, in milliseconds.` })
 
 export const InvocationSchema = model(
   'Invocation',
@@ -27,7 +22,7 @@ export const InvocationSchema = model(
     trigger: Type.String({ description: 'What caused it: `http`, `invoke`.' }),
     status: InvocationStatusSchema,
     httpStatus: Type.Integer({ description: 'What the caller got; 0 when it left first.' }),
-    fault: Type.Optional(Type.Union([Type.Literal('caller'), Type.Literal('function'), Type.Literal('platform')])),
+    fault: Type.Optional(Type.Enum(['caller', 'function', 'platform'])),
     errorCode: Type.Optional(Type.String()),
     errorMessage: Type.Optional(Type.String()),
     cold: Type.Boolean({ description: 'An instance was started or specialised for it.' }),
@@ -79,7 +74,7 @@ export const LogLineSchema = model(
     version: Type.Integer(),
     instanceId: Type.String(),
     invocationId: Type.Optional(Type.String({ description: 'Absent for what code says outside any call.' })),
-    stream: Type.Union([Type.Literal('stdout'), Type.Literal('stderr'), Type.Literal('platform')]),
+    stream: Type.Enum(['stdout', 'stderr', 'platform']),
     text: Type.String(),
   },
   {
@@ -100,7 +95,9 @@ export const InstanceSchema = model(
   {
     id: Type.String(),
     environment: Type.String(),
-    state: Type.String({ description: '`starting`, `generic`, `specialising`, `idle`, `busy`, `draining` or `gone`.' }),
+    state: Type.String({
+      description: '`starting`, `generic`, `specialising`, `idle`, `busy`, `draining` or `gone`.',
+    }),
     projectId: Type.Optional(Type.String()),
     functionId: Type.Optional(Type.String()),
     version: Type.Optional(Type.Integer()),

@@ -1,4 +1,4 @@
-import Type, { type TProperties } from 'typebox'
+import { type TProperties, Type } from 'typebox'
 
 /** An object that takes these fields and no others. */
 export function exactly<T extends TProperties>(properties: T, options: object = {}) {
@@ -30,6 +30,6 @@ export const Config = Type.Record(Type.String({ maxLength: 256 }), Type.String({
   maxProperties: 256,
   description: 'Environment variables, by name.',
 })
-export const Access = Type.Union([Type.Literal('public'), Type.Literal('private')], {
+export const Access = Type.Enum(['public', 'private'], {
   description: '`public`: anybody may call it. `private`: only with a token of the project.',
 })

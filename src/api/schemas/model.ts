@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject, type TProperties, type TSchema, type TUnsafe } from 'typebox'
+import { type Static, type TObject, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox'
 
 /** A schema with a name of its own in the OpenAPI document. */
 export type ModelSchema<T extends TSchema = TSchema> = T & { readonly $id: string }
@@ -10,7 +10,9 @@ export function model<T extends TProperties>(
   properties: T,
   example: unknown,
 ): ModelSchema<TObject<T>> {
-  return Type.Object(properties, { $id: name, description, examples: [example] }) as unknown as ModelSchema<TObject<T>>
+  return Type.Object(properties, { $id: name, description, examples: [example] }) as unknown as ModelSchema<
+    TObject<T>
+  >
 }
 
 /** Points to a named schema. */
@@ -23,9 +25,7 @@ export function pageOf<T extends TSchema>(schema: ModelSchema<T>) {
   return Type.Object(
     {
       items: Type.Array(ref(schema)),
-      next: Type.Optional(
-        Type.String({ description: 'Cursor of the next page; absent on the last one.' }),
-      ),
+      next: Type.Optional(Type.String({ description: 'Cursor of the next page; absent on the last one.' })),
     },
     { description: 'One page.' },
   )

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { model, ref, Time } from './model.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
@@ -17,21 +17,58 @@ export const QuotaSchema = Type.Object(
     concurrency: Type.Optional(Type.Integer({ minimum: 0 })),
     storageBytes: Type.Optional(Type.Integer({ minimum: 0 })),
   },
-  { additionalProperties: false, description: 'Limits of the project; what is absent has no limit of its own.' },
+  {
+    additionalProperties: false,
+    description: 'Limits of the project; what is absent has no limit of its own.',
+  },
 )
 
 export const ProjectSchema = model(
   'Project',
   'The tenant: owns everything; quotas and bills are per project.',
-  { id: Id, name: Type.String(), description: Type.String(), enabled: Type.Boolean(), quota: QuotaSchema, revision: Revision, ...times },
-  { id: ID, name: 'default', description: '', enabled: true, quota: { functions: 100 }, revision: 1, createdAt: AT, updatedAt: AT },
+  {
+    id: Id,
+    name: Type.String(),
+    description: Type.String(),
+    enabled: Type.Boolean(),
+    quota: QuotaSchema,
+    revision: Revision,
+    ...times,
+  },
+  {
+    id: ID,
+    name: 'default',
+    description: '',
+    enabled: true,
+    quota: { functions: 100 },
+    revision: 1,
+    createdAt: AT,
+    updatedAt: AT,
+  },
 )
 
 export const AppSchema = model(
   'App',
   'A named group of functions with shared configuration.',
-  { id: Id, projectId: Id, name: Type.String(), description: Type.String(), config: StringMap, revision: Revision, ...times },
-  { id: ID, projectId: ID, name: 'shop', description: '', config: { REGION: 'eu' }, revision: 1, createdAt: AT, updatedAt: AT },
+  {
+    id: Id,
+    projectId: Id,
+    name: Type.String(),
+    description: Type.String(),
+    config: StringMap,
+    revision: Revision,
+    ...times,
+  },
+  {
+    id: ID,
+    projectId: ID,
+    name: 'shop',
+    description: '',
+    config: { REGION: 'eu' },
+    revision: 1,
+    createdAt: AT,
+    updatedAt: AT,
+  },
 )
 
 export const FunctionSchema = model(
@@ -44,7 +81,7 @@ export const FunctionSchema = model(
     appName: Type.String(),
     name: Type.String(),
     description: Type.String(),
-    access: Type.Union([Type.Literal('public'), Type.Literal('private')]),
+    access: Type.Enum(['public', 'private']),
     latestVersion: Type.Integer({ description: 'The newest version’s number.' }),
     revision: Revision,
     url: Type.String({ description: 'Where the live alias answers.' }),
@@ -121,12 +158,20 @@ export const VersionSchema = model(
       secrets: Type.Array(Type.String(), { description: 'Names only.' }),
       limits: LimitsSchema,
       scaling: ScalingSchema,
-      network: Type.Union([Type.Literal('none'), Type.Literal('outbound')]),
+      network: Type.Enum(['none', 'outbound']),
     }),
     createdAt: times.createdAt,
     createdBy: Type.String(),
   },
-  { id: ID, functionId: ID, number: 2, description: '', spec: SPEC_EXAMPLE, createdAt: AT, createdBy: 'admin' },
+  {
+    id: ID,
+    functionId: ID,
+    number: 2,
+    description: '',
+    spec: SPEC_EXAMPLE,
+    createdAt: AT,
+    createdBy: 'admin',
+  },
 )
 
 export const AliasSchema = model(
@@ -163,7 +208,16 @@ export const RollbackResultSchema = model(
   'RollbackResult',
   'What is live after a rollback.',
   { alias: ref(AliasSchema), version: ref(VersionSchema) },
-  { alias: { functionId: ID, name: 'live', targets: [{ version: 1, weight: 100 }], revision: 3, updatedAt: AT }, version: { id: ID, number: 1 } },
+  {
+    alias: {
+      functionId: ID,
+      name: 'live',
+      targets: [{ version: 1, weight: 100 }],
+      revision: 3,
+      updatedAt: AT,
+    },
+    version: { id: ID, number: 1 },
+  },
 )
 
 export const TriggerSchema = model(

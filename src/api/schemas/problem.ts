@@ -1,4 +1,4 @@
-import Type, { type TSchema } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { AtelierError, type ErrorCode } from '../../core/index.ts'
 import { type ModelSchema, model, ref } from './model.ts'
 

@@ -1,9 +1,9 @@
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { model, ref, Time } from './model.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
 const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
-const RoleName = Type.Union([Type.Literal('admin'), Type.Literal('member'), Type.Literal('reader')])
+const RoleName = Type.Enum(['admin', 'member', 'reader'])
 
 export const TokenSchema = model(
   'Token',
@@ -80,18 +80,21 @@ export const StatusSchema = model(
     roles: Type.Array(Type.String()),
     isolation: Type.Object({
       backend: Type.String(),
-      tier: Type.Union([Type.Literal('process'), Type.Literal('none')]),
+      tier: Type.Enum(['process', 'none']),
       notes: Type.Array(Type.String(), { description: 'How code is held, and why not better.' }),
     }),
     routerUrl: Type.String(),
     notReady: Type.Array(Type.String()),
     dataPath: Type.Optional(Type.String({ description: 'Operators only.' })),
-    counts: Type.Object({
-      functions: Type.Integer(),
-      triggers: Type.Integer(),
-      instances: Type.Integer(),
-      inFlight: Type.Integer(),
-    }, { description: 'Of the project; of everything for operators.' }),
+    counts: Type.Object(
+      {
+        functions: Type.Integer(),
+        triggers: Type.Integer(),
+        instances: Type.Integer(),
+        inFlight: Type.Integer(),
+      },
+      { description: 'Of the project; of everything for operators.' },
+    ),
     environments: Type.Array(ref(EnvironmentSchema)),
   },
   {

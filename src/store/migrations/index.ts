@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely'
 import type { Tables } from '../tables.ts'
 import { identity } from './0001-identity.ts'
 import { control } from './0002-control.ts'
+import { idempotency } from './0003-idempotency.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -13,4 +14,4 @@ export interface Migration {
 }
 
 /** In order; its place is its number. A step that was released is never changed, moved or removed. */
-export const MIGRATIONS: readonly Migration[] = [identity, control]
+export const MIGRATIONS: readonly Migration[] = [identity, control, idempotency]

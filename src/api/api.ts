@@ -1,0 +1,116 @@
+import multipart from '@fastify/multipart'
+import fastify, { type FastifyInstance } from 'fastify'
+import { newId } from '../core/index.ts'
+import { authenticate } from './authentication.ts'
+import { documentApi } from './document.ts'
+import { EnvironmentList } from './environment-list.ts'
+import { honourIdempotencyKeys } from './idempotency.ts'
+import { IdempotencyStore } from './idempotency-store.ts'
+import { API_LIMITS_DEFAULT, type ApiParts } from './parts.ts'
+import { sendProblem } from './problem.ts'
+import { aliasRoutes } from './routes/aliases.ts'
+import { appRoutes } from './routes/apps.ts'
+import { deployRoutes } from './routes/deploy.ts'
+import { environmentRoutes } from './routes/environments.ts'
+import { functionRoutes } from './routes/functions.ts'
+import { healthRoutes } from './routes/health.ts'
+import { instanceRoutes } from './routes/instances.ts'
+import { invocationRoutes } from './routes/invocations.ts'
+import { invokeRoutes } from './routes/invoke.ts'
+import { logRoutes } from './routes/logs.ts'
+import { packageRoutes } from './routes/packages.ts'
+import { projectRoutes } from './routes/projects.ts'
+import { secretRoutes } from './routes/secrets.ts'
+import { statusRoutes } from './routes/status.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { triggerRoutes } from './routes/triggers.ts'
+import { usageRoutes } from './routes/usage.ts'
+import { userRoutes } from './routes/users.ts'
+import { versionRoutes } from './routes/versions.ts'
+import { unknownRoutes } from './unknown-routes.ts'
+import { createValidatorCompiler } from './validation.ts'
+
+const REQUEST_TIMEOUT_MS = 15 * 60_000 // for a whole request to come in: a large package over a slow line
+const HEADERS_TIMEOUT_MS = 15_000
+
+/**
+ * The control plane's REST API, ready to listen. It closes with `close()`: followed logs end, other requests are answered
+ * first.
+ */
+export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
+  const { jsonBytesMax } = { ...API_LIMITS_DEFAULT, ...parts.limits }
+  const server = fastify({
+    logger: false,
+    bodyLimit: jsonBytesMax,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    genReqId: () => newId(parts.clock.now()),
+    routerOptions: { maxParamLength: 256 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, parts.log),
+  })
+  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, parts.log))
+  server.setValidatorCompiler(createValidatorCompiler())
+  server.setSerializerCompiler(() => value => JSON.stringify(value))
+  server.setNotFoundHandler(unknownRoutes(server))
+  secureAnswers(server, parts)
+
+  await documentApi(server, parts.status().version)
+  await server.register(multipart)
+  const environments = new EnvironmentList(parts.environments, parts.clock)
+  healthRoutes(server, parts)
+  await server.register(
+    async v1 => {
+      authenticate(v1, parts.identity)
+      honourIdempotencyKeys(v1, new IdempotencyStore(parts.store, parts.clock), parts.log)
+      tokenRoutes(v1, parts)
+      appRoutes(v1, parts)
+      functionRoutes(v1, parts)
+      deployRoutes(v1, parts)
+      invokeRoutes(v1, parts)
+      versionRoutes(v1, parts)
+      aliasRoutes(v1, parts)
+      logRoutes(v1, parts)
+      invocationRoutes(v1, parts)
+      triggerRoutes(v1, parts)
+      secretRoutes(v1, parts)
+      packageRoutes(v1, parts)
+      environmentRoutes(v1, environments)
+      instanceRoutes(v1, parts)
+      usageRoutes(v1, parts)
+      projectRoutes(v1, parts)
+      userRoutes(v1, parts)
+      statusRoutes(v1, parts, environments)
+    },
+    { prefix: '/v1' },
+  )
+  await server.ready()
+  return server
+}
+
+/** Headers that every answer carries, and a line in the log for each request. */
+function secureAnswers(server: FastifyInstance, { log }: ApiParts): void {
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'atelier-request-id': request.id,
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+    })
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      path: request.url.split('?', 1)[0], // a query may hold what is nobody's business
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      user: request.principal?.userName,
+      project: request.principal?.projectName,
+    }
+    log.debug(fields, 'request')
+  })
+}

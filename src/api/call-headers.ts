@@ -1,0 +1,61 @@
+/** Between us and the next hop only; never passed on. (RFC 9110, 7.6.1) */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/** What proves the caller's identity to us must not reach a function, whose author may be somebody else. */
+const OURS = ['authorization', 'x-auth-token', 'atelier-project', 'cookie', 'idempotency-key', 'expect']
+
+/**
+ * The API's origin also serves the console: a function's answer must not set cookies or policies for it. On the router,
+ * where functions have their own origin, all of these pass.
+ */
+const NOT_ON_THIS_ORIGIN = [
+  'set-cookie',
+  'clear-site-data',
+  'strict-transport-security',
+  'service-worker-allowed',
+  'content-security-policy',
+  'x-content-type-options',
+  'atelier-invocation-id',
+  'atelier-request-id',
+]
+
+/** The caller's headers for the function: name, value, …; lower-case names. */
+export function requestHeaders(raw: readonly string[]): string[] {
+  return passing(raw, [...HOP_BY_HOP, ...OURS])
+}
+
+/** The function's headers for the caller; several of one name stay several. */
+export function answerHeaders(raw: readonly string[]): Map<string, string | string[]> {
+  const headers = new Map<string, string | string[]>()
+  const passed = passing(raw, [...HOP_BY_HOP, ...NOT_ON_THIS_ORIGIN])
+  for (let i = 0; i + 1 < passed.length; i += 2) {
+    const name = passed[i]!
+    const before = headers.get(name)
+    const value = passed[i + 1]!
+    headers.set(name, before === undefined ? value : [before, value].flat())
+  }
+  return headers
+}
+
+function passing(raw: readonly string[], withheld: readonly string[]): string[] {
+  const dropped = new Set(withheld)
+  for (let i = 0; i + 1 < raw.length; i += 2)
+    if (raw[i]!.toLowerCase() === 'connection')
+      for (const name of raw[i + 1]!.split(',')) dropped.add(name.trim().toLowerCase())
+  const passed: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase()
+    if (!dropped.has(name)) passed.push(name, raw[i + 1]!)
+  }
+  return passed
+}

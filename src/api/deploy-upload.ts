@@ -1,0 +1,154 @@
+import { type Readable, Transform } from 'node:stream'
+import type { MultipartFile, MultipartValue } from '@fastify/multipart'
+import { Ajv, type ValidateFunction } from 'ajv'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { AtelierError } from '../core/index.ts'
+import { inputError, invalid } from './input.ts'
+import { Access, Config, Description, exactly } from './schemas/inputs.ts'
+
+const SETTINGS_BYTES_MAX = 1024 * 1024
+const FILE_NAME_MAX = 255
+
+const count = (description: string, minimum = 1) => Type.Optional(Type.Integer({ minimum, description }))
+
+/** What a deploy may say beside the package; everything may be left out. */
+export const DeploySettings = exactly(
+  {
+    description: Type.Optional(Description),
+    access: Type.Optional(Access),
+    environment: Type.Optional(Type.String({ description: 'Default: detected from the files.' })),
+    entry: Type.Optional(
+      Type.String({ maxLength: 1024, description: 'What to call: `file#export`, `module:function`.' }),
+    ),
+    config: Type.Optional(Config),
+    secrets: Type.Optional(
+      Type.Array(Type.String(), { maxItems: 100, description: 'Names of secrets the code sees.' }),
+    ),
+    limits: Type.Optional(
+      exactly({
+        memoryMiB: count('Memory of one instance.'),
+        cpuMillicores: count('Processor share; 1000 is one core.'),
+        timeoutMs: count('Longest time of one call.'),
+        concurrency: count('Calls that one instance may hold at once.'),
+        tmpMiB: count('Size of the private /tmp.', 0),
+        processesMax: count('Processes and threads.'),
+        openFilesMax: count('Open files.'),
+      }),
+    ),
+    scaling: Type.Optional(
+      exactly({
+        instancesMin: count('Kept even when idle.', 0),
+        instancesMax: count('Never more than this.'),
+        idleMs: count('How long an idle instance is kept.', 0),
+      }),
+    ),
+    network: Type.Optional(Type.Enum(['none', 'outbound'])),
+    publishOnly: Type.Optional(
+      Type.Boolean({ description: 'Publish, and leave the live alias where it is.' }),
+    ),
+  },
+  {
+    examples: [
+      { environment: 'nodejs', entry: 'index.js#handler', limits: { memoryMiB: 256 }, access: 'public' },
+    ],
+  },
+)
+
+export interface DeployUpload {
+  readonly settings: Static<typeof DeploySettings>
+  readonly package: { readonly source: Readable; readonly fileName: string } | undefined
+  /** Lets the rest of the body run off, so that the answer reaches a caller that still sends. */
+  readonly discard: () => void
+}
+
+/** Reads the parts up to the package, which streams on into the deploy; nothing of it is held in memory. */
+export async function readDeployUpload(
+  request: FastifyRequest,
+  packageBytesMax: number,
+  signal: AbortSignal,
+): Promise<DeployUpload> {
+  const limits = { fieldSize: SETTINGS_BYTES_MAX, fields: 1, files: 1, fileSize: Number.POSITIVE_INFINITY }
+  const parts = request.parts({ limits })
+  let settings: Static<typeof DeploySettings> | undefined
+  for (;;) {
+    const { value: part, done } = await parts.next()
+    if (done) break
+    if (part.type === 'field' && part.fieldname === 'settings') settings = parseSettings(part)
+    else if (part.type === 'file' && part.fieldname === 'package') {
+      const source = bounded(part, packageBytesMax, signal)
+      const discard = () => {
+        source.destroy()
+        part.file.resume()
+      }
+      return { settings: settings ?? {}, package: { source, fileName: fileNameOf(part) }, discard }
+    } else {
+      request.raw.resume()
+      throw misplaced(
+        part.fieldname,
+        `is not known here; there are "settings" and, after it, the file "package"`,
+      )
+    }
+  }
+  if (settings === undefined) throw misplaced('package', 'is missing, and "settings" too')
+  return { settings, package: undefined, discard: () => {} }
+}
+
+let validate: ValidateFunction | undefined
+
+function parseSettings(part: MultipartValue): Static<typeof DeploySettings> {
+  if (part.valueTruncated)
+    throw new AtelierError('BODY_TOO_LARGE', 'The part "settings" is larger than 1 MiB.')
+  let value = part.value
+  if (typeof value === 'string') {
+    try {
+      value = JSON.parse(value)
+    } catch {
+      throw misplaced('settings', 'is not valid JSON')
+    }
+  }
+  validate ??= new Ajv({ allErrors: true, strict: false }).compile(DeploySettings)
+  if (!validate(value))
+    throw invalid((validate.errors ?? []).slice(0, 20).map(one => inputError(one, 'body')))
+  return value as Static<typeof DeploySettings>
+}
+
+/** The file, ended with an error when it grows too long or breaks off. */
+function bounded(part: MultipartFile, bytesMax: number, signal: AbortSignal): Readable {
+  let bytes = 0
+  const target = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length
+      if (bytes <= bytesMax) return done(null, chunk)
+      const mib = Math.floor(bytesMax / 1024 ** 2)
+      done(
+        new AtelierError(
+          'BODY_TOO_LARGE',
+          `The package is larger than ${mib} MiB, the most that this server takes.`,
+        ),
+      )
+    },
+  })
+  // Nobody may listen yet when it fails; what matters is that the reader finds it failed.
+  target.on('error', () => part.file.unpipe(target))
+  part.file.once('error', () =>
+    target.destroy(new AtelierError('INVALID_INPUT', 'The package ends in the middle.')),
+  )
+  const cancel = () =>
+    target.destroy(new AtelierError('CANCELLED', 'The caller left before the deploy was done.'))
+  signal.addEventListener('abort', cancel, { once: true })
+  target.once('close', () => signal.removeEventListener('abort', cancel))
+  return part.file.pipe(target)
+}
+
+/** The last segment of what the client calls the file; a name only, never a path. */
+function fileNameOf(part: MultipartFile): string {
+  const name = part.filename.split(/[/\\]/).at(-1) ?? ''
+  return name.slice(0, FILE_NAME_MAX) || 'package'
+}
+
+function misplaced(name: string, detail: string): AtelierError {
+  return new AtelierError('INVALID_INPUT', `The part ${JSON.stringify(name)} ${detail}.`, {
+    errors: [{ pointer: `/${name}`, detail }],
+  })
+}

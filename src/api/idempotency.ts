@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { PassThrough, Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AtelierError } from '../core/index.ts'
+import type { IdempotencyStore } from './idempotency-store.ts'
+import type { ApiLog } from './log.ts'
+
+const BODY_BYTES_KEPT = 256 * 1024 // of an answer; a longer one is not repeated but refused
+const KEY = /^[\x21-\x7e]{1,200}$/
+const HEADERS_KEPT = ['content-type', 'etag', 'location', 'atelier-invocation-id'] as const
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key that this request holds until it is answered. */
+    idempotencyKey: string | null
+    /** Whether the answer stands for what was asked; `undefined`: the status tells, below 400 it does. */
+    answerCounts: boolean | undefined
+  }
+}
+
+/**
+ * `Idempotency-Key` on the operations that declare it: the first request runs, and its answer is kept; a repetition gets the
+ * same answer with `idempotency-replayed: true`. Failures are not kept: there trying again is the point. A function's own
+ * answer always is, whatever its status. Streamed bodies (packages, calls) are told apart by their address alone.
+ */
+export function honourIdempotencyKeys(server: FastifyInstance, store: IdempotencyStore, log: ApiLog): void {
+  server.decorateRequest('idempotencyKey', null)
+  server.decorateRequest('answerCounts', undefined)
+
+  server.addHook('preHandler', async (request, reply) => {
+    const key = request.headers['idempotency-key']
+    if (key === undefined || !request.routeOptions.config.idempotent || !request.principal) return
+    if (typeof key !== 'string' || !KEY.test(key))
+      throw new AtelierError('INVALID_INPUT', 'Idempotency-Key must be 1 to 200 printable characters.', {
+        errors: [{ pointer: 'idempotency-key', detail: 'must be 1 to 200 printable characters' }],
+      })
+    const before = await store.begin(request.principal, key, fingerprintOf(request))
+    if (!before) {
+      request.idempotencyKey = key
+      reply.raw.once('close', () => {
+        if (request.idempotencyKey !== null) void release(request)
+      })
+      return
+    }
+    request.raw.resume() // the body that nobody reads again
+    reply.headers(before.headers).header('idempotency-replayed', 'true').code(before.status)
+    await reply.send(before.body.length > 0 ? before.body : undefined)
+  })
+
+  server.addHook('onSend', async (request, reply, payload) => {
+    if (request.idempotencyKey === null) return payload
+    if (payload instanceof Readable) return captured(request, reply, payload)
+    await finish(request, reply, asBuffer(payload))
+    return payload
+  })
+
+  async function finish(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    body: Buffer | undefined,
+  ): Promise<void> {
+    const key = request.idempotencyKey
+    if (key === null || !request.principal) return
+    request.idempotencyKey = null
+    const by = request.principal
+    if (!(request.answerCounts ?? reply.statusCode < 400)) return store.release(by, key)
+    const headers: Record<string, string> = {}
+    for (const name of HEADERS_KEPT) {
+      const value = reply.getHeader(name)
+      if (value !== undefined) headers[name] = String(value)
+    }
+    if (body) return store.complete(by, key, { status: reply.statusCode, headers, body })
+    const problem = {
+      type: 'urn:atelier:problem:CONFLICT',
+      title: 'This is in conflict with what exists',
+      status: 409,
+      detail: 'This request was answered, but its answer was too long to be kept.',
+      code: 'CONFLICT',
+    }
+    return store.complete(by, key, {
+      status: 409,
+      headers: { 'content-type': 'application/problem+json' },
+      body: Buffer.from(JSON.stringify(problem)),
+    })
+  }
+
+  async function release(request: FastifyRequest): Promise<void> {
+    const key = request.idempotencyKey
+    if (key === null || !request.principal) return
+    request.idempotencyKey = null
+    await store.release(request.principal, key).catch((error: unknown) => {
+      log.warn({ requestId: request.id, cause: String(error) }, 'An idempotency key could not be given back')
+    })
+  }
+
+  /** Passes the stream on and keeps a copy; the answer counts as given when the stream has ended. */
+  function captured(request: FastifyRequest, reply: FastifyReply, source: Readable): Readable {
+    let kept: Buffer[] | undefined = []
+    let bytes = 0
+    const target = new PassThrough({
+      transform(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length
+        if (bytes > BODY_BYTES_KEPT) kept = undefined
+        else kept?.push(Buffer.from(chunk))
+        done(null, chunk)
+      },
+      flush(done) {
+        finish(request, reply, kept && Buffer.concat(kept)).then(() => done(), done)
+      },
+    })
+    source.on('error', error => target.destroy(error))
+    target.on('close', () => source.destroy())
+    return source.pipe(target)
+  }
+}
+
+function fingerprintOf(request: FastifyRequest): string {
+  const body = request.body === undefined || request.body === null ? '' : JSON.stringify(request.body)
+  return createHash('sha256').update(`${request.method} ${request.url}\n${body}`).digest('hex')
+}
+
+function asBuffer(payload: unknown): Buffer {
+  if (typeof payload === 'string') return Buffer.from(payload)
+  return Buffer.isBuffer(payload) ? payload : Buffer.alloc(0)
+}

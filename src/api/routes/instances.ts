@@ -1,0 +1,72 @@
+import type { FastifyInstance } from 'fastify'
+import { AtelierError, type Principal } from '../../core/index.ts'
+import { may } from '../../identity/index.ts'
+import type { InstanceView } from '../../pool/index.ts'
+import { operation } from '../operation.ts'
+import type { ApiParts } from '../parts.ts'
+import { InstanceSchema } from '../schemas/calls.ts'
+import { named } from '../schemas/inputs.ts'
+import { listOf, Nothing, ref } from '../schemas/model.ts'
+import { instanceView } from '../views.ts'
+
+const InstanceParams = named('id', 'The instance’s id.')
+
+export function instanceRoutes(server: FastifyInstance, { pool }: ApiParts): void {
+  operation(server, {
+    method: 'GET',
+    path: '/instances',
+    id: 'listInstances',
+    tag: 'instances',
+    summary: 'List instances',
+    description: 'Those of the project; operators see all, also the generic ones that wait for work.',
+    needs: 'read',
+    answers: { 200: listOf(InstanceSchema) },
+    handle: async ({ by }) => ({
+      items: pool
+        .instances()
+        .filter(one => isVisible(one, by))
+        .map(instanceView),
+    }),
+  })
+
+  operation(server, {
+    method: 'GET',
+    path: '/instances/{id}',
+    id: 'getInstance',
+    tag: 'instances',
+    summary: 'Show an instance',
+    needs: 'read',
+    params: InstanceParams,
+    answers: { 200: ref(InstanceSchema, 'The instance.') },
+    handle: async ({ by, params }) => instanceView(find(params.id, by)),
+  })
+
+  operation(server, {
+    method: 'DELETE',
+    path: '/instances/{id}',
+    id: 'killInstance',
+    tag: 'instances',
+    summary: 'Kill an instance',
+    description: 'Calls that it holds fail. A new one is started when it is needed.',
+    needs: 'write',
+    params: InstanceParams,
+    answers: { 204: Nothing },
+    handle: async ({ by, params }) => {
+      find(params.id, by)
+      await pool.kill(params.id, `killed by ${by.userName}`)
+    },
+  })
+
+  function find(id: string, by: Principal): InstanceView {
+    const found = pool.instances().find(one => one.id === id && isVisible(one, by))
+    if (found) return found
+    throw new AtelierError(
+      'NOT_FOUND',
+      `There is no instance ${JSON.stringify(id)}; it may have been recycled.`,
+    )
+  }
+}
+
+function isVisible(instance: InstanceView, by: Principal): boolean {
+  return instance.projectId === by.projectId || may(by, 'operate')
+}

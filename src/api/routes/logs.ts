@@ -1,0 +1,121 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import { AtelierError, type LogLine } from '../../core/index.ts'
+import type { LogFilter } from '../../telemetry/index.ts'
+import { operation } from '../operation.ts'
+import { API_LIMITS_DEFAULT, type ApiParts } from '../parts.ts'
+import { LogLineSchema } from '../schemas/calls.ts'
+import { exactly, FunctionParams } from '../schemas/inputs.ts'
+import { ref } from '../schemas/model.ts'
+import { logView, msOf } from '../views.ts'
+
+export function logRoutes(server: FastifyInstance, { control, telemetry, limits }: ApiParts): void {
+  const { heartbeatMs, followersMax } = { ...API_LIMITS_DEFAULT, ...limits }
+  const followers = new Set<PassThrough>()
+  server.addHook('preClose', async () => {
+    for (const each of followers) each.end()
+  })
+
+  operation(server, {
+    method: 'GET',
+    path: '/apps/{app}/functions/{function}/logs',
+    id: 'readLogs',
+    tag: 'logs',
+    summary: 'Read or follow what a function writes',
+    description:
+      'NDJSON, a `LogLine` on each line, oldest first. With `follow=true` the answer goes on until the caller leaves; a blank line every few seconds keeps it alive.',
+    needs: 'read',
+    params: FunctionParams,
+    query: exactly({
+      follow: Type.Optional(Type.Boolean()),
+      since: Type.Optional(Type.String({ format: 'date-time' })),
+      invocation: Type.Optional(Type.String({ maxLength: 100 })),
+      version: Type.Optional(Type.Integer({ minimum: 1 })),
+      contains: Type.Optional(
+        Type.String({ maxLength: 256, description: 'Only lines with this text in them.' }),
+      ),
+      limit: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: 10_000,
+          description: 'At most this many of the past. Default 1000.',
+        }),
+      ),
+    }),
+    answers: { 200: ref(LogLineSchema, 'One of the lines; the media type is application/x-ndjson.') },
+    errors: ['TOO_MANY_REQUESTS'],
+    handle: async ({ by, params, query, reply }) => {
+      const { id } = await control.getFunction(by, params.app, params.function)
+      const filter: LogFilter = {
+        functionId: id,
+        ...(query.since !== undefined && { sinceMs: msOf(query.since) }),
+        ...(query.invocation !== undefined && { invocationId: query.invocation }),
+        ...(query.version !== undefined && { version: query.version }),
+        ...(query.contains !== undefined && { contains: query.contains }),
+      }
+      reply.type('application/x-ndjson')
+      const limit = query.limit ?? 1000
+      if (query.follow) return follow(by.projectId, filter, limit, reply)
+      const lines = limit === 0 ? [] : await telemetry.listLogs(by.projectId, filter, limit)
+      return lines.map(textOf).join('')
+    },
+  })
+
+  async function follow(
+    projectId: string,
+    filter: LogFilter,
+    limit: number,
+    reply: FastifyReply,
+  ): Promise<PassThrough> {
+    if (followers.size >= followersMax)
+      throw new AtelierError(
+        'TOO_MANY_REQUESTS',
+        `${followersMax} logs are being followed already; try again later.`,
+        {
+          retryAfterS: 30,
+        },
+      )
+    const stream = new PassThrough()
+    followers.add(stream)
+    let before: Promise<void>
+    const stop = telemetry.followLogs(projectId, filter, async line => {
+      await before
+      await write(stream, textOf(line))
+    })
+    const heartbeat = setInterval(() => {
+      if (stream.writableLength === 0) stream.write('\n')
+    }, heartbeatMs)
+    heartbeat.unref()
+    const leave = () => {
+      clearInterval(heartbeat)
+      stop()
+      followers.delete(stream)
+      stream.destroy()
+    }
+    stream.once('close', leave)
+    reply.raw.once('close', leave)
+    // In the same tick as `followLogs`: what was said before is listed, what is said from now on follows.
+    const past = limit === 0 ? Promise.resolve([]) : telemetry.listLogs(projectId, filter, limit)
+    before = past.then(lines => write(stream, lines.map(textOf).join('') || '\n'))
+    // The first bytes make the head leave at once, so that the caller knows that it is listening.
+    before.catch(error => stream.destroy(error as Error))
+    return stream
+  }
+}
+
+function textOf(line: LogLine): string {
+  return `${JSON.stringify(logView(line))}\n`
+}
+
+/** Resolves when there is room for more, or nobody is left to read it. */
+function write(stream: PassThrough, text: string): Promise<void> {
+  if (stream.destroyed || stream.writableEnded || stream.write(text)) return Promise.resolve()
+  return new Promise(resolve => {
+    const done = () => {
+      stream.off('drain', done).off('close', done)
+      resolve()
+    }
+    stream.once('drain', done).once('close', done)
+  })
+}

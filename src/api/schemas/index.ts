@@ -1,0 +1,13 @@
+import * as calls from './calls.ts'
+import type { ModelSchema } from './model.ts'
+import * as nouns from './nouns.ts'
+import { ProblemSchema } from './problem.ts'
+import * as server from './server.ts'
+
+/** Every schema that has a name of its own. */
+export const models: readonly ModelSchema[] = [
+  ...Object.values(nouns),
+  ...Object.values(calls),
+  ...Object.values(server),
+  ProblemSchema,
+].filter((schema): schema is ModelSchema => '$id' in schema)
