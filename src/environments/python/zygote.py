@@ -58,6 +58,7 @@ SYS_CLONE, SYS_PIVOT_ROOT, SYS_MOUNT_SETATTR = (
 )
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 FRAMES_DESCRIPTOR = 3
+OUTER_UID, OUTER_GID = os.getuid(), os.getgid()  # a child in a new user namespace no longer knows
 
 libc = ctypes.PyDLL(None, use_errno=True)  # PyDLL keeps the interpreter's lock: a fork in between would lose it
 libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
@@ -151,14 +152,13 @@ def become(request, shim):
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        outer_uid, outer_gid = os.getuid(), os.getgid()
         channel = connect(request, "channel")
         stdout = connect(request, "stdout")
         stderr = connect(request, "stderr")
         if channel.recv(1) == b"":
             os._exit(0)
         if request["identity"]["kind"] == "mapped":
-            map_user(request, outer_uid, outer_gid)
+            map_user()
         program = seccomp_program(request["seccomp"])
         build_root(request["mounts"])
         socket.sethostname(request["hostname"])
@@ -208,12 +208,12 @@ def connect(request, kind):
     return connection
 
 
-def map_user(request, uid, gid):
+def map_user():
     """We are user 0 in a user namespace of our own, and our old self outside."""
     for path, text in (
         ("/proc/self/setgroups", "deny"),
-        ("/proc/self/uid_map", f"0 {uid} 1"),
-        ("/proc/self/gid_map", f"0 {gid} 1"),
+        ("/proc/self/uid_map", f"0 {OUTER_UID} 1"),
+        ("/proc/self/gid_map", f"0 {OUTER_GID} 1"),
     ):
         with open(path, "w") as file:
             file.write(text)
