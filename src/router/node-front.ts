@@ -35,6 +35,7 @@ class NodeFront implements Front, ExchangeHome {
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headTimeoutMs / 4),
       insecureHTTPParser: false,
+      requireHostHeader: false, // refused by ourselves, with a problem document
       shouldUpgradeCallback: isWebSocket,
     })
     server.maxConnections = limits.connectionsMax
@@ -171,6 +172,8 @@ function refusalOf(request: IncomingMessage, limits: RouterLimits): AtelierError
       'HEADERS_TOO_LARGE',
       `There are more than the ${limits.headersMax} header fields taken here.`,
     )
+  if (request.httpVersion === '1.1' && request.headers.host === undefined)
+    return new AtelierError('INVALID_INPUT', 'A request of HTTP/1.1 must have a Host header.')
   if (request.httpVersionMajor !== 1)
     return new AtelierError('HTTP_VERSION_UNSUPPORTED', 'Only HTTP/1.0 and HTTP/1.1 are spoken here.')
   return undefined
