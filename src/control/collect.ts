@@ -1,0 +1,93 @@
+import type { Context } from './context.ts'
+
+const AGE_MS = 3_600_000 // younger ones may be a deploy's that has not committed, or an instance's that is draining
+const BATCH = 500
+
+export interface Collected {
+  readonly removed: number
+  readonly freedBytes: number
+  /** Deploys were on their way: nothing was looked at. */
+  readonly skipped: boolean
+}
+
+/**
+ * Removes packages and bundles that no version needs. It and deploys keep out of each other's way: a deploy may be about
+ * to use again what nothing refers to at the moment.
+ */
+export class Collector {
+  readonly #context: Context
+  #deploys = 0
+  #running: Promise<Collected> | undefined
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  async whileDeploying<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running) await this.#running.catch(() => undefined)
+    this.#deploys++
+    try {
+      return await work()
+    } finally {
+      this.#deploys--
+    }
+  }
+
+  async collect(): Promise<Collected> {
+    if (this.#running) return this.#running
+    if (this.#deploys > 0) return { removed: 0, freedBytes: 0, skipped: true }
+    this.#running = this.#collect()
+    try {
+      return await this.#running
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #collect(): Promise<Collected> {
+    const { store, clock, options, releasedBundles } = this.#context
+    const before = clock.now() - AGE_MS
+    await this.#removePackageRows(before)
+    const packages = await store.db.selectFrom('packages').select('digest').distinct().execute()
+    const versions = await store.db
+      .selectFrom('versions')
+      .select(['package_digest', 'bundle_digest'])
+      .distinct()
+      .execute()
+    const keep = {
+      packages: new Set([...packages.map(row => row.digest), ...versions.map(row => row.package_digest)]),
+      bundles: new Set([...versions.map(row => row.bundle_digest), ...releasedBundles.since(before)]),
+    }
+    return { ...(await options.builder.collect(keep, AGE_MS)), skipped: false }
+  }
+
+  async #removePackageRows(createdBefore: number): Promise<void> {
+    const { store } = this.#context
+    const unused = await store.db
+      .selectFrom('packages')
+      .select(['project_id', 'digest'])
+      .where('created_at', '<', createdBefore)
+      .where(where =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom('versions')
+              .innerJoin('functions', 'functions.id', 'versions.function_id')
+              .select('versions.id')
+              .whereRef('versions.package_digest', '=', 'packages.digest')
+              .whereRef('functions.project_id', '=', 'packages.project_id'),
+          ),
+        ),
+      )
+      .execute()
+    for (let at = 0; at < unused.length; at += BATCH)
+      await this.#context.commit(async tx => {
+        for (const row of unused.slice(at, at + BATCH))
+          await tx
+            .deleteFrom('packages')
+            .where('project_id', '=', row.project_id)
+            .where('digest', '=', row.digest)
+            .execute()
+      })
+  }
+}

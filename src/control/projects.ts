@@ -1,0 +1,154 @@
+import type { Transaction } from 'kysely'
+import { AtelierError, checkName, newId, type Project } from '../core/index.ts'
+import type { Tables } from '../store/index.ts'
+import { type Context, checkRevision, need, noSuch } from './context.ts'
+import type { Control } from './control.ts'
+import { asProject } from './rows.ts'
+import { checkDescription, checkQuota, Problems } from './validate.ts'
+
+type ProjectOperations = Pick<
+  Control,
+  'createProject' | 'getProject' | 'listProjects' | 'updateProject' | 'deleteProject'
+>
+
+/** Tenants: operators make and change them; everybody may look at their own. */
+export function projectOperations(context: Context): ProjectOperations {
+  const { store, clock, cursors } = context
+  return {
+    async createProject(by, { name, description = '', quota = {} }) {
+      need(by, 'operate')
+      checkName(name, 'name')
+      checkSettings(description, quota)
+      return context.commit(async (tx, touched) => {
+        const taken = await tx.selectFrom('projects').select('id').where('name', '=', name).executeTakeFirst()
+        if (taken) throw new AtelierError('CONFLICT', `There is a project "${name}" already.`)
+        // Its functions answer below /<name>/: nobody else's route may lie there.
+        const route = await tx
+          .selectFrom('triggers')
+          .select('id')
+          .where('space', '=', `path:${name}`)
+          .limit(1)
+          .executeTakeFirst()
+        if (route)
+          throw new AtelierError('CONFLICT', `A project has routes below "/${name}": choose another name.`)
+        const now = clock.now()
+        const row = {
+          id: newId(now),
+          name,
+          description,
+          enabled: 1,
+          quota_json: JSON.stringify(quota),
+          revision: 1,
+          created_at: now,
+          updated_at: now,
+        }
+        await tx.insertInto('projects').values(row).execute()
+        touched.projects.add(row.id)
+        return asProject(row)
+      })
+    },
+
+    async getProject(by, name) {
+      need(by, 'read')
+      if (name !== by.projectName && !by.roles.includes('admin')) throw noSuch('project', name)
+      const row = await store.db
+        .selectFrom('projects')
+        .selectAll()
+        .where('name', '=', name)
+        .executeTakeFirst()
+      if (!row) throw noSuch('project', name)
+      return asProject(row)
+    },
+
+    async listProjects(by, request) {
+      need(by, 'read')
+      const list = 'projects'
+      const { limit, after } = cursors.open(list, request)
+      let query = store.db
+        .selectFrom('projects')
+        .selectAll()
+        .orderBy('name')
+        .limit(limit + 1)
+      if (!by.roles.includes('admin')) query = query.where('id', '=', by.projectId)
+      if (after) query = query.where('name', '>', String(after[0]))
+      return cursors.page(list, await query.execute(), limit, row => [row.name], asProject)
+    },
+
+    async updateProject(by, name, change, expected) {
+      need(by, 'operate')
+      checkSettings(change.description, change.quota ?? {})
+      const project = await context.commit(async (tx, touched) => {
+        const before = await find(tx, name)
+        checkRevision(`Project "${name}"`, before.revision, expected)
+        await tx
+          .updateTable('projects')
+          .set({
+            ...(change.description === undefined ? {} : { description: change.description }),
+            ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),
+            ...(change.quota === undefined ? {} : { quota_json: JSON.stringify(change.quota) }),
+            revision: before.revision + 1,
+            updated_at: clock.now(),
+          })
+          .where('id', '=', before.id)
+          .execute()
+        touched.projects.add(before.id)
+        return find(tx, name)
+      })
+      context.options.identity?.forgetProject(project.id)
+      return project
+    },
+
+    async deleteProject(by, name, expected) {
+      need(by, 'operate')
+      const id = await context.commit(async (tx, touched) => {
+        const project = await find(tx, name)
+        checkRevision(`Project "${name}"`, project.revision, expected)
+        const app = await tx
+          .selectFrom('apps')
+          .select('name')
+          .where('project_id', '=', project.id)
+          .limit(1)
+          .executeTakeFirst()
+        if (app)
+          throw new AtelierError(
+            'CONFLICT',
+            `Project "${name}" still has the app "${app.name}": delete it first.`,
+          )
+        await needAnOperatorElsewhere(tx, project)
+        await tx.deleteFrom('projects').where('id', '=', project.id).execute()
+        touched.projects.add(project.id)
+        return project.id
+      })
+      context.options.identity?.forgetProject(id)
+    },
+  }
+}
+
+function checkSettings(description: string | undefined, quota: Project['quota']): void {
+  const problems = new Problems()
+  checkDescription(description, problems)
+  checkQuota(quota, problems)
+  problems.throwIfAny()
+}
+
+async function find(tx: Transaction<Tables>, name: string): Promise<Project> {
+  const row = await tx.selectFrom('projects').selectAll().where('name', '=', name).executeTakeFirst()
+  if (!row) throw noSuch('project', name)
+  return asProject(row)
+}
+
+// A project's grants go with it, and with the last operator's nobody could come in any more.
+async function needAnOperatorElsewhere(tx: Transaction<Tables>, project: Project): Promise<void> {
+  const elsewhere = await tx
+    .selectFrom('grants')
+    .select('user_id')
+    .where('role', '=', 'admin')
+    .where('project_id', '!=', project.id)
+    .limit(1)
+    .executeTakeFirst()
+  if (!elsewhere)
+    throw new AtelierError(
+      'CONFLICT',
+      `All operators have their role in project "${project.name}": grant admin in another project first.`,
+    )
+}

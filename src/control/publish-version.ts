@@ -1,0 +1,255 @@
+import type { Transaction } from 'kysely'
+import type { BuildResult } from '../builder/index.ts'
+import {
+  AtelierError,
+  type FunctionRecord,
+  LIVE_ALIAS,
+  newId,
+  type Principal,
+  type VersionSpec,
+} from '../core/index.ts'
+import type { Tables } from '../store/index.ts'
+import { moveAlias } from './aliases.ts'
+import { ensureApp, needApp } from './apps.ts'
+import { keepEnd } from './build-log.ts'
+import type { ControlOptions } from './context.ts'
+import type { DeployRequest, DeployResult } from './control.ts'
+import { findFunction, type LiveVersion, liveVersion, needFunction } from './functions.ts'
+import type { Language } from './language.ts'
+import { checkQuotas } from './quota.ts'
+import { asVersion } from './rows.ts'
+import type { Settings } from './settings.ts'
+import { removeOldVersions } from './versions.ts'
+
+/** A package that was received, now or for an earlier deploy. */
+export interface Source {
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly fileName: string
+}
+
+/** All that a deploy has found out by the time it commits. */
+export interface Built {
+  readonly by: Principal
+  readonly request: DeployRequest
+  readonly source: Source
+  readonly settings: Settings
+  readonly language: Language
+  readonly built: BuildResult
+}
+
+/**
+ * The part of a deploy that is one transaction: app and function when they are new, the version, the live alias, the
+ * package's row, and what retention takes away. Publishes nothing when it would be what is there already.
+ */
+export async function publishVersion(
+  tx: Transaction<Tables>,
+  deploy: Built,
+  { clock, table, versionsKept }: Pick<ControlOptions, 'clock' | 'table' | 'versionsKept'>,
+): Promise<Omit<DeployResult, 'url'>> {
+  const { by, request, settings } = deploy
+  const now = clock.now()
+  await checkSecrets(tx, by, settings.secrets)
+  const before = await findFunction(tx, by, request.app, request.name)
+  await checkQuotas(tx, by, table, {
+    functionId: before?.id,
+    limits: settings.limits,
+    scaling: settings.scaling,
+    packageDigest: deploy.source.digest,
+    packageBytes: deploy.source.sizeBytes,
+  })
+  await keepPackage(tx, by, deploy.source, keepEnd(deploy.built.log), now)
+  const app = before ? await needApp(tx, by, request.app) : await ensureApp(tx, by, request.app, now)
+  const spec = specOf(deploy, app.config)
+  const record = before ?? (await insertFunction(tx, by, app.id, request, now))
+  const compared = await comparedVersion(tx, record, request)
+  if (
+    compared &&
+    JSON.stringify(spec) === JSON.stringify(compared.version.spec) &&
+    sameConfig(settings.config, compared.ownConfig)
+  ) {
+    await updateFunction(tx, record, request, record.latestVersion, now)
+    return {
+      function: await needFunction(tx, by, request.app, request.name),
+      version: compared.version,
+      created: false,
+    }
+  }
+  const number = record.latestVersion + 1
+  const row = {
+    id: newId(now),
+    function_id: record.id,
+    number,
+    description: request.description ?? '',
+    spec_json: JSON.stringify(spec),
+    own_config_json: JSON.stringify(sorted(settings.config)),
+    package_digest: spec.packageDigest,
+    bundle_digest: spec.bundleDigest,
+    created_at: now,
+    created_by: by.userName,
+  }
+  await tx.insertInto('versions').values(row).execute()
+  await updateFunction(tx, record, request, number, now)
+  // The first version goes live in any case: a function that answers nothing helps nobody.
+  if (!request.publishOnly || number === 1)
+    await moveAlias(tx, record.id, LIVE_ALIAS, [{ version: number, weight: 100 }], now)
+  await removeOldVersions(tx, record.id, versionsKept)
+  return {
+    function: await needFunction(tx, by, request.app, request.name),
+    version: asVersion(row),
+    created: true,
+  }
+}
+
+/** The row of a package in its project, with the newest build's log. */
+export async function keepPackage(
+  tx: Transaction<Tables>,
+  by: Principal,
+  { digest, sizeBytes, fileName }: Source,
+  log: string,
+  now: number,
+): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('packages')
+    .set({ build_log: log })
+    .where('project_id', '=', by.projectId)
+    .where('digest', '=', digest)
+    .executeTakeFirst()
+  if (numUpdatedRows > 0n) return
+  await tx
+    .insertInto('packages')
+    .values({
+      project_id: by.projectId,
+      digest,
+      size_bytes: sizeBytes,
+      file_name: fileName.slice(-255),
+      build_log: log,
+      created_at: now,
+    })
+    .execute()
+}
+
+async function insertFunction(
+  tx: Transaction<Tables>,
+  by: Principal,
+  appId: string,
+  request: DeployRequest,
+  now: number,
+): Promise<FunctionRecord> {
+  await tx
+    .insertInto('functions')
+    .values({
+      id: newId(now),
+      project_id: by.projectId,
+      app_id: appId,
+      name: request.name,
+      description: request.description ?? '',
+      access: request.access ?? 'private',
+      latest_version: 0,
+      revision: 0,
+      created_at: now,
+      updated_at: now,
+    })
+    .execute()
+  return needFunction(tx, by, request.app, request.name)
+}
+
+async function updateFunction(
+  tx: Transaction<Tables>,
+  record: FunctionRecord,
+  { description = record.description, access = record.access }: DeployRequest,
+  latestVersion: number,
+  now: number,
+): Promise<void> {
+  const same = {
+    description: record.description,
+    access: record.access,
+    latestVersion: record.latestVersion,
+  }
+  if (description === same.description && access === same.access && latestVersion === same.latestVersion)
+    return
+  await tx
+    .updateTable('functions')
+    .set({
+      description,
+      access,
+      latest_version: latestVersion,
+      revision: record.revision + 1,
+      updated_at: now,
+    })
+    .where('id', '=', record.id)
+    .execute()
+}
+/** What a new version must differ from: what is live alone, or the newest when it shall not go live. */
+async function comparedVersion(
+  tx: Transaction<Tables>,
+  record: FunctionRecord,
+  request: DeployRequest,
+): Promise<Pick<LiveVersion, 'version' | 'ownConfig'> | undefined> {
+  if (!request.publishOnly) {
+    const live = await liveVersion(tx, record.id)
+    return live?.isSole ? live : undefined
+  }
+  const row = await tx
+    .selectFrom('versions')
+    .selectAll()
+    .where('function_id', '=', record.id)
+    .where('number', '=', record.latestVersion)
+    .executeTakeFirst()
+  return (
+    row && { version: asVersion(row), ownConfig: JSON.parse(row.own_config_json) as Record<string, string> }
+  )
+}
+
+async function checkSecrets(tx: Transaction<Tables>, by: Principal, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  const rows = await tx
+    .selectFrom('secrets')
+    .select('name')
+    .where('project_id', '=', by.projectId)
+    .where('name', 'in', [...names])
+    .execute()
+  const found = new Set(rows.map(row => row.name))
+  const missing = names.filter(name => !found.has(name))
+  if (missing.length === 0) return
+  throw new AtelierError('INVALID_INPUT', `There is no secret "${missing.join('", "')}": set it first.`, {
+    errors: missing.map(name => ({ pointer: 'secrets', detail: `there is no secret "${name}"` })),
+  })
+}
+
+// Fields in one order and configuration by name: equal specifications are equal texts.
+function specOf(deploy: Built, appConfig: Readonly<Record<string, string>>): VersionSpec {
+  const { limits, scaling } = deploy.settings
+  return {
+    environment: deploy.language.environment.name,
+    environmentRevision: deploy.language.revision,
+    packageDigest: deploy.source.digest,
+    bundleDigest: deploy.built.bundleDigest,
+    entry: deploy.built.entry,
+    config: sorted({ ...appConfig, ...deploy.settings.config }),
+    secrets: deploy.settings.secrets,
+    limits: {
+      memoryMiB: limits.memoryMiB,
+      cpuMillicores: limits.cpuMillicores,
+      timeoutMs: limits.timeoutMs,
+      concurrency: limits.concurrency,
+      tmpMiB: limits.tmpMiB,
+      processesMax: limits.processesMax,
+      openFilesMax: limits.openFilesMax,
+    },
+    scaling: {
+      instancesMin: scaling.instancesMin,
+      instancesMax: scaling.instancesMax,
+      idleMs: scaling.idleMs,
+    },
+    network: deploy.settings.network,
+  }
+}
+
+function sorted(config: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function sameConfig(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
+}

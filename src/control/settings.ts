@@ -1,0 +1,67 @@
+import {
+  isName,
+  LIMITS_DEFAULT,
+  type Limits,
+  type NetworkMode,
+  SCALING_DEFAULT,
+  type Scaling,
+} from '../core/index.ts'
+import type { DeployRequest } from './control.ts'
+import { checkAccess, type LiveVersion } from './functions.ts'
+import { checkConfig, checkDescription, checkLimits, checkScaling, Problems } from './validate.ts'
+
+const SECRETS_MAX = 100 // that one function sees
+const ENTRY_CHARACTERS_MAX = 500
+
+/** What a deploy decides of a version, beside the code. */
+export interface Settings {
+  /** The function's own, without its app's. */
+  readonly config: Readonly<Record<string, string>>
+  readonly secrets: readonly string[]
+  readonly limits: Limits
+  readonly scaling: Scaling
+  readonly network: NetworkMode
+}
+
+/**
+ * What is given, over what is live, over the defaults. Throws INVALID_INPUT that names each field that is wrong; `place` is
+ * what this installation can do.
+ */
+export function settle(
+  request: DeployRequest,
+  live: LiveVersion | undefined,
+  place: { readonly networkAvailable: boolean; readonly memoryMiBMax: number | undefined },
+): Settings {
+  const spec = live?.version.spec
+  const settings: Settings = {
+    config: request.config ?? live?.ownConfig ?? {},
+    secrets: [...new Set(request.secrets ?? spec?.secrets ?? [])].sort(),
+    limits: { ...LIMITS_DEFAULT, ...spec?.limits, ...given(request.limits) },
+    scaling: { ...SCALING_DEFAULT, ...spec?.scaling, ...given(request.scaling) },
+    network: request.network ?? spec?.network ?? (place.networkAvailable ? 'outbound' : 'none'),
+  }
+  const problems = new Problems()
+  checkLimits(settings.limits, place.memoryMiBMax, problems)
+  checkScaling(settings.scaling, problems)
+  checkConfig(settings.config, problems)
+  checkDescription(request.description, problems)
+  checkAccess(request.access, problems)
+  if (settings.secrets.length > SECRETS_MAX) problems.add('secrets', `must be at most ${SECRETS_MAX}`)
+  for (const name of settings.secrets)
+    if (!isName(name)) problems.add('secrets', `${JSON.stringify(name.slice(0, 80))} is not a name`)
+  if (request.entry !== undefined && (request.entry === '' || request.entry.length > ENTRY_CHARACTERS_MAX))
+    problems.add('entry', `must have 1 to ${ENTRY_CHARACTERS_MAX} characters`)
+  if (settings.network !== 'none' && settings.network !== 'outbound')
+    problems.add('network', 'must be "none" or "outbound"')
+  else if (settings.network === 'outbound' && !place.networkAvailable)
+    problems.add('network', 'cannot be "outbound" on this platform (see atelier status): deploy with "none"')
+  problems.throwIfAny()
+  return settings
+}
+
+// A field that is there but undefined means "not given", not "no limit".
+function given<T extends object>(values: T | undefined): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(values ?? {}).filter(([, value]) => value !== undefined),
+  ) as Partial<T>
+}
