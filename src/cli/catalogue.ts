@@ -27,6 +27,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/init.ts')).init,
   },
   {
+    name: 'dev',
+    group: WORK,
+    summary: 'Run a function on this machine, reloading as you type',
+    load: async () => (await import('./commands/dev.ts')).dev,
+  },
+  {
     name: 'deploy',
     group: WORK,
     summary: 'Deploy a folder or a file and get a URL',
@@ -178,6 +184,25 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     group: SERVER,
     summary: 'Show who you are and where',
     load: async () => (await import('./commands/whoami.ts')).whoami,
+  },
+
+  {
+    name: 'doctor',
+    group: SERVER,
+    summary: 'Check this machine and the way to the server',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
+    name: 'backup',
+    group: SERVER,
+    summary: "Copy a server's data, while it runs",
+    load: async () => (await import('./commands/backup.ts')).backup,
+  },
+  {
+    name: 'restore',
+    group: SERVER,
+    summary: 'Put a backup back in place',
+    load: async () => (await import('./commands/restore.ts')).restore,
   },
 
   {

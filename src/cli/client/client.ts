@@ -14,6 +14,8 @@ export interface RequestOptions {
   /** Made afresh for each try. A body that can be made once only says so with `once`. */
   readonly body?: () => Readable | Uint8Array
   readonly once?: boolean
+  /** Whether a POST carries an idempotency key, so that sending it again acts once. @default true */
+  readonly repeatable?: boolean
   readonly headers?: Readonly<Record<string, string | string[]>>
 }
 
@@ -90,7 +92,7 @@ export class Client {
     path: string,
     options: RequestOptions & { anyStatus?: boolean } = {},
   ): Promise<IncomingMessage> {
-    const idempotencyKey = method === 'POST' ? randomUUID() : undefined // the retry after a login must not act twice
+    const idempotencyKey = method === 'POST' && options.repeatable !== false ? randomUUID() : undefined // the retry after a login must not act twice
     if (options.once && this.#token !== undefined && this.login.credentials) await this.#checkToken()
     let answer = await this.#try(method, path, options, idempotencyKey)
     if (answer.statusCode === 401 && this.login.credentials && !options.once) {

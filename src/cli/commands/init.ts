@@ -67,12 +67,14 @@ async function copyTemplate(template: string, folder: string, shown: string): Pr
   await mkdir(folder, { recursive: true })
   const source = join(TEMPLATES_FOLDER, template)
   const existing = new Set(await readdir(folder))
-  const taken = (await readdir(source)).filter(name => existing.has(name))
+  const names = await readdir(source)
+  const taken = names.filter(name => existing.has(name))
   if (taken.length > 0)
     throw new CliFailure(EXIT.conflict, `${shown} has ${taken.join(', ')} already`, {
       hint: `Nothing was written. Name another folder: atelier init ${template} FOLDER.`,
     })
-  await cp(source, folder, { recursive: true, errorOnExist: true, force: false })
+  for (const name of names)
+    await cp(join(source, name), join(folder, name), { recursive: true, errorOnExist: true, force: false })
 }
 
 async function setName(path: string, name: string): Promise<void> {

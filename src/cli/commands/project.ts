@@ -155,7 +155,7 @@ const revoke: CommandSpec = {
   examples: [['atelier project revoke shop ada member', 'Ada deploys to it no more']],
   async run({ context, args }) {
     const [project, user, role] = grantArgs(args)
-    await (await context.client()).request('DELETE', `${pathOf(project)}/grants`, { json: { user, role } })
+    await (await context.client()).request('DELETE', `${pathOf(project)}/grants`, { query: { user, role } })
     context.note(`${user} is no longer ${role} of ${project}.`)
   },
 }

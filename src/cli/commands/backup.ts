@@ -1,0 +1,70 @@
+import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { dataFolder } from '../client/login.ts'
+import { CliFailure, EXIT, usage } from '../failure.ts'
+import { Progress } from '../output/progress.ts'
+import type { CommandSpec } from '../spec.ts'
+
+/** What a data directory holds that must outlive it. `run/` is not: sockets and instances end with the server. */
+export const BACKED_UP: { readonly database: string; readonly files: readonly string[] } = {
+  database: 'atelier.db',
+  files: ['secret.key', 'admin.json', 'packages'],
+}
+
+export const backup: CommandSpec = {
+  name: 'backup',
+  summary: "Copy a server's data, while it runs",
+  details: `Writes a folder with everything: the database as it is at one moment, the packages, and the key that secrets are encrypted with.
+Whoever has the backup can read the secrets, so keep it as safe as the server. Run it on the server's machine as its user.`,
+  args: [{ syntax: '<folder>', help: 'Where to; must not exist yet', completes: 'file' }],
+  options: [
+    { flags: '--home <folder>', help: 'Data directory of the server (default: as the server finds it)' },
+  ],
+  examples: [
+    ['atelier backup /srv/backups/2030-01-31', 'into a new folder'],
+    ['atelier backup /mnt/usb/atelier --home /srv/atelier', 'of a server with its data elsewhere'],
+  ],
+  async run({ context, args, options }) {
+    const home = resolve(options.text('home') ?? dataFolder(context.env))
+    const target = resolve(args[0]!)
+    const entries = await readdir(home).catch((): string[] => [])
+    if (!entries.includes(BACKED_UP.database))
+      throw new CliFailure(EXIT.notFound, `${home} holds no data of Atelier`, {
+        hint: 'Name the data directory with --home.',
+      })
+    if (await exists(target))
+      throw usage(`${target} exists already`, 'A backup overwrites nothing: name another folder.')
+    const progress = new Progress(context)
+    const { backupStore } = await import('../../store/index.ts')
+    const partial = `${target}.${process.pid}.partial`
+    try {
+      await mkdir(partial, { recursive: true, mode: 0o700 })
+      progress.step('database')
+      // First, so that every package it names is there when the packages are copied: they are added before it names them.
+      await backupStore(join(home, BACKED_UP.database), join(partial, BACKED_UP.database))
+      for (const name of BACKED_UP.files.filter(one => entries.includes(one))) {
+        progress.step(name)
+        context.signal.throwIfAborted()
+        await cp(join(home, name), join(partial, name), {
+          recursive: true,
+          verbatimSymlinks: true,
+          preserveTimestamps: true,
+        })
+      }
+      await rename(partial, target)
+      progress.done()
+    } catch (error) {
+      progress.failed()
+      await rm(partial, { recursive: true, force: true }) // half a backup is worse than none
+      throw error
+    }
+    await context.result({ home, folder: target }, () => [target])
+  },
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await readdir(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  )
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import type { Login } from '../client/login.ts'
+import { failureFrom } from '../client/problem.ts'
+import type { Context } from '../context.ts'
+import { CliFailure, EXIT, usage } from '../failure.ts'
+import { printable } from '../output/styles.ts'
+
+const HELD_BYTES_MAX = 64 * 1024 * 1024 // for -o json, which must hold the answer as one text
+
+/** Prints what a function answered. Rejects when it was not the function that answered, but the platform that refused. */
+export async function showAnswer(
+  context: Context,
+  answer: IncomingMessage,
+  login: Login,
+  include: boolean,
+): Promise<void> {
+  const status = answer.statusCode ?? 0
+  const id = answer.headers['atelier-invocation-id']
+  const said =
+    typeof id === 'string' ? `"atelier logs --invocation ${id}" shows what the function said.` : undefined
+  const maybeRefused =
+    status >= 400 && String(answer.headers['content-type']).startsWith('application/problem+json')
+  const held = maybeRefused || context.format !== 'table' ? await collect(answer) : undefined
+  if (held && maybeRefused && isOurs(held)) {
+    const failure = failureFrom(status, held.toString('utf8'), login)
+    throw new CliFailure(failure.exitCode, failure.message, {
+      details: failure.details,
+      hint: failure.hint ?? said,
+    })
+  }
+  if (status >= 400) context.exitCode = EXIT.failed
+  if (held && context.format !== 'table') {
+    return await context.result(
+      { status, invocationId: id, headers: answer.headers, body: held.toString('utf8') },
+      () => [],
+    )
+  }
+  if (include) {
+    context.print(`HTTP ${status}`)
+    for (let i = 0; i < answer.rawHeaders.length; i += 2)
+      context.print(printable(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`))
+    context.print()
+  }
+  if (held) process.stdout.write(held)
+  else await pipeline(answer, process.stdout, { end: false })
+  if (process.stdout.isTTY) process.stdout.write('\n') // so that the prompt begins on a line of its own
+  if (status >= 400) context.note(`The function answered ${status}. ${said ?? ''}`.trimEnd())
+}
+
+/** Functions may answer with problem documents of their own: those are printed like any other answer. */
+function isOurs(body: Buffer): boolean {
+  try {
+    const problem = JSON.parse(body.toString('utf8')) as { type?: unknown } | null
+    return typeof problem?.type === 'string' && problem.type.startsWith('urn:atelier:problem:')
+  } catch {
+    return false
+  }
+}
+
+async function collect(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > HELD_BYTES_MAX)
+      throw usage('the answer is too large for -o json', 'Leave out -o and send the body into a file.')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
