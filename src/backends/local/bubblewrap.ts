@@ -3,14 +3,16 @@ import { closeSync, openSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
 import { guardLaunch, innerCommand, pipeOf } from './launch.ts'
-import { descendants } from './procfs.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
+import { descendants } from './procfs.ts'
 
 const CHANNEL_FD = 3
 const INFO_FD = 4
 const BLOCK_FD = 5
 const ARGUMENTS_FD = 6
 const SECCOMP_FD = 7
+
+const INFO_CHARACTERS_MAX = 4096
 
 /** Sandboxes by bubblewrap: every namespace, a file system put together from `mounts`, no capabilities, the filter. */
 export class BubblewrapLauncher implements Launcher {
@@ -86,7 +88,13 @@ export function bubblewrapArguments(spec: LaunchSpec): string[] {
 function mountArguments(mount: Mount): string[] {
   switch (mount.kind) {
     case 'bind':
-      return [mount.writable ? '--bind' : '--ro-bind', mount.source, mount.target]
+      return [
+        // Folders on the way that are not there: bubblewrap alone would make them for root only.
+        ...ancestors(mount.target).flatMap(folder => ['--dir', folder]),
+        mount.writable ? '--bind' : '--ro-bind',
+        mount.source,
+        mount.target,
+      ]
     case 'tmpfs':
       return ['--perms', mount.mode.toString(8), '--size', String(mount.bytesMax), '--tmpfs', mount.target]
     case 'device':
@@ -100,13 +108,25 @@ function mountArguments(mount: Mount): string[] {
   }
 }
 
-/** Reads the number of the sandbox's first process from what bubblewrap tells about it. */
-async function firstProcess(info: Readable): Promise<number> {
+function ancestors(path: string): string[] {
+  const parts = path.split('/').slice(1, -1)
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)
+}
+
+/**
+ * Reads the number of the sandbox's first process from what bubblewrap tells about it. The pipe stays open after that: it
+ * writes there again later, and would die of a pipe that nobody reads.
+ */
+function firstProcess(info: Readable): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
   let text = ''
-  for await (const piece of info) {
-    text += String(piece)
+  info.on('data', (piece: Buffer) => {
+    if (text.length < INFO_CHARACTERS_MAX) text += String(piece)
     const pid = /"child-pid":\s*(\d+)\s*[,}]/.exec(text)?.[1]
-    if (pid !== undefined) return Number(pid)
-  }
-  throw backendFailed('bubblewrap ended before it had made the sandbox')
+    if (pid !== undefined) resolve(Number(pid))
+  })
+  const ended = () => reject(backendFailed('bubblewrap ended before it had made the sandbox'))
+  info.once('end', ended)
+  info.once('error', ended)
+  return promise
 }
