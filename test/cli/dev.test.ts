@@ -1,46 +1,9 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { type Dev, startDev as start } from './dev-fixture.ts'
 import { folderWith, freshHome } from './fixture.ts'
-
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
-
-class Dev {
-  readonly child: ChildProcess
-  readonly exited: Promise<unknown>
-  url = ''
-  output = ''
-  #look: () => void = () => undefined
-
-  constructor(home: string, folder: string, args: readonly string[]) {
-    this.child = spawn(process.execPath, [BIN, 'dev', folder, '--port', '0', ...args], {
-      cwd: home,
-      env: { PATH: process.env['PATH'] ?? '', HOME: home },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.exited = once(this.child, 'exit')
-    for (const stream of [this.child.stdout!, this.child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text
-        this.url ||= /^(http:\S+)\/$/m.exec(this.output)?.[1] ?? ''
-        this.#look()
-      })
-    }
-  }
-
-  /** Resolves once the output holds `pattern`, counted from the last call. */
-  async says(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.output)) {
-      const more = new Promise<void>(resolve => (this.#look = resolve))
-      const over = await Promise.race([more.then(() => false), this.exited.then(() => true)])
-      if (over && !pattern.test(this.output)) assert.fail(`ended without saying ${pattern}:\n${this.output}`)
-    }
-    this.output = this.output.replace(pattern, '')
-  }
-}
 
 async function startDev(
   t: TestContext,
@@ -49,13 +12,7 @@ async function startDev(
 ): Promise<{ dev: Dev; folder: string }> {
   const home = await freshHome(t)
   const folder = await folderWith(home, 'hello', files)
-  const dev = new Dev(home, folder, args)
-  t.after(async () => {
-    dev.child.kill('SIGTERM')
-    await dev.exited
-  })
-  await dev.says(/is loaded|Waiting for a change/)
-  return { dev, folder }
+  return { dev: await start(t, home, folder, args), folder }
 }
 
 test('a function runs without a server, and answers with its new code after a change', {

@@ -1,14 +1,20 @@
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { dataFolder } from '../client/login.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
 import { Progress } from '../output/progress.ts'
 import type { CommandSpec } from '../spec.ts'
 
 /** What a data directory holds that must outlive it. `run/` is not: sockets and instances end with the server. */
-export const BACKED_UP: { readonly database: string; readonly files: readonly string[] } = {
+export const BACKED_UP: {
+  readonly database: string
+  readonly files: readonly string[]
+  /** What of `packages` can be had again, or is work in progress. */
+  readonly left: readonly string[]
+} = {
   database: 'atelier.db',
   files: ['secret.key', 'admin.json', 'packages'],
+  left: ['tmp', 'dependencies', 'registry'].map(name => join('packages', name)),
 }
 
 export const backup: CommandSpec = {
@@ -49,6 +55,7 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
           recursive: true,
           verbatimSymlinks: true,
           preserveTimestamps: true,
+          filter: path => !BACKED_UP.left.includes(relative(home, path)),
         })
       }
       await rename(partial, target)

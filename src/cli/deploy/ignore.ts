@@ -15,6 +15,7 @@ export const IGNORED_BY_DEFAULT: readonly string[] = [
   '.svn/',
   '__pycache__/',
   '*.pyc',
+  'python_packages/',
   '.venv/',
   'venv/',
   '.atelier/',

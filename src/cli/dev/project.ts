@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
@@ -83,7 +84,12 @@ async function readSecrets(
   return { secrets, missing: names.filter(name => !(name in secrets)) }
 }
 
+/** Dependencies that a deploy would install, and that are not here. */
 async function dependencyWarnings(folder: string): Promise<string[]> {
+  return [...(await npmWarnings(folder)), ...(await pipWarnings(folder))]
+}
+
+async function npmWarnings(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined)
   if (text === undefined) return []
   let dependencies: Record<string, string>
@@ -92,17 +98,17 @@ async function dependencyWarnings(folder: string): Promise<string[]> {
   } catch (cause) {
     throw new CliFailure(EXIT.usage, `${join(folder, 'package.json')} is not valid JSON`, { cause })
   }
-  const missing: string[] = []
-  for (const name of Object.keys(dependencies)) {
-    const there = await readFile(join(folder, 'node_modules', name, 'package.json')).then(
-      () => true,
-      () => false,
-    )
-    if (!there) missing.push(name)
-  }
-  return missing.length === 0
-    ? []
-    : [
-        `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed: run "npm install" in the folder`,
-      ]
+  const missing = Object.keys(dependencies).filter(name => !existsSync(join(folder, 'node_modules', name)))
+  if (missing.length === 0) return []
+  return [
+    `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed: run "npm install" in the folder`,
+  ]
+}
+
+async function pipWarnings(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, 'requirements.txt'), 'utf8').catch(() => '')
+  if (!/^\s*[^#\s]/m.test(text) || existsSync(join(folder, 'python_packages'))) return []
+  return [
+    'the packages of requirements.txt are not here: run "pip install -r requirements.txt --target python_packages" in the folder (deploys leave it out and install their own)',
+  ]
 }
