@@ -54,7 +54,11 @@ export async function atelier(
   const exited = new Promise<[number | null, NodeJS.Signals | null]>(resolve =>
     child.once('exit', (code, signal) => resolve([code, signal])),
   )
-  const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout).catch(() => ''), // a test may close it early text(child.stderr), exited])
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout).catch(() => ''), // a test may close it early
+    text(child.stderr),
+    exited,
+  ])
   return { code, signal, stdout, stderr }
 }
 
