@@ -2,8 +2,8 @@ import type { Clock, FunctionTable } from '../core/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { CallObserver, InvokeHandle, InvokeRequest, Invoker, InvokeSink } from './call.ts'
 import { DeadlineWheel } from './deadlines.ts'
-import { Projects } from './projects.ts'
 import { OneCall } from './one-call.ts'
+import { Projects } from './projects.ts'
 
 export interface InvokerOptions {
   readonly table: FunctionTable

@@ -27,6 +27,18 @@ export function socketIdle(name: string, idleMs: number): AtelierError {
   )
 }
 
+/** A caller that goes on sending though it was asked to wait. */
+export function bodyTooFast(): AtelierError {
+  return new AtelierError('BODY_TOO_LARGE', 'The body came faster than it could be held back.')
+}
+
+/** Each slot that was given belonged to an instance that had just ended. */
+export function neverStays(name: string): AtelierError {
+  return new AtelierError('UNAVAILABLE', `Instances of function "${name}" end as soon as they start.`, {
+    retryAfterS: 1,
+  })
+}
+
 /** Why the stream to the code broke in the middle of a call: its sandbox's exit tells, a moment later. */
 export async function whyClosed(
   name: string,

@@ -1,11 +1,20 @@
 import type { CallFailure, CallHandle, CallSink } from '../contracts/index.ts'
 import { AtelierError, asAtelierError, newId, type TableVersion } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
+import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
 import type { InvokeHandle, InvokeRequest, InvokeSink } from './call.ts'
 import type { CallContext } from './create.ts'
 import { Timed } from './deadlines.ts'
-import { badAnswer, deadlinePassed, failed, socketIdle, whyClosed } from './failures.ts'
+import {
+  badAnswer,
+  bodyTooFast,
+  deadlinePassed,
+  failed,
+  neverStays,
+  socketIdle,
+  whyClosed,
+} from './failures.ts'
 import { HeldBody } from './held-body.ts'
 import { invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
@@ -66,21 +75,13 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
 
   /** Admits the call and sends it at once when a warm instance has room. */
   begin(): void {
-    const { table, projects, pool, random } = this.#context
-    const { target, qualifier } = this.#request
-    const version = resolveVersion(target, qualifier, random)
+    const version = resolveVersion(this.#request.target, this.#request.qualifier, this.#context.random)
     if (version instanceof AtelierError) return this.#refuse(version)
     this.#version = version
-    const project = table.projects.get(target.projectId)
-    if (project?.enabled === false)
-      return this.#refuse(new AtelierError('FORBIDDEN', `Project "${target.projectName}" is disabled.`))
-    const most = project?.concurrencyMax
-    if (!projects.enter(target.projectId, most)) {
-      const message = `Project "${target.projectName}" has ${most} calls in hand, as many as it may; come back later.`
-      return this.#refuse(new AtelierError('TOO_MANY_REQUESTS', message, { retryAfterS: 1 }))
-    }
+    const refusal = admit(this.#context, this.#request.target)
+    if (refusal) return this.#refuse(refusal)
     this.#isAdmitted = true
-    const lease = pool.tryAcquire(version)
+    const lease = this.#context.pool.tryAcquire(version)
     if (lease?.isOpen) this.#send(lease, version)
     else {
       lease?.release('broken')
@@ -95,8 +96,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     if (this.#state === 'running') return this.#handle!.write(chunk)
     if (this.#state !== 'held') return true // it is over; what still comes is dropped
     const room = this.#body.push(chunk)
-    if (this.#body.isOverfull)
-      this.#fail(new AtelierError('BODY_TOO_LARGE', 'The body came faster than it could be held back.'))
+    if (this.#body.isOverfull) this.#fail(bodyTooFast())
     return room
   }
 
@@ -220,11 +220,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     // The instance ended before anything was sent to it, so the code has surely not seen the call: another may have it.
     lease.release('broken')
     if (++this.#sends < SENDS_MAX) return this.#wait(version)
-    this.#fail(
-      new AtelierError('UNAVAILABLE', `Instances of function "${this.#name}" end as soon as they start.`, {
-        retryAfterS: 1,
-      }),
-    )
+    this.#fail(neverStays(this.#name))
   }
 
   #send(lease: Lease, version: TableVersion): void {

@@ -1,5 +1,5 @@
 import type { LinkFailure } from '../contracts/index.ts'
-import { AtelierError, type Clock, type LogLine, type TableVersion } from '../core/index.ts'
+import type { Clock, LogLine, TableVersion } from '../core/index.ts'
 import { Capacity } from './capacity.ts'
 import { noGaps, noteGap } from './decisions/keep-alive.ts'
 import { Fleet } from './fleet.ts'
@@ -7,14 +7,14 @@ import { Fleets } from './fleets.ts'
 import type { Instance } from './instance.ts'
 import type { SlotLease } from './lease.ts'
 import { Nursery, type NurseryHost } from './nursery.ts'
-import { type PoolOptions, type PoolPolicy, poolPolicy } from './options.ts'
-import type { InstanceState, InstanceView, Lease, Pool, PoolStats } from './pool.ts'
-import { lineFull, nameOf, stopping, tooBig, waitedTooLong } from './refusals.ts'
+import { type PoolOptions, type PoolPolicy, poolPolicy, warmSizes } from './options.ts'
+import type { InstanceView, Lease, Pool, PoolStats } from './pool.ts'
+import { lineFull, stopping, tooBig, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
-import { isLeaving } from './states.ts'
+import { countStates, isLeaving } from './states.ts'
 import { Sweeper } from './sweeper.ts'
 import { WarmShelves } from './warm.ts'
-import { watchTable } from './watch.ts'
+import { tableConsequences, watchTable } from './watch.ts'
 
 /** Opens a pool. It starts generic instances and what `instancesMin` asks for at once, in the background. */
 export function createPool(options: PoolOptions): Pool {
@@ -89,12 +89,8 @@ class InstancePool implements Pool, NurseryHost {
       end: (instance, why) => this.end(instance, 'kindly', why),
       suspect: instance => this.#askWhetherItLives(instance),
     })
-    this.#unwatch = watchTable(options.table, options.clock, policy.retireAfterMs, {
-      keepWarm: (version, instancesMin) => this.#keepWarm(version, instancesMin),
-      knownVersions: functionId => this.#fleets.versionsOf(functionId),
-      retire: versionId => this.retire(versionId),
-      drop: functionId => this.#drop(functionId),
-    })
+    const consequences = tableConsequences(this.#fleets, this.#scheduler, id => this.retire(id))
+    this.#unwatch = watchTable(options.table, options.clock, policy.retireAfterMs, consequences)
   }
 
   tryAcquire(version: TableVersion): Lease | undefined {
@@ -182,18 +178,8 @@ class InstancePool implements Pool, NurseryHost {
   }
 
   stats(): PoolStats {
-    const instances: Record<InstanceState, number> = {
-      starting: 0,
-      generic: 0,
-      specialising: 0,
-      idle: 0,
-      busy: 0,
-      draining: 0,
-      gone: 0,
-    }
-    for (const instance of this.#nursery.instances.values()) instances[instance.state]++
     return {
-      instances,
+      instances: countStates(this.#nursery.instances.values()),
       memoryReservedMiB: this.#capacity.memoryMiB,
       inFlight: this.#inFlight,
       waiting: this.#fleets.waiting,
@@ -306,33 +292,7 @@ class InstancePool implements Pool, NurseryHost {
     })
   }
 
-  #keepWarm(version: TableVersion, instancesMin: number): void {
-    const fleet = instancesMin > 0 ? this.#fleets.ensure(version) : this.#fleets.get(version.id)
-    if (!fleet) return
-    fleet.instancesMin = instancesMin
-    if (instancesMin > 0) {
-      fleet.isRetired = false
-      this.#scheduler.want(fleet)
-    }
-  }
-
-  #drop(functionId: string): void {
-    for (const fleet of this.#fleets.of(functionId)) {
-      fleet.instancesMin = 0
-      fleet.line.failAll(new AtelierError('NOT_FOUND', `Function "${nameOf(fleet)}" has been deleted.`))
-      this.retire(fleet.version.id)
-    }
-  }
-
   #checkQuiet(): void {
     if (this.#onQuiet && this.#inFlight === 0 && this.#fleets.waiting === 0) this.#onQuiet()
   }
-}
-
-/** How many generic instances each environment keeps: none where code cannot be given later. */
-function warmSizes(options: PoolOptions, policy: PoolPolicy): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>()
-  for (const [name, { contract, warm }] of options.environments)
-    if (options.contracts(contract).capabilities.lateLoad) sizes.set(name, warm ?? policy.warmPerEnvironment)
-  return sizes
 }

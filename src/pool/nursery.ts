@@ -3,8 +3,8 @@ import type { Capacity } from './capacity.ts'
 import { afterFailedStart } from './decisions/crash-loop.ts'
 import type { Fleet } from './fleet.ts'
 import { Instance, type InstanceKeeper } from './instance.ts'
-import { Starter } from './starter.ts'
 import type { PoolOptions, PoolPolicy } from './options.ts'
+import { Starter } from './starter.ts'
 
 /** What the nursery needs from the pool around it. */
 export interface NurseryHost extends InstanceKeeper {

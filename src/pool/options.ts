@@ -98,3 +98,11 @@ export function poolPolicy(given: Partial<PoolPolicy> = {}): PoolPolicy {
     ...given,
   }
 }
+
+/** How many generic instances each environment keeps: none where code cannot be given later. */
+export function warmSizes(options: PoolOptions, policy: PoolPolicy): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>()
+  for (const [name, { contract, warm }] of options.environments)
+    if (options.contracts(contract).capabilities.lateLoad) sizes.set(name, warm ?? policy.warmPerEnvironment)
+  return sizes
+}

@@ -34,3 +34,12 @@ export function nextState(state: InstanceState, event: InstanceEvent): InstanceS
 export function isLeaving(state: InstanceState): boolean {
   return state === 'draining' || state === 'gone'
 }
+
+/** How many of `instances` are in each state. */
+export function countStates(
+  instances: Iterable<{ readonly state: InstanceState }>,
+): Record<InstanceState, number> {
+  const counts = { starting: 0, generic: 0, specialising: 0, idle: 0, busy: 0, draining: 0, gone: 0 }
+  for (const { state } of instances) counts[state]++
+  return counts
+}

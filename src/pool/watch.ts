@@ -1,4 +1,13 @@
-import type { Clock, FunctionTable, TableFunction, TableVersion } from '../core/index.ts'
+import {
+  AtelierError,
+  type Clock,
+  type FunctionTable,
+  type TableFunction,
+  type TableVersion,
+} from '../core/index.ts'
+import type { Fleets } from './fleets.ts'
+import { nameOf } from './refusals.ts'
+import type { Scheduler } from './scheduler.ts'
 
 /** What a change of the table means for instances. */
 export interface TableConsequences {
@@ -62,4 +71,31 @@ function aliasedVersions(entry: TableFunction): TableVersion[] {
   for (const targets of entry.aliases.values())
     for (const { version, weight } of targets) if (weight > 0) numbers.add(version)
   return [...numbers].flatMap(number => entry.versions.get(number) ?? [])
+}
+
+/** What changes of the table do to the fleets of a pool. */
+export function tableConsequences(
+  fleets: Fleets,
+  scheduler: Scheduler,
+  retire: (versionId: string) => void,
+): TableConsequences {
+  return {
+    keepWarm(version, instancesMin) {
+      const fleet = instancesMin > 0 ? fleets.ensure(version) : fleets.get(version.id)
+      if (!fleet) return
+      fleet.instancesMin = instancesMin
+      if (instancesMin === 0) return
+      fleet.isRetired = false
+      scheduler.want(fleet)
+    },
+    knownVersions: functionId => fleets.versionsOf(functionId),
+    retire,
+    drop(functionId) {
+      for (const fleet of fleets.of(functionId)) {
+        fleet.instancesMin = 0
+        fleet.line.failAll(new AtelierError('NOT_FOUND', `Function "${nameOf(fleet)}" has been deleted.`))
+        retire(fleet.version.id)
+      }
+    },
+  }
 }
