@@ -1,1 +1,5 @@
+export type { RunningTelemetry, TelemetryLimits, TelemetryOptions } from './create.ts'
+export { createTelemetry } from './create.ts'
+export type { Metrics, Sample } from './metrics.ts'
+export { createMetrics } from './metrics.ts'
 export type * from './telemetry.ts'
