@@ -6,7 +6,7 @@ import type { CreateFront, Front } from './front.ts'
 import { SocketHost } from './handshake.ts'
 import { ROUTER_LIMITS_DEFAULT, type RouterLimits } from './limits.ts'
 import { RouteIndex } from './match.ts'
-import { createNodeFront } from './node-front.ts'
+import { createNodeFront } from './node/front.ts'
 import { type Counters, Flusher, type Plane, type RouterCounters, type RouterLog } from './plane.ts'
 import { SocketCall } from './socket-call.ts'
 
@@ -79,7 +79,8 @@ class LiveRouter implements Router {
         onExchange: exchange => new Call(plane, exchange).start(),
         onUpgrade: upgrade => new SocketCall(plane, sockets, upgrade).start(),
         onRefused: error => {
-          counters.malformed++
+          if (error.fault === 'platform') log.error({ err: error.cause ?? error }, error.message)
+          else counters.malformed++
           counters.answers[Math.floor(error.status / 100)]!++
         },
       },

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Exchange, ExchangeReceiver } from './front.ts'
-import type { RouterLimits } from './limits.ts'
+import type { Exchange, ExchangeReceiver } from '../front.ts'
+import type { RouterLimits } from '../limits.ts'
 import type { SocketWatch, Watched } from './socket-watch.ts'
 
 /** What an exchange needs of the front it belongs to. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Clock } from '../core/index.ts'
-import type { RouterLimits } from './limits.ts'
+import type { Clock } from '../../core/index.ts'
+import type { RouterLimits } from '../limits.ts'
 
 /** One connection, and what is known of its progress. */
 export interface Watched {

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AtelierError } from '../core/index.ts'
-import { Drain } from './drain.ts'
-import type { Front, FrontOptions } from './front.ts'
-import type { RouterLimits } from './limits.ts'
-import { type ExchangeHome, NodeExchange } from './node-exchange.ts'
+import { AtelierError } from '../../core/index.ts'
+import { Drain } from '../drain.ts'
+import type { Front, FrontOptions } from '../front.ts'
+import type { RouterLimits } from '../limits.ts'
+import { refuseOn } from '../wire.ts'
+import { type ExchangeHome, NodeExchange } from './exchange.ts'
 import { SocketWatch, type Watched } from './socket-watch.ts'
-import { refuseOn } from './wire.ts'
 
 /** The front on `node:http`. */
 export function createNodeFront(options: FrontOptions): Front {

@@ -1,0 +1,157 @@
+import type { Exchange, ExchangeReceiver } from '../front.ts'
+import { LENGTH_UNKNOWN } from '../front.ts'
+import { headText } from '../wire.ts'
+import type { Connection } from './connection.ts'
+import type { Head } from './head.ts'
+
+/** An exchange that writes its answer straight to the socket. */
+export class ThinExchange implements Exchange {
+  readonly method: string
+  readonly target: string
+  readonly rawHeaders: readonly string[]
+  readonly remoteAddress: string
+  readonly bodyLength: number | undefined
+  receiver: ExchangeReceiver | undefined
+  isReading = false
+  isHeadSent = false
+  readonly #connection: Connection
+  readonly #isOld: boolean
+  #expectsContinue: boolean
+  #closes: boolean
+  #isChunked = false
+  #isCorked = false
+  #isOver = false
+
+  constructor(connection: Connection, head: Head) {
+    this.#connection = connection
+    this.method = head.method
+    this.target = head.target
+    this.rawHeaders = head.rawHeaders
+    this.remoteAddress = connection.remoteAddress
+    this.bodyLength = head.bodyLength
+    this.#isOld = head.isOld
+    this.#expectsContinue = head.expectsContinue
+    this.#closes = !head.keepsAlive
+  }
+
+  read(): void {
+    this.isReading = true
+    if (this.#expectsContinue) {
+      this.#expectsContinue = false
+      this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+    }
+    this.#connection.socket.resume()
+    this.#connection.flow()
+  }
+
+  pause(): void {
+    this.#connection.socket.pause()
+  }
+
+  resume(): void {
+    this.#connection.socket.resume()
+  }
+
+  answer(status: number, headers: string[], length: number, body: Uint8Array | undefined): void {
+    const head = this.#head(status, headers, length)
+    const { socket } = this.#connection
+    if (!body || body.length === 0) socket.write(head, 'latin1')
+    else if (body.length <= JOINED_BYTES_MAX) {
+      // One write and one piece: cheaper than two pieces written together.
+      const joined = Buffer.allocUnsafe(head.length + body.length)
+      joined.write(head, 0, 'latin1')
+      joined.set(body, head.length)
+      socket.write(joined)
+    } else {
+      this.#cork()
+      socket.write(head, 'latin1')
+      socket.write(body)
+    }
+    this.#finish()
+  }
+
+  head(status: number, headers: string[], length: number): void {
+    const head = this.#head(status, headers, length)
+    this.#cork()
+    this.#connection.socket.write(head, 'latin1')
+  }
+
+  write(chunk: Uint8Array): boolean {
+    const { socket } = this.#connection
+    if (!this.#isChunked) return socket.write(chunk)
+    if (chunk.length === 0) return !socket.writableNeedDrain // an empty chunk would end the body
+    this.#cork()
+    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
+    socket.write(chunk)
+    return socket.write('\r\n', 'latin1')
+  }
+
+  end(): void {
+    if (this.#isChunked) this.#connection.socket.write('0\r\n\r\n', 'latin1')
+    this.#finish()
+  }
+
+  reset(): void {
+    this.#isOver = true
+    this.#connection.socket.resetAndDestroy()
+  }
+
+  /** The connection ends with this answer. */
+  closeAfter(): void {
+    if (!this.isHeadSent) this.#closes = true
+  }
+
+  /** The connection broke, or is about to be broken: the receiver hears of it once. */
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.receiver?.onAbort()
+  }
+
+  #head(status: number, headers: string[], length: number): string {
+    this.isHeadSent = true
+    if (length >= 0) headers.push('content-length', String(length))
+    else if (length === LENGTH_UNKNOWN) {
+      // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
+      if (this.#isOld) this.#closes = true
+      else {
+        this.#isChunked = true
+        headers.push('transfer-encoding', 'chunked')
+      }
+    }
+    if (this.#connection.hasUnreadBody && this.#isNotWorthReading()) this.#closes = true
+    if (this.#closes) headers.push('connection', 'close')
+    else if (this.#isOld) headers.push('connection', 'keep-alive')
+    return headText(status, headers)
+  }
+
+  /** Whether the rest of the body is not worth reading for the sake of the connection. */
+  #isNotWorthReading(): boolean {
+    const { bodyLength } = this
+    return (
+      bodyLength === undefined ||
+      bodyLength > this.#connection.home.limits.gatherBytesMax ||
+      this.#expectsContinue
+    )
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    // The body may have gone on after the head said that the connection stays.
+    this.#connection.answered(this.#closes || (this.#connection.hasUnreadBody && this.#isNotWorthReading()))
+  }
+
+  /** What is written in one turn leaves together. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    const { socket } = this.#connection
+    socket.cork()
+    process.nextTick(() => {
+      this.#isCorked = false
+      socket.uncork()
+    })
+  }
+}
+
+const JOINED_BYTES_MAX = 16_384

@@ -1,0 +1,108 @@
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import type { AtelierError, Clock } from '../../core/index.ts'
+import { Drain } from '../drain.ts'
+import type { Front, FrontOptions, Upgrade } from '../front.ts'
+import type { RouterLimits } from '../limits.ts'
+import { Connection, type ConnectionHome } from './connection.ts'
+import type { ThinExchange } from './exchange.ts'
+
+/**
+ * The front on `node:net` alone: a strict reader of heads and chunks, and answers written in one piece. It does what the
+ * one on `node:http` does, without its objects and streams for each request.
+ */
+export function createThinFront(options: FrontOptions): Front {
+  return new ThinFront(options)
+}
+
+class ThinFront implements Front, ConnectionHome {
+  readonly limits: RouterLimits
+  readonly clock: Clock
+  readonly #options: FrontOptions
+  readonly #server: Server
+  readonly #connections = new Set<Connection>()
+  readonly #drain: Drain
+  readonly #sweepMs: number
+  #busy = 0
+  #cancelSweep: (() => void) | undefined
+
+  constructor(options: FrontOptions) {
+    this.#options = options
+    const { limits, clock } = options
+    this.limits = limits
+    this.clock = clock
+    this.#drain = new Drain(clock)
+    const shortest = Math.min(
+      limits.headTimeoutMs,
+      limits.bodyStallMs,
+      limits.writeStallMs,
+      limits.keepAliveMs,
+    )
+    this.#sweepMs = Math.min(1_000, shortest / 4)
+    this.#server = createServer({ noDelay: true }, socket => {
+      this.#connections.add(new Connection(this, socket))
+      this.#cancelSweep ??= clock.after(this.#sweepMs, this.#sweep)
+    })
+    this.#server.maxConnections = limits.connectionsMax
+  }
+
+  get connectionsOpen(): number {
+    return this.#connections.size
+  }
+
+  get isDraining(): boolean {
+    return this.#drain.isDraining
+  }
+
+  listen(port: number, host: string): Promise<{ port: number; host: string }> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ port, host, backlog: 4_096 }, () => {
+        this.#server.off('error', reject)
+        const address = this.#server.address() as AddressInfo
+        resolve({ port: address.port, host: address.address })
+      })
+    })
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#server.close()
+    for (const connection of this.#connections) connection.closeAfter()
+    await this.#drain.begin(graceMs, this.#busy)
+    await this.close()
+  }
+
+  close(): Promise<void> {
+    this.#cancelSweep?.()
+    this.#cancelSweep = undefined
+    for (const { socket } of this.#connections) socket.destroy()
+    return new Promise(resolve => this.#server.close(() => resolve()))
+  }
+
+  begin(exchange: ThinExchange): void {
+    this.#options.handler.onExchange(exchange)
+  }
+
+  upgrade(upgrade: Upgrade): void {
+    this.#options.handler.onUpgrade(upgrade)
+  }
+
+  refused(error: AtelierError): void {
+    this.#options.handler.onRefused(error)
+  }
+
+  busy(change: 1 | -1): void {
+    this.#busy += change
+    if (this.#drain.isDraining) this.#drain.left(this.#busy)
+  }
+
+  closed(connection: Connection): void {
+    this.#connections.delete(connection)
+  }
+
+  readonly #sweep = (): void => {
+    this.#cancelSweep = undefined
+    const now = this.#options.clock.monotonic()
+    for (const connection of this.#connections) connection.look(now)
+    if (this.#connections.size > 0) this.#cancelSweep = this.#options.clock.after(this.#sweepMs, this.#sweep)
+  }
+}

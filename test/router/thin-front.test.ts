@@ -1,0 +1,4 @@
+import { createThinFront } from '../../src/router/thin/front.ts'
+import { frontSuite } from '../suites/front.ts'
+
+frontSuite('thin', createThinFront)
