@@ -1,11 +1,11 @@
 import type { Principal } from '../core/index.ts'
+import type { InvokeRequest } from '../invoker/index.ts'
 import { checkAccess, takeToken } from './access.ts'
 import { RequestFields } from './fields.ts'
 import type { RequestHead } from './front.ts'
 import type { Plane } from './plane.ts'
 import { type Resolved, resolve } from './resolve.ts'
 import { hostName, readTarget, type Target } from './target.ts'
-import { traceparentOf } from './trace.ts'
 
 /** A request that is understood: where it goes and what was said with it. */
 export interface Reading {
@@ -43,23 +43,30 @@ export function authorise(
   return undefined
 }
 
-/** The parts of an InvokeRequest that come from the head. */
-export interface Outgoing {
-  readonly method: string
-  readonly path: string
-  readonly headers: readonly string[]
-  readonly traceparent: string
-}
-
-export function outgoing(plane: Plane, resolved: Resolved, { head, fields, target }: Reading): Outgoing {
-  const traceparent = traceparentOf(fields.traceparent)
+/** The InvokeRequest for a request; `body` and `webSocket` as there. */
+export function outgoing(
+  plane: Plane,
+  resolved: Resolved,
+  { head, fields, target }: Reading,
+  body: Uint8Array | null | undefined,
+  webSocket: boolean,
+): InvokeRequest {
   const headers = fields.seal(head, target.host, plane.trustForwarded)
-  headers.push('traceparent', traceparent)
-  if (fields.tracestate !== undefined && traceparent === fields.traceparent)
-    headers.push('tracestate', fields.tracestate)
   for (let i = 0; i < resolved.parameters.length; i++)
     headers.push(PARAMETER_FIELD + resolved.parameters[i]!.toLowerCase(), resolved.values[i]!)
-  return { method: head.method, path: resolved.path + target.query, headers, traceparent }
+  const { traceparent } = fields
+  return {
+    target: resolved.function,
+    qualifier: resolved.qualifier,
+    trigger: 'http',
+    method: head.method,
+    path: resolved.path + target.query,
+    headers,
+    body,
+    webSocket,
+    // The invoker continues the trace, or begins one.
+    ...(traceparent !== undefined && { traceparent }),
+  }
 }
 
 /** Path parameters, as in the canonical path: still percent-encoded, so that no character can be mistaken. */

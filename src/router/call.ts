@@ -95,12 +95,8 @@ export class Call implements ExchangeReceiver {
   }
 
   #invoke(body: Uint8Array | null | undefined): void {
-    const { function: target, qualifier } = this.#resolved!
-    const { method, path, headers, traceparent } = outgoing(this.#plane, this.#resolved!, this.#reading!)
-    const handle = this.#plane.invoker.invoke(
-      { target, qualifier, trigger: 'http', method, path, headers, body, traceparent },
-      this.#reply,
-    )
+    const request = outgoing(this.#plane, this.#resolved!, this.#reading!, body, false)
+    const handle = this.#plane.invoker.invoke(request, this.#reply)
     this.#reply.begun(handle)
   }
 

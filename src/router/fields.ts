@@ -14,7 +14,6 @@ export class RequestFields {
   authorization: string | undefined
   authToken: string | undefined
   traceparent: string | undefined
-  /** Worth something only beside the traceparent it came with. */
   tracestate: string | undefined
   /** Of a CORS preflight. */
   requestedMethod: string | undefined
@@ -54,6 +53,9 @@ export class RequestFields {
       'forwarded',
       before.forwarded === undefined ? forwarded : `${before.forwarded}, ${forwarded}`,
     )
+    // Without its traceparent it says nothing (W3C Trace Context, 3.3.1).
+    if (this.tracestate !== undefined && this.traceparent !== undefined)
+      fields.push('tracestate', this.tracestate)
     if (this.authorization !== undefined) fields.push('authorization', this.authorization)
     if (this.authToken !== undefined) fields.push('x-auth-token', this.authToken)
     if (this.origin !== undefined) fields.push('origin', this.origin)

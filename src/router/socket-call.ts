@@ -91,22 +91,7 @@ export class SocketCall implements InvokeSink {
 
   #invoke(resolved: Resolved, reading: Reading): void {
     if (this.#isOver) return
-    const { method, path, headers, traceparent } = outgoing(this.#plane, resolved, reading)
-    const { function: target, qualifier } = resolved
-    this.#handle = this.#plane.invoker.invoke(
-      {
-        target,
-        qualifier,
-        trigger: 'http',
-        method,
-        path,
-        headers,
-        body: undefined,
-        webSocket: true,
-        traceparent,
-      },
-      this,
-    )
+    this.#handle = this.#plane.invoker.invoke(outgoing(this.#plane, resolved, reading, undefined, true), this)
     if (this.#isOver) this.#handle.cancel()
   }
 
