@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { backendFailed, command, findProgram } from './commands.ts'
+import { backendFailed, command, findProgram, words } from './commands.ts'
 import type { Identity, Rlimits } from './launcher.ts'
 import { BUNDLES_TARGET, FUNCTION_TARGET } from './policy.ts'
 import { descendants } from './procfs.ts'
@@ -45,11 +45,28 @@ export async function attachBundle(
   ])
 }
 
-/** Sets the limits of what already runs below `pid`; what it starts later inherits them. */
-export async function changeRlimits(pid: number, rlimits: Rlimits): Promise<void> {
-  const args = [`--nofile=${rlimits.openFiles}`, `--nproc=${rlimits.processes}`]
+/**
+ * Sets the limits of what already runs below `pid`; what it starts later inherits them. Without the right to raise limits
+ * (`mayRaise`), the own user itself may still lower its own.
+ */
+export async function changeRlimits(
+  pid: number,
+  identity: Identity,
+  rlimits: Rlimits,
+  mayRaise: boolean,
+): Promise<void> {
+  const change = words(
+    `${program('prlimit')} --nofile=${rlimits.openFiles} --nproc=${rlimits.processes} --pid`,
+  )
+  const [first = '', ...rest] =
+    identity.kind === 'own' && !mayRaise
+      ? [
+          ...words(`${program('setpriv')} --reuid ${identity.uid} --regid ${identity.uid} --clear-groups --`),
+          ...change,
+        ]
+      : change
   const pids = descendants(pid, PROCESSES_IN_GENERIC_MAX).slice(1)
-  await Promise.all(pids.map(each => command(program('prlimit'), ['--pid', String(each), ...args])))
+  await Promise.all(pids.map(each => command(first, [...rest, String(each)])))
 }
 
 function program(name: string): string {

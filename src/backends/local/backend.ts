@@ -13,8 +13,8 @@ import { prepareHostSystem } from './host.ts'
 import type { Launcher } from './launcher.ts'
 import { Leftovers } from './leftovers.ts'
 import { OutboundNetwork } from './network.ts'
-import { type HostSystem, rlimitsFor, sandboxMounts } from './policy.ts'
-import { openFilesHardLimit } from './procfs.ts'
+import { genericRlimits, type HostSystem, rlimitsFor, sandboxMounts } from './policy.ts'
+import { closeInherited, mayRaiseLimits, openFilesHardLimit } from './procfs.ts'
 import { runCommand } from './run.ts'
 import { LocalSandbox } from './sandbox.ts'
 import { seccompFilter } from './seccomp/filter.ts'
@@ -61,7 +61,8 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
     leftovers: new Leftovers(options.runPath),
   })
   const host = prepareHostSystem(options.runPath, range)
-  const parts = { ...options, cells, host, openFilesHard: openFilesHardLimit() }
+  closeInherited()
+  const parts = { ...options, cells, host, openFilesHard: openFilesHardLimit(), mayRaise: mayRaiseLimits() }
   const tier = await chooseTier(options.isolation, launcher => trial(parts, launcher), [bubblewrapMaker])
   const notes = [
     ...tier.notes,
@@ -90,6 +91,7 @@ interface Parts extends LocalBackendOptions {
   readonly cells: Cells
   readonly host: HostSystem
   readonly openFilesHard: number
+  readonly mayRaise: boolean
 }
 
 class LocalBackend implements Backend {
@@ -110,7 +112,7 @@ class LocalBackend implements Backend {
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const { grant, launch } = spec
-    const { host, bundlesPath, openFilesHard, cells } = this.#parts
+    const { host, bundlesPath, openFilesHard, mayRaise, cells } = this.#parts
     if (grant !== undefined) this.#check(grant)
     const limits = grant?.limits ?? LIMITS_DEFAULT
     const cell = await cells.open(
@@ -128,7 +130,8 @@ class LocalBackend implements Backend {
           limits.tmpMiB,
         ),
         limits: grant === undefined ? GENERIC_LIMITS : cgroupLimits(grant.limits),
-        rlimits: rlimitsFor(limits, openFilesHard),
+        rlimits:
+          grant === undefined ? genericRlimits(openFilesHard, mayRaise) : rlimitsFor(limits, openFilesHard),
         connected: grant?.network === 'outbound',
         channel: true,
       },
@@ -154,11 +157,14 @@ class LocalBackend implements Backend {
   async #give(cell: Cell, grant: Grant): Promise<void> {
     this.#check(grant)
     await cell.complete()
-    const { bundlesPath, openFilesHard } = this.#parts
+    const { bundlesPath, openFilesHard, mayRaise } = this.#parts
     const { limits } = grant
     const rlimits = rlimitsFor(limits, openFilesHard)
-    const generic = rlimitsFor(LIMITS_DEFAULT, openFilesHard)
-    const sameRlimits = rlimits.openFiles === generic.openFiles && rlimits.processes === generic.processes
+    const now = genericRlimits(openFilesHard, mayRaise)
+    const higher = rlimits.openFiles > now.openFiles || rlimits.processes > now.processes
+    if (higher && !mayRaise)
+      throw backendFailed('its limits of processes or open files are more than this server may grant late')
+    const same = rlimits.openFiles === now.openFiles && rlimits.processes === now.processes
     await Promise.all([
       attachBundle(cell.pid, cell.identity, {
         bundlesPath,
@@ -166,7 +172,7 @@ class LocalBackend implements Backend {
         tmpBytes: limits.tmpMiB === LIMITS_DEFAULT.tmpMiB ? undefined : limits.tmpMiB * MIB,
       }),
       grant.network === 'outbound' ? cell.connect() : undefined,
-      sameRlimits ? undefined : changeRlimits(cell.pid, rlimits),
+      same ? undefined : changeRlimits(cell.pid, cell.identity, rlimits, mayRaise),
     ])
     try {
       cell.setLimits(cgroupLimits(limits))

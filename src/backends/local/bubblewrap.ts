@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
-import { guardLaunch, innerCommand, pipeOf } from './launch.ts'
+import { guardLaunch, INNER_PROGRAMS, innerCommand, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
-import { descendants } from './procfs.ts'
+import { descendants, runningProgram } from './procfs.ts'
 
 const CHANNEL_FD = 3
 const INFO_FD = 4
@@ -29,8 +29,12 @@ export class BubblewrapLauncher implements Launcher {
       channelFd: CHANNEL_FD,
       firstProcess: () => firstProcess(pipeOf(child, INFO_FD) as Readable),
       release: () => (pipeOf(child, BLOCK_FD) as Writable).end('go'),
-      // Its first process forks the command once all is in place.
-      isComplete: pid => descendants(pid, 2).length > 1,
+      // Its first process forks once all is in place; the child then becomes the own user, limits itself, and runs the command.
+      isComplete: pid => {
+        const child = descendants(pid, 2)[1]
+        const running = child === undefined ? '' : runningProgram(child)
+        return running !== '' && ![this.#program, ...INNER_PROGRAMS].includes(running)
+      },
     })
   }
 
@@ -67,11 +71,12 @@ export class BubblewrapLauncher implements Launcher {
 export function bubblewrapArguments(spec: LaunchSpec): string[] {
   return [
     ...words('--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try'),
-    // As root there is no user namespace: the command itself becomes the own user, with these three rights and none after.
+    // As root there is no user namespace: the command itself becomes the own user, with these rights and none after. One is to
+    // enter the directory, which may be the own user's alone.
     ...words(
       spec.identity.kind === 'mapped'
         ? '--unshare-user --uid 0 --gid 0 --cap-drop ALL'
-        : '--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP',
+        : '--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP --cap-add CAP_DAC_READ_SEARCH',
     ),
     ...words(`--die-with-parent --new-session --info-fd ${INFO_FD} --block-fd ${BLOCK_FD}`),
     ...(spec.seccompPath === undefined ? [] : words(`--seccomp ${SECCOMP_FD}`)),

@@ -81,19 +81,22 @@ export async function guardLaunch(
   }
 }
 
+const SETPRIV = '/usr/bin/setpriv'
+const PRLIMIT = '/usr/bin/prlimit'
+/** What a process inside is before it is the command. */
+export const INNER_PROGRAMS = [SETPRIV, PRLIMIT]
+
 /** The command with the steps that only a process can take for itself: its limits, and becoming the own user. */
 export function innerCommand(spec: LaunchSpec): string[] {
   const { openFiles, processes, fileBytes } = spec.rlimits
   const limits = [
-    ...words(
-      `/usr/bin/prlimit --core=0 --nofile=${openFiles} --nproc=${processes} --msgqueue=0 --memlock=65536`,
-    ),
+    ...words(`${PRLIMIT} --core=0 --nofile=${openFiles} --nproc=${processes} --msgqueue=0 --memlock=65536`),
     ...(fileBytes === undefined ? [] : [`--fsize=${fileBytes}`]),
     '--',
   ]
   if (spec.identity.kind === 'mapped') return [...limits, ...spec.command]
   return [
-    ...words(`/usr/bin/setpriv --reuid ${spec.identity.uid} --regid ${spec.identity.uid} --clear-groups`),
+    ...words(`${SETPRIV} --reuid ${spec.identity.uid} --regid ${spec.identity.uid} --clear-groups`),
     ...words('--bounding-set=-all --inh-caps=-all --no-new-privs --'),
     ...limits,
     ...spec.command,

@@ -1,4 +1,4 @@
-import type { Limits } from '../../core/index.ts'
+import { LIMITS_DEFAULT, type Limits } from '../../core/index.ts'
 import type { Mount, Rlimits } from './launcher.ts'
 
 /** The folder in a generic sandbox under which all bundles wait, until `attach` shows one and hides the rest. */
@@ -10,6 +10,8 @@ const MIB = 1024 * 1024
 const SHM_BYTES_MAX = 16 * MIB // POSIX shared memory and semaphores: enough for multiprocessing, counted as memory too
 const SCAFFOLD_BYTES_MAX = 256 * 1024 // /dev itself and the mount points: names only
 const FILES_ENOUGH_FOR_ANY_SHIM = 64
+const OPEN_FILES_UNRAISABLE_MAX = 65_536
+const PROCESSES_UNRAISABLE_MAX = 4_096
 
 /** What of the host is shown; found once when the backend opens, since a host does not move its /usr. */
 export interface HostSystem {
@@ -90,6 +92,23 @@ function contentMounts(content: Content): Mount[] {
 /** The environment inside: what the caller says over the few names every program expects. */
 export function sandboxEnv(env: Readonly<Record<string, string>>): Record<string, string> {
   return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...env }
+}
+
+/**
+ * What a generic sandbox starts with. Limits that can never be raised again begin where most versions can still be served,
+ * and are always lowered; else they begin where most versions end.
+ */
+export function genericRlimits(openFilesHard: number, mayRaise: boolean): Rlimits {
+  return rlimitsFor(
+    mayRaise
+      ? LIMITS_DEFAULT
+      : {
+          ...LIMITS_DEFAULT,
+          openFilesMax: OPEN_FILES_UNRAISABLE_MAX,
+          processesMax: PROCESSES_UNRAISABLE_MAX,
+        },
+    openFilesHard,
+  )
 }
 
 /** A version's limits as rlimits, never above what this process may give (`openFilesHard`). */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 
 /** Reading /proc. Every answer is a snapshot; a process that is gone reads as nothing. */
 
@@ -17,6 +17,11 @@ export function isAlive(pid: number): boolean {
 function afterName(pid: number): string[] | undefined {
   const text = read(`/proc/${pid}/stat`)
   return text === undefined ? undefined : text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** The program as process `pid` was told to run it; empty when it is gone. */
+export function runningProgram(pid: number): string {
+  return read(`/proc/${pid}/cmdline`)?.split('\0')[0] ?? ''
 }
 
 /** `pid` and everything below it. Where orphans go to `pid` (it is a namespace's first), that is all there is. */
@@ -61,6 +66,29 @@ export function openFilesHardLimit(): number {
   const line = read('/proc/self/limits')?.match(/^Max open files\s+\S+\s+(\d+)/m)
   return line === null || line === undefined ? 1024 : Number(line[1])
 }
+
+/** Whether this process may raise limits, its own and others' (CAP_SYS_RESOURCE). Root in a container often may not. */
+export function mayRaiseLimits(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0'
+  return ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n
+}
+
+const CAP_SYS_RESOURCE = 24n
+
+/**
+ * Closes descriptors that this process was started with and that its children would inherit: a pipe of whoever started
+ * us has no business in a sandbox. What Node itself opens is closed in children by the kernel.
+ */
+export function closeInherited(): void {
+  for (const name of list('/proc/self/fd')) {
+    const fd = Number(name)
+    const flags = /^flags:\s*([0-7]+)$/m.exec(read(`/proc/self/fdinfo/${fd}`) ?? '')?.[1]
+    if (fd <= 2 || flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0) continue
+    closeSync(fd)
+  }
+}
+
+const O_CLOEXEC = 0o2000000
 
 function numberAfter(text: string, name: string): number {
   const at = text.indexOf(name)
