@@ -93,15 +93,12 @@ while True:
 
   test('output: a flood that nobody reads waits, and costs us next to nothing', async () => {
     const sandbox = await start({}, 'granted')
-    await inside(sandbox, 'yes flood > /proc/self/fd/3 & true') // proves that the shell works before the flood
-    await sandbox.kill()
-    const quiet = await start({}, 'granted')
-    quiet.channel.write('(exec 1>&3; exec yes) & exec yes "$(head -c 4000 /dev/zero | tr "\\0" x)" >&2\n')
+    sandbox.channel.write('(exec 1>&3; exec yes) & exec yes "$(head -c 4000 /dev/zero | tr "\\0" x)" >&2\n')
     await sleep(300)
-    assert.ok(quiet.channel.readableLength < 1 << 20)
-    assert.ok(quiet.stderr.readableLength < 1 << 20)
-    await quiet.kill()
-    assert.ok((await quiet.exited).tail.length <= 4096)
+    assert.ok(sandbox.channel.readableLength < 1 << 20)
+    assert.ok(sandbox.stderr.readableLength < 1 << 20)
+    await sandbox.kill()
+    assert.ok((await sandbox.exited).tail.length <= 4096)
   })
 
   test('CPU: a hog gets the share it was granted', async t => {
