@@ -112,6 +112,7 @@ export class Scheduler {
     const claims = fleets.map(fleet => ({
       projectMemoryMiB: capacity.projectMemoryMiB(fleet.version.projectId),
       projectServedAt: capacity.projectServedAt(fleet.version.projectId),
+      versionMemoryMiB: fleet.memoryMiB,
       waitingSince: fleet.line.since,
     }))
     return fleets[nextClaim(claims)]

@@ -4,13 +4,15 @@ export interface Claim {
   readonly projectMemoryMiB: number
   /** When its project was last given capacity; any growing number. */
   readonly projectServedAt: number
+  /** Memory that the version's own instances hold. */
+  readonly versionMemoryMiB: number
   /** Since when its oldest call waits. */
   readonly waitingSince: number
 }
 
 /**
  * Who gets the next piece of capacity: the project that holds least, then the one served longest ago, and within
- * a project the version whose call waits longest. Index into `claims`; -1 when there are none.
+ * a project the version that holds least, then the one whose call waits longest. Index into `claims`; -1 when there are none.
  */
 export function nextClaim(claims: readonly Claim[]): number {
   let best = -1
@@ -21,6 +23,7 @@ export function nextClaim(claims: readonly Claim[]): number {
 function goesFirst(a: Claim, b: Claim): boolean {
   if (a.projectMemoryMiB !== b.projectMemoryMiB) return a.projectMemoryMiB < b.projectMemoryMiB
   if (a.projectServedAt !== b.projectServedAt) return a.projectServedAt < b.projectServedAt
+  if (a.versionMemoryMiB !== b.versionMemoryMiB) return a.versionMemoryMiB < b.versionMemoryMiB
   return a.waitingSince < b.waitingSince
 }
 
