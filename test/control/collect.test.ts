@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { ControlFixture } from '../support/control.ts'
+
+const HOUR_MS = 3_600_000
+
+let fixture: ControlFixture
+before(async () => {
+  fixture = await ControlFixture.open({ versionsKept: 1 })
+})
+after(() => fixture.dispose())
+
+test('what no version needs goes after an hour, and what one needs stays', async () => {
+  const by = await fixture.member('waste')
+  const first = await fixture.deploy(by, 'one')
+  await fixture.deploy(by, 'two')
+  await fixture.deploy(by, 'three') // version 2 stays, a rollback may need it; version 1 goes
+  const { packageDigest, bundleDigest } = first.version.spec
+  assert.deepEqual(await fixture.control.collect(), { removed: 0, freedBytes: 0, skipped: false })
+  fixture.clock.advance(2 * HOUR_MS)
+  await fixture.control.collect()
+  assert.ok(!fixture.builder.packages.has(packageDigest))
+  assert.ok(!fixture.builder.bundles.has(bundleDigest))
+  await assert.rejects(fixture.control.getPackage(by, packageDigest), { code: 'NOT_FOUND' })
+  for (const { spec } of (await fixture.control.listVersions(by, 'shop', 'cart', {})).items) {
+    assert.ok(fixture.builder.packages.has(spec.packageDigest))
+    assert.ok(fixture.builder.bundles.has(spec.bundleDigest))
+  }
+})
+
+test('the bundle of a version that has just gone stays for the instances that drain', async () => {
+  const by = await fixture.member('drain')
+  const { version } = await fixture.deploy(by, 'old')
+  fixture.clock.advance(2 * HOUR_MS)
+  await fixture.control.deleteFunction(by, 'shop', 'cart')
+  await fixture.control.collect()
+  assert.ok(fixture.builder.bundles.has(version.spec.bundleDigest))
+  fixture.clock.advance(2 * HOUR_MS)
+  await fixture.control.collect()
+  assert.ok(!fixture.builder.bundles.has(version.spec.bundleDigest))
+})
+
+test('a package that another project needs stays', async () => {
+  const [a, b] = [await fixture.member('keeps'), await fixture.member('leaves')]
+  const { version } = await fixture.deploy(a, 'shared')
+  await fixture.deploy(b, 'shared')
+  await fixture.control.deleteApp(b, 'shop', { force: true })
+  fixture.clock.advance(3 * HOUR_MS)
+  await fixture.control.collect()
+  assert.ok(fixture.builder.packages.has(version.spec.packageDigest))
+  await assert.rejects(fixture.control.getPackage(b, version.spec.packageDigest), { code: 'NOT_FOUND' })
+})
+
+test('nothing is collected while a deploy is on its way', async () => {
+  const by = await fixture.member('busy')
+  const building = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  fixture.builder.hold = async () => {
+    building.resolve()
+    await go.promise
+  }
+  const deploying = fixture.deploy(by, 'slow')
+  await building.promise
+  fixture.clock.advance(5 * HOUR_MS)
+  assert.equal((await fixture.control.collect()).skipped, true)
+  go.resolve()
+  fixture.builder.hold = async () => {}
+  const { version } = await deploying
+  assert.equal((await fixture.control.collect()).skipped, false)
+  assert.ok(fixture.builder.bundles.has(version.spec.bundleDigest))
+})
