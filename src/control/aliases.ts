@@ -223,7 +223,7 @@ async function versionsOf(db: Kysely<Tables>, functionId: string): Promise<Set<n
 async function checkAliasCount(tx: Transaction<Tables>, functionId: string, name: string): Promise<void> {
   const { count } = await tx
     .selectFrom('aliases')
-    .select(select => select.fn.countAll<number>().as('count'))
+    .select(select => select.fn.countAll<number | string>().as('count'))
     .where('function_id', '=', functionId)
     .executeTakeFirstOrThrow()
   if (Number(count) >= ALIASES_MAX)

@@ -126,7 +126,7 @@ async function insertApp(
 ): Promise<App> {
   const { count } = await tx
     .selectFrom('apps')
-    .select(select => select.fn.countAll<number>().as('count'))
+    .select(select => select.fn.countAll<number | string>().as('count'))
     .where('project_id', '=', by.projectId)
     .executeTakeFirstOrThrow()
   if (Number(count) >= APPS_MAX)

@@ -40,7 +40,7 @@ export async function checkQuotas(
   if (quota.functions !== undefined && demand.functionId === undefined) {
     const { count } = await tx
       .selectFrom('functions')
-      .select(select => select.fn.countAll<number>().as('count'))
+      .select(select => select.fn.countAll<number | string>().as('count'))
       .where('project_id', '=', by.projectId)
       .executeTakeFirstOrThrow()
     if (Number(count) >= quota.functions) throw exceeded(by, `${quota.functions} functions`, `${count} exist`)
@@ -54,7 +54,7 @@ export async function checkQuotas(
   if (quota.storageBytes !== undefined) {
     const { bytes } = await tx
       .selectFrom('packages')
-      .select(select => select.fn.sum<number | null>('size_bytes').as('bytes'))
+      .select(select => select.fn.sum<number | string | null>('size_bytes').as('bytes'))
       .where('project_id', '=', by.projectId)
       .where('digest', '!=', demand.packageDigest)
       .executeTakeFirstOrThrow()

@@ -39,7 +39,7 @@ export function secretOperations(context: Context): SecretOperations {
         else {
           const { count } = await tx
             .selectFrom('secrets')
-            .select(select => select.fn.countAll<number>().as('count'))
+            .select(select => select.fn.countAll<number | string>().as('count'))
             .where('project_id', '=', by.projectId)
             .executeTakeFirstOrThrow()
           if (Number(count) >= SECRETS_MAX)

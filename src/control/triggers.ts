@@ -53,7 +53,7 @@ export function triggerOperations(context: Context): TriggerOperations {
         await needFreeName(tx, by, settings.name)
         const { count } = await tx
           .selectFrom('triggers')
-          .select(select => select.fn.countAll<number>().as('count'))
+          .select(select => select.fn.countAll<number | string>().as('count'))
           .where('project_id', '=', by.projectId)
           .executeTakeFirstOrThrow()
         if (Number(count) >= TRIGGERS_MAX)

@@ -74,7 +74,7 @@ export function checkQuota(quota: Quota, problems: Problems): void {
   checkRanges('quota', quota, QUOTA_RANGES, problems)
 }
 
-export function checkConfig(config: Readonly<Record<string, string>>, problems: Problems): void {
+export function checkConfig(config: Readonly<Record<string, unknown>>, problems: Problems): void {
   let bytes = 0
   for (const [name, value] of Object.entries(config)) {
     const shown = `config.${name.slice(0, 80)}`

@@ -23,7 +23,7 @@ export function userManagement({
   clock: Clock
   passwords: Passwords
   /** Drops what is cached of a user whose rights have changed. */
-  forgetUser(userId: string): void
+  readonly forgetUser: (userId: string) => void
 }): UserManagement {
   return {
     async createUser(by, { name, password }) {
@@ -36,9 +36,9 @@ export function userManagement({
       return store.transaction(async tx => {
         const { count } = await tx
           .selectFrom('users')
-          .select(select => select.fn.countAll<number>().as('count'))
+          .select(select => select.fn.countAll<number | string>().as('count'))
           .executeTakeFirstOrThrow()
-        if (count >= USERS_MAX)
+        if (Number(count) >= USERS_MAX)
           throw new AtelierError('QUOTA_EXCEEDED', `There are ${USERS_MAX} users, which is the most.`)
         const existing = await tx.selectFrom('users').select('id').where('name', '=', name).executeTakeFirst()
         if (existing) throw new AtelierError('CONFLICT', `There is a user "${name}" already.`)

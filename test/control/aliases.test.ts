@@ -213,11 +213,11 @@ test('a start finds everything as it was', async () => {
     function: 'cart',
     path: `/${by.projectName}/x`,
   })
-  const before = { ...fixture.table }
+  const { triggers, projects: published } = fixture.table
   const entry = table(by)
   await fixture.restart()
   assert.deepEqual(table(by), entry)
-  assert.deepEqual(fixture.table.triggers, before.triggers)
-  assert.deepEqual(fixture.table.projects, before.projects)
+  assert.deepEqual(fixture.table.triggers, triggers)
+  assert.deepEqual(fixture.table.projects, published)
   assert.equal(await rollback(by), 1)
 })

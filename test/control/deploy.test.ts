@@ -156,7 +156,7 @@ test('deploys of one function at once each end in one version, one after the oth
 test('the same deploy twice at once publishes one version', async () => {
   const by = await member()
   const results = await Promise.all([fixture.deploy(by, 'twin'), fixture.deploy(by, 'twin')])
-  assert.deepEqual(results.map(result => result.created).sort(), [false, true])
+  assert.equal(results.filter(result => result.created).length, 1)
   assert.deepEqual(
     results.map(result => result.version.number),
     [1, 1],

@@ -86,9 +86,9 @@ test('after a rotation old secrets open with the old key and new ones are sealed
   const before = await openSecretKeys(path)
   const old = seal(before, ['p', 'A'], 'old')
   await writeFile(path, `next ${Buffer.alloc(32, 7).toString('base64')}\n${await readFile(path, 'utf8')}`)
-  const after_ = await openSecretKeys(path)
-  assert.equal(unseal(after_, ['p', 'A'], old), 'old')
-  assert.match(seal(after_, ['p', 'A'], 'new'), /^next\./)
+  const rotated = await openSecretKeys(path)
+  assert.equal(unseal(rotated, ['p', 'A'], old), 'old')
+  assert.match(seal(rotated, ['p', 'A'], 'new'), /^next\./)
 })
 
 test('a start without the key of its secrets says so', async () => {

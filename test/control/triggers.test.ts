@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { TriggerInput } from '../../src/control/index.ts'
 import { methodsOverlap, placeOf } from '../../src/control/routes.ts'
 import type { Principal } from '../../src/core/index.ts'

@@ -22,8 +22,8 @@ interface Fixture {
   readonly identity: EmbeddedIdentity
   readonly first: FirstLogin
   readonly admin: Principal
-  project(name: string): Promise<void>
-  user(name: string, grants: readonly (readonly [string, Role])[]): Promise<void>
+  readonly project: (name: string) => Promise<void>
+  readonly user: (name: string, grants: readonly (readonly [string, Role])[]) => Promise<void>
 }
 
 async function fixture(): Promise<Fixture> {
