@@ -13,8 +13,6 @@ export interface Builder {
   openPackage(digest: string): Promise<Readable>
   /** Host folder of a built bundle, unpacked; GONE when it is not here. */
   locate(bundleDigest: string): Promise<string>
-  /** What the last build of this package printed, successful or not; empty when none is kept. */
-  readLog(packageDigest: string): Promise<string>
   /** Removes bundles and packages that nobody in `keep` names and that are older than `ageMs`. */
   collect(
     keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },

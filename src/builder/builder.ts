@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Backend } from '../backends/index.ts'
@@ -9,8 +9,8 @@ import { BuildLog } from './build-log.ts'
 import { type BuildRecord, BundleStore } from './bundle-store.ts'
 import { Collector } from './collect.ts'
 import { DependencyCache } from './dependency-cache.ts'
-import { hexOf, keyOf } from './digests.ts'
-import { asStorageError, isMissing, writeDurably } from './files.ts'
+import { keyOf } from './digests.ts'
+import { asStorageError } from './files.ts'
 import { Jobs } from './jobs.ts'
 import {
   BUILD_LIMITS_DEFAULT,
@@ -52,7 +52,7 @@ export async function createBuilder(options: BuilderOptions): Promise<OwnedBuild
   const at = (name: string) => join(options.path, name)
   const clock = options.clock ?? systemClock
   await mkdir(options.path, { recursive: true })
-  for (const name of ['tmp', 'logs']) await mkdir(at(name), { recursive: true, mode: 0o700 })
+  await mkdir(at('tmp'), { recursive: true, mode: 0o700 })
   const packages = await PackageStore.open(at('packages'), clock)
   const bundles = await BundleStore.open(at('bundles'), at('builds'), clock)
   const cache = await DependencyCache.open(at('dependencies'), clock)
@@ -72,7 +72,6 @@ class LocalBuilder implements OwnedBuilder {
   readonly #packages: PackageStore
   readonly #bundles: BundleStore
   readonly #temporary: string
-  readonly #logs: string
   readonly #packageLimits: PackageLimits
   readonly #limits: BuildLimits
   readonly #jobs: Jobs<BuildRecord>
@@ -85,7 +84,6 @@ class LocalBuilder implements OwnedBuilder {
     this.#packages = stores.packages
     this.#bundles = stores.bundles
     this.#temporary = join(options.path, 'tmp')
-    this.#logs = join(options.path, 'logs')
     this.#packageLimits = { ...PACKAGE_LIMITS_DEFAULT, ...options.packageLimits }
     this.#limits = { ...BUILD_LIMITS_DEFAULT, ...options.buildLimits }
     this.#jobs = new Jobs(this.#limits.buildsMax, this.#limits.waitingMax)
@@ -104,7 +102,6 @@ class LocalBuilder implements OwnedBuilder {
     this.#collector = new Collector({
       ...stores,
       temporary: this.#temporary,
-      logs: this.#logs,
       limits: this.#limits,
     })
     // Beside the work: there may be much of it.
@@ -157,15 +154,6 @@ class LocalBuilder implements OwnedBuilder {
 
   openPackage(digest: string): Promise<Readable> {
     return this.#packages.read(digest)
-  }
-
-  async readLog(packageDigest: string): Promise<string> {
-    try {
-      return await readFile(this.#logOf(packageDigest), 'utf8')
-    } catch (thrown) {
-      if (isMissing(thrown)) return ''
-      throw thrown
-    }
   }
 
   collect(
@@ -223,21 +211,9 @@ class LocalBuilder implements OwnedBuilder {
       })
     } catch (thrown) {
       if (signal.aborted) throw new AtelierError('CANCELLED', 'The build was given up.', { cause: thrown })
-      const failure = asAtelierError(asStorageError(thrown, 'a build'))
-      await this.#keepLog(order, `${log.toString()}\n${failure.message}\n`)
-      throw failure
+      throw asAtelierError(asStorageError(thrown, 'a build'))
     }
-    await this.#keepLog(order, log.toString())
     return made!
-  }
-
-  /** A log that cannot be written does not fail a build. */
-  async #keepLog(order: Order, text: string): Promise<void> {
-    await writeDurably(this.#logOf(order.manifest.digest), text).catch(() => {})
-  }
-
-  #logOf(packageDigest: string): string {
-    return join(this.#logs, `${hexOf(packageDigest)}.log`)
   }
 }
 

@@ -1,9 +1,6 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clock } from '../core/index.ts'
 import type { BundleStore } from './bundle-store.ts'
 import type { DependencyCache } from './dependency-cache.ts'
-import { hexOf } from './digests.ts'
 import type { BuildLimits } from './limits.ts'
 import type { PackageStore } from './package-store.ts'
 
@@ -13,7 +10,6 @@ interface Collected {
   readonly cache: DependencyCache
   readonly clock: Clock
   readonly temporary: string
-  readonly logs: string
   readonly limits: BuildLimits
 }
 
@@ -59,7 +55,7 @@ export class Collector {
     keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
     ageMs: number,
   ): Promise<{ removed: number; freedBytes: number }> {
-    const { packages, bundles, cache, clock, limits, logs, temporary } = this.#parts
+    const { packages, bundles, cache, clock, limits, temporary } = this.#parts
     const now = clock.now()
     let removed = 0
     let freedBytes = 0
@@ -76,7 +72,6 @@ export class Collector {
     for (const { digest, usedAt, bytes } of await packages.list()) {
       if (keep.packages.has(digest) || this.#held.has(digest) || now - usedAt < ageMs) continue
       await packages.remove(digest)
-      await rm(join(logs, `${hexOf(digest)}.log`), { force: true })
       freedBytes += bytes
       removed++
     }

@@ -16,7 +16,6 @@ interface Stored {
 export class MemoryBuilder implements Builder {
   readonly packages = new Map<string, Stored>()
   readonly bundles = new Map<string, number>()
-  readonly #logs = new Map<string, string>()
   readonly #now: () => number
   /** Waited for in each build, to hold it in the middle. */
   hold: (request: BuildRequest) => Promise<void> = async () => {}
@@ -52,7 +51,6 @@ export class MemoryBuilder implements Builder {
     const bundleDigest = digestOf(request.environment, entry, stored.bytes)
     const cached = this.bundles.has(bundleDigest)
     this.bundles.set(bundleDigest, this.#now())
-    this.#logs.set(request.packageDigest, log)
     return { bundleDigest, entry, log, cached }
   }
 
@@ -63,10 +61,6 @@ export class MemoryBuilder implements Builder {
 
   async openPackage(packageDigest: string): Promise<Readable> {
     return Readable.from([this.#get(packageDigest).bytes])
-  }
-
-  async readLog(packageDigest: string): Promise<string> {
-    return this.#logs.get(packageDigest) ?? ''
   }
 
   async collect(

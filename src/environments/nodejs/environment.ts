@@ -98,7 +98,7 @@ function installStep(locked: boolean): BuildStep {
     title: locked ? 'npm ci' : 'npm install',
     command,
     // npm and install scripts start `node` by name.
-    env: { PATH: '/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin', npm_config_cache: '/tmp/npm' },
+    env: { PATH: '/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin' },
     mounts: [...mounts, { source: nodeMount().source, target: '/opt/atelier/bin/node' }].map(readOnly),
   }
 }
