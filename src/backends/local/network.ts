@@ -56,10 +56,9 @@ export class OutboundNetwork {
     const slirp = this.#startSlirp(pid, identity)
     const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
     try {
-      await Promise.all([
-        slirp.ready,
-        command(this.#nsenter, ['-t', String(pid), ...user, '-n', '--', this.#ip, '-batch', '-'], RULES),
-      ])
+      // The rules come second: once they are in force, its own route through one of those addresses would be refused.
+      await slirp.ready
+      await command(this.#nsenter, ['-t', String(pid), ...user, '-n', '--', this.#ip, '-batch', '-'], RULES)
     } catch (error) {
       slirp.close()
       throw error
