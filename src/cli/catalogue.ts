@@ -168,6 +168,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
 
   {
+    name: 'server',
+    group: SERVER,
+    summary: 'Run the server: API, router and sandboxes in one process',
+    load: async () => (await import('./commands/server.ts')).server,
+  },
+  {
     name: 'login',
     group: SERVER,
     summary: 'Log in to a server',

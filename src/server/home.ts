@@ -6,8 +6,12 @@ import { AtelierError } from '../core/index.ts'
 export interface Home {
   readonly path: string
   readonly databasePath: string
+  /** Records and logs of calls: a file of its own, so that the control plane's stays small and quiet. */
+  readonly telemetryPath: string
   /** Packages, bundles and caches of the builder. */
   readonly packagesPath: string
+  /** Runnable bundles, a folder each: where the builder puts them and sandboxes see them. */
+  readonly bundlesPath: string
   /** What must not outlive the process: sockets, instances. */
   readonly runPath: string
   readonly secretKeyPath: string
@@ -19,7 +23,9 @@ export function openHome(path: string): Home {
   const home: Home = {
     path,
     databasePath: join(path, 'atelier.db'),
+    telemetryPath: join(path, 'telemetry.db'),
     packagesPath: join(path, 'packages'),
+    bundlesPath: join(path, 'packages', 'bundles'),
     runPath: join(path, 'run'),
     secretKeyPath: join(path, 'secret.key'),
     adminPath: join(path, 'admin.json'),
@@ -50,28 +56,16 @@ export interface AdminFile {
   readonly project: string
 }
 
-/**
- * Writes the login of the first administrator (0600), or brings the addresses in it up to date. Without a `password` and
- * without a file nothing is written: the administrator has taken it away.
- */
-export function writeAdminFile(
-  home: Home,
-  facts: Omit<AdminFile, 'password'>,
-  password: string | undefined,
-): void {
-  const before = existsSync(home.adminPath) ? readAdminFile(home) : undefined
-  const known = password ?? before?.password
-  if (known === undefined) return
-  const next: AdminFile = { ...facts, password: known }
+/** Writes the login of the first administrator (0600), whole or not at all. */
+export function writeAdminFile(home: Home, next: AdminFile): void {
   const partial = `${home.adminPath}.new`
   writeFileSync(partial, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 })
   renameSync(partial, home.adminPath)
 }
 
-function readAdminFile(home: Home): AdminFile | undefined {
-  try {
-    return JSON.parse(readFileSync(home.adminPath, 'utf8')) as AdminFile
-  } catch {
-    return undefined // not ours any more: it is written anew only with a fresh password
-  }
+/** Brings the addresses in the file up to date. Where there is none, the administrator has taken it away: so it stays. */
+export function updateAdminFile(home: Home, addresses: Pick<AdminFile, 'url' | 'routerUrl'>): void {
+  if (!existsSync(home.adminPath)) return
+  const before = JSON.parse(readFileSync(home.adminPath, 'utf8')) as AdminFile
+  writeAdminFile(home, { ...before, ...addresses })
 }

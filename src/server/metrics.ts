@@ -1,0 +1,64 @@
+import type { Invoker } from '../invoker/index.ts'
+import type { InstanceState, Pool } from '../pool/index.ts'
+import type { Router } from '../router/index.ts'
+import type { CallObserver, Metrics, RunningTelemetry } from '../telemetry/index.ts'
+
+/** Every call is told to both: one keeps records, the other counts. */
+export function observe(telemetry: CallObserver, metrics: Metrics): CallObserver {
+  return {
+    onInvocation(record) {
+      telemetry.onInvocation(record)
+      metrics.onInvocation(record)
+    },
+    onLog: line => telemetry.onLog(line),
+  }
+}
+
+interface Parts {
+  readonly pool: Pool
+  readonly router: Router
+  readonly invoker: Invoker & { readonly inHand: number }
+  readonly telemetry: RunningTelemetry
+}
+
+/** What the parts know of themselves, read when somebody asks for the metrics. */
+export function describeParts(metrics: Metrics, { pool, router, invoker, telemetry }: Parts): void {
+  metrics.gauges('atelier_instances', 'Instances by state and environment.', ['state', 'environment'], () => {
+    const counts = new Map<string, { labels: { state: InstanceState; environment: string }; value: number }>()
+    for (const { state, environment } of pool.instances()) {
+      const key = `${state} ${environment}`
+      const known = counts.get(key)
+      if (known) known.value++
+      else counts.set(key, { labels: { state, environment }, value: 1 })
+    }
+    return counts.values()
+  })
+  metrics.gauge('atelier_calls_in_hand', 'Calls admitted and not over.', () => invoker.inHand)
+  metrics.counter(
+    'atelier_router_requests_total',
+    'Requests that the router got.',
+    () => router.counters.requests,
+  )
+  metrics.gauge(
+    'atelier_router_connections',
+    'Connections open at the router.',
+    () => router.counters.connectionsOpen,
+  )
+  metrics.counter(
+    'atelier_router_malformed_total',
+    'Requests refused as malformed.',
+    () => router.counters.malformed,
+  )
+  metrics.counter(
+    'atelier_router_aborted_total',
+    'Requests whose client left.',
+    () => router.counters.aborted,
+  )
+  const dropped = () => telemetry.counts()
+  metrics.counter(
+    'atelier_records_dropped_total',
+    'Invocation records dropped.',
+    () => dropped().recordsDropped,
+  )
+  metrics.counter('atelier_log_lines_dropped_total', 'Log lines dropped.', () => dropped().linesDropped)
+}

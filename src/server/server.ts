@@ -1,0 +1,234 @@
+import { createApi, type ServerStatus } from '../api/index.ts'
+import { openLocalBackend } from '../backends/index.ts'
+import { createBuilder } from '../builder/index.ts'
+import { framesContract } from '../contracts/index.ts'
+import { createControl, openSecretKeys } from '../control/index.ts'
+import { AtelierError, FunctionTable, systemClock } from '../core/index.ts'
+import { environments } from '../environments/index.ts'
+import { createEmbeddedIdentity } from '../identity/index.ts'
+import { createInvoker } from '../invoker/index.ts'
+import { createPool, type PoolEnvironment } from '../pool/index.ts'
+import { createRouter } from '../router/index.ts'
+import { openStore } from '../store/index.ts'
+import { createMetrics, createTelemetry } from '../telemetry/index.ts'
+import { banner } from './banner.ts'
+import type { ServerConfig } from './config.ts'
+import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
+import { listen } from './listen.ts'
+import type { ServerLog } from './log.ts'
+import { describeParts, observe } from './metrics.ts'
+import { packageVersion } from './version.ts'
+
+const MIB = 1024 * 1024
+const DAY_MS = 86_400_000
+const COLLECT_EVERY_MS = 3_600_000
+
+export interface Server {
+  readonly apiUrl: string
+  readonly routerUrl: string
+  /** What to print: what runs, where, how to log in. */
+  readonly banner: string
+  /** Takes nothing new, lets what runs finish for at most the configured time, and closes everything. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Puts the whole server together and starts it: read from top to bottom, this is the architecture. What is opened is
+ * closed in reverse order, also when a later step fails.
+ */
+export async function startServer(config: ServerConfig, log: ServerLog): Promise<Server> {
+  await using opened = new AsyncDisposableStack()
+  const startedAt = Date.now()
+  const clock = systemClock
+  const version = packageVersion()
+  const home = openHome(config.home)
+  const notReady = new Set(['The server is starting.'])
+
+  // The control plane's memory.
+  const store = opened.adopt(await openStore({ url: home.databasePath }), each => each.close())
+  const identity = await createEmbeddedIdentity({ store, clock })
+  const secretsKey = await openSecretKeys(home.secretKeyPath)
+  const telemetry = opened.adopt(
+    await createTelemetry({
+      path: home.telemetryPath,
+      clock,
+      retention: { ageMs: config['record-days'] * DAY_MS },
+      onProblem: (message, cause) => log.error({ cause }, message),
+    }),
+    each => each.close(),
+  )
+  const metrics = createMetrics()
+
+  // What runs code: sandboxes, languages, and how to make a package runnable.
+  const backend = opened.adopt(
+    await openLocalBackend({
+      runPath: home.runPath,
+      bundlesPath: home.bundlesPath,
+      isolation: config.isolation,
+      clock,
+    }),
+    each => each.close(),
+  )
+  const swept = await backend.sweep()
+  if (swept > 0) log.info({ swept }, 'removed what an earlier server left behind')
+  const languages = await probeEnvironments()
+  const builder = opened.adopt(
+    await createBuilder({
+      path: home.packagesPath,
+      backend,
+      environments: new Map(environments.map(each => [each.name, each])),
+      clock,
+      packageLimits: { archiveBytesMax: config['package-mib-max'] * MIB },
+      log: message => log.warn({}, message),
+    }),
+    each => each.close(),
+  )
+
+  // The two planes meet in the table.
+  const table = new FunctionTable()
+  let routerUrl = config['router-url']
+  const memoryMiBMax = config['memory-mib-max']
+  const control = await createControl({
+    store,
+    builder,
+    table,
+    clock,
+    secretsKey,
+    environments,
+    routerUrl: () => routerUrl,
+    versionsKept: config['versions-kept'],
+    networkAvailable: backend.capabilities().network.includes('outbound'),
+    memoryMiBMax,
+    identity,
+  })
+  await control.loadTable()
+
+  // The data plane.
+  const pool = opened.adopt(
+    createPool({
+      backend,
+      contracts: name => {
+        if (name === framesContract.name) return framesContract
+        throw new AtelierError('BACKEND_FAILED', `There is no contract "${name}".`)
+      },
+      environments: languages.ready,
+      bundles: { locate: digest => builder.locate(digest) },
+      secrets: control.secrets,
+      table,
+      clock,
+      onLog: line => telemetry.onLog(line),
+      onTrouble: (message, cause) => log.error({ err: cause }, message),
+      limits: { instancesMax: config['instances-max'], memoryMiBMax },
+      policy: { warmPerEnvironment: config['warm-instances'] },
+    }),
+    each => each.close(0),
+  )
+  const invoker = createInvoker({ table, pool, observer: observe(telemetry, metrics), clock })
+  const router = opened.adopt(
+    createRouter({ table, invoker, identity, log, clock, trustForwarded: config['trust-forwarded'] }),
+    each => each.close(),
+  )
+
+  describeParts(metrics, { pool, router, invoker, telemetry })
+
+  // The doors.
+  const status = (): ServerStatus => ({
+    version,
+    startedAt,
+    roles: ['control', 'data'],
+    isolation: {
+      backend: backend.name,
+      tier: backend.capabilities().tier,
+      notes: backend.capabilities().notes,
+    },
+    dataPath: home.path,
+    routerUrl,
+    notReady: [...notReady],
+  })
+  const api = opened.adopt(
+    await createApi({
+      control,
+      identity,
+      telemetry,
+      pool,
+      invoker,
+      table,
+      environments,
+      store,
+      status,
+      metrics,
+      log,
+      clock,
+      limits: { packageBytesMax: config['package-mib-max'] * MIB },
+    }),
+    each => each.close(),
+  )
+  const routerAt = await listen('router-port', config['router-port'], port =>
+    router.listen(port, config.host),
+  )
+  if (routerUrl === '') routerUrl = urlOf(config.host, routerAt.port)
+  const apiUrl = urlOf(
+    config.host,
+    await listen('port', config.port, async port => {
+      await api.listen({ port, host: config.host })
+      return (api.server.address() as { port: number }).port
+    }),
+  )
+
+  const addresses = { url: apiUrl, routerUrl }
+  const isFirst = await identity.bootstrap(async login => writeAdminFile(home, { ...addresses, ...login }))
+  if (!isFirst) updateAdminFile(home, addresses)
+  const collecting = setInterval(() => {
+    control.collect().catch((error: unknown) => log.error({ err: error }, 'packages could not be tidied up'))
+  }, COLLECT_EVERY_MS)
+  collecting.unref()
+  opened.defer(() => clearInterval(collecting))
+  notReady.clear()
+
+  const resources = opened.move()
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    notReady.add('The server is stopping.')
+    await router.drain(config['drain-ms'])
+    await pool.close(config['drain-ms'])
+    await resources.disposeAsync()
+  }
+  return {
+    apiUrl,
+    routerUrl,
+    banner: banner({
+      version,
+      apiUrl,
+      routerUrl,
+      home: home.path,
+      adminPath: home.adminPath,
+      backend: backend.name,
+      capabilities: backend.capabilities(),
+      environments: languages.shown,
+    }),
+    stop: () => (stopping ??= stop()),
+  }
+}
+
+/** Which languages this machine can run, and what to say of each. */
+async function probeEnvironments(): Promise<{
+  ready: ReadonlyMap<string, PoolEnvironment>
+  shown: { name: string; text: string }[]
+}> {
+  const ready = new Map<string, PoolEnvironment>()
+  const shown: { name: string; text: string }[] = []
+  for (const environment of environments) {
+    const status = await environment.probe()
+    if (status.ready) ready.set(environment.name, { launch: status.launch, contract: environment.contract })
+    shown.push({
+      name: environment.name,
+      text: status.ready ? status.runtimeVersion : `not here: ${status.reason}`,
+    })
+  }
+  return { ready, shown }
+}
+
+function urlOf(host: string, port: number): string {
+  const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+}
