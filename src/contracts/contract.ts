@@ -79,6 +79,10 @@ export interface CallHead {
 }
 
 export interface CallSink {
+  /**
+   * Checked and without hop-by-hop headers. Where `content-length` is among them, exactly that many bytes follow (none after HEAD,
+   * 204 and 304), or the call fails.
+   */
   onHead(status: number, headers: readonly string[]): void
   /** A piece of the answer. The receiver calls `handle.consumed(n)` as it passes bytes on: that is the back-pressure. */
   onData(chunk: Uint8Array): void
@@ -95,6 +99,7 @@ export interface CallFailure {
   /** `error`: the code said so; `closed`: the instance went away; `violation`: it broke the contract. */
   readonly kind: 'error' | 'closed' | 'violation'
   readonly message: string
+  /** Already written to the call's log through `LinkEvents.onLog`. */
   readonly stack?: string
 }
 

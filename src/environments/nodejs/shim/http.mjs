@@ -59,6 +59,9 @@ function feed(req, call) {
   let reading = false
   // oxlint-disable-next-line no-underscore-dangle -- Node's name
   req._read = () => {
+    // Marks it as being read, and finds no socket to read from.
+    // oxlint-disable-next-line no-underscore-dangle -- Node's name
+    IncomingMessage.prototype._read.call(req)
     if (reading) return
     reading = true
     call.readPart().then(

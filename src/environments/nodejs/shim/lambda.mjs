@@ -17,10 +17,8 @@ function invoke(target, event, context) {
   if (target.length < 3) return target(event, context)
   return new Promise((resolve, reject) => {
     const callback = (error, result) => (error ? reject(asError(error)) : resolve(result))
-    Promise.resolve(target(event, context, callback)).then(
-      result => result !== undefined && resolve(result),
-      reject,
-    )
+    const returned = target(event, context, callback)
+    if (typeof returned?.then === 'function') returned.then(resolve, reject)
   })
 }
 

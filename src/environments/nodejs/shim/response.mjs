@@ -10,6 +10,8 @@ export class LightResponse {
   #status
   #headers
   #native
+  /** The content type that comes with the body, where the body alone does not tell. */
+  #type
 
   constructor(body = null, init = undefined) {
     const status = init?.status === undefined ? 200 : Number(init.status)
@@ -20,6 +22,11 @@ export class LightResponse {
       throw new TypeError(`An answer with status ${status} has no body.`)
     }
     this.#body = body ?? null
+    if (Object.prototype.toString.call(body) === '[object FormData]') {
+      const encoded = new native.Response(body) // Node knows how to write a form, and chooses its boundary
+      this.#body = encoded.body
+      this.#type = encoded.headers.get('content-type')
+    }
     this.#init = init
     this.#status = status
   }
@@ -76,7 +83,7 @@ export class LightResponse {
   get headers() {
     if (this.#headers === undefined) {
       this.#headers = new LightHeaders(this.#init?.headers)
-      const type = contentType(this.#body)
+      const type = this.#type ?? contentType(this.#body)
       if (type !== undefined && !this.#headers.has('content-type')) this.#headers.set('content-type', type)
     }
     return this.#headers
@@ -153,7 +160,7 @@ export class LightResponse {
         lines += `\n${name}: ${headerValue(init[key], name)}`
       }
     }
-    const type = typed ? undefined : contentType(this.#body)
+    const type = typed ? undefined : (this.#type ?? contentType(this.#body))
     return type === undefined ? this.#status + lines : `${this.#status}\ncontent-type: ${type}${lines}`
   }
 
