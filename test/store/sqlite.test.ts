@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -118,6 +118,41 @@ test('a full store is STORAGE_FULL, keeps what it has, and works again with spac
   assert.equal(rows.length, stored)
   await store.close()
 })
+
+const smallDisk = join(root, 'small-disk')
+const mounted = await mountSmallDisk()
+
+test('a disk that is full refuses writes, not reads nor a start, and loses nothing', {
+  skip: mounted,
+}, async t => {
+  t.after(() => spawnSync('umount', ['-l', smallDisk]))
+  const path = join(smallDisk, 'atelier.db')
+  const filler = join(smallDisk, 'filler')
+  await writeFile(filler, Buffer.alloc(1_000_000))
+  const store = await openStore({ url: path })
+  let stored = 0
+  const fill = async (): Promise<void> => {
+    for (; ; stored++) await insertBig(store, stored)
+  }
+  await assert.rejects(fill(), { code: 'STORAGE_FULL' })
+  await assert.rejects(insertBig(store, stored), { code: 'STORAGE_FULL' })
+  assert.equal((await store.db.selectFrom('projects').select('id').execute()).length, stored)
+  await store.close()
+  const again = await openStore({ url: path })
+  assert.equal((await again.db.selectFrom('projects').select('id').execute()).length, stored)
+  await assert.rejects(insertBig(again, stored), { code: 'STORAGE_FULL' })
+  await rm(filler, { force: true })
+  await again.db.deleteFrom('projects').where('id', '=', 'p0').execute()
+  await insertBig(again, stored)
+  await again.close()
+})
+
+/** Why there is no disk of two megabytes to fill, or `false` when there is one. */
+async function mountSmallDisk(): Promise<string | false> {
+  await mkdir(smallDisk)
+  const { status, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', smallDisk])
+  return status === 0 ? false : `this user cannot mount a file system to fill (${error?.message ?? status})`
+}
 
 function insertBig(store: Store, n: number): Promise<unknown> {
   return store.transaction(tx =>

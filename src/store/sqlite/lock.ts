@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AtelierError } from '../../core/index.ts'
-import { sqliteCode } from './errors.ts'
+import { asStoreError, sqliteCode } from './errors.ts'
 
 const BUSY = 5
 const PID_OFFSET = 60 // where a database file keeps its `user_version`, see sqlite.org/fileformat2.html
@@ -18,14 +18,14 @@ export function lockFile(path: string): () => void {
   if (heldHere.has(lockPath)) throw inUse(path, process.pid)
   const database = new DatabaseSync(lockPath)
   try {
-    // In this mode the first write takes the lock, and it stays until the connection is closed.
-    database.exec(
-      `pragma busy_timeout = 0; pragma locking_mode = exclusive; pragma user_version = ${process.pid}`,
-    )
+    // In this locking mode the first write takes the lock, and it stays until the connection is closed. With its journal
+    // in memory the write needs no space once the file is there: a server must come up on a full disk too.
+    database.exec('pragma busy_timeout = 0; pragma journal_mode = memory; pragma locking_mode = exclusive')
+    database.exec(`pragma user_version = ${process.pid}`)
   } catch (error) {
     database.close()
     if (((sqliteCode(error) ?? 0) & 0xff) === BUSY) throw inUse(path, holderOf(lockPath), error)
-    throw error
+    throw asStoreError(error)
   }
   heldHere.add(lockPath)
   return () => {
