@@ -1,5 +1,5 @@
 import type { CallFailure, CallHandle, CallSink } from '../contracts/index.ts'
-import { AtelierError, asAtelierError, newId, type TableVersion } from '../core/index.ts'
+import { AtelierError, asAtelierError, type TableVersion } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
 import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
@@ -16,7 +16,7 @@ import {
   whyClosed,
 } from './failures.ts'
 import { HeldBody } from './held-body.ts'
-import { invocationOf } from './record.ts'
+import { CallNotes, invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
 import { continueTrace, withTrace } from './trace.ts'
 
@@ -33,51 +33,42 @@ const SENDS_MAX = 3 // slots tried when instances end between the lease and the 
 
 /** One call from `invoke` to its record: the caller's handle, the code's sink and its own deadline in a single object. */
 export class OneCall extends Timed implements InvokeHandle, CallSink {
-  readonly id: string
   readonly #context: CallContext
   readonly #request: InvokeRequest
   readonly #sink: InvokeSink
-  readonly #startedAt: number
-  readonly #asked: number
+  readonly #notes: CallNotes
   readonly #body = new HeldBody()
   #state: CallState = 'held'
-  #version: TableVersion | undefined
   #isAdmitted = false
   /** The caller left; it hears nothing more. */
   #isLeft = false
   #waiting: AbortController | undefined
   #sends = 0
-  #lease: Lease | undefined
   #handle: CallHandle | undefined
-  #traceparent: string | undefined
-  #ran: number | undefined
-  #status = 0
   #isSocket = false
   #heardAt = 0
-  #error: AtelierError | undefined
-  #detail: string | undefined
-  #bytesIn = 0
-  #bytesOut = 0
 
   constructor(context: CallContext, request: InvokeRequest, sink: InvokeSink) {
     super()
     this.#context = context
     this.#request = request
     this.#sink = sink
-    this.#startedAt = context.clock.now()
-    this.#asked = context.clock.monotonic()
-    this.id = newId(this.#startedAt)
+    this.#notes = new CallNotes(request.target, request.trigger, context.clock)
+  }
+
+  get id(): string {
+    return this.#notes.id
   }
 
   get version(): number | undefined {
-    return this.#version?.number
+    return this.#notes.version?.number
   }
 
   /** Admits the call and sends it at once when a warm instance has room. */
   begin(): void {
     const version = resolveVersion(this.#request.target, this.#request.qualifier, this.#context.random)
     if (version instanceof AtelierError) return this.#refuse(version)
-    this.#version = version
+    this.#notes.version = version
     const refusal = admit(this.#context, this.#request.target)
     if (refusal) return this.#refuse(refusal)
     this.#isAdmitted = true
@@ -92,7 +83,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   // The caller's side.
 
   write(chunk: Uint8Array): boolean {
-    this.#bytesIn += chunk.length
+    this.#notes.bytesIn += chunk.length
     if (this.#state === 'running') return this.#handle!.write(chunk)
     if (this.#state !== 'held') return true // it is over; what still comes is dropped
     const room = this.#body.push(chunk)
@@ -102,7 +93,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
 
   writeMessage(data: Uint8Array, text: boolean): boolean {
     if (this.#state !== 'running') return true // before the opening there is nobody to send it to
-    this.#bytesIn += data.length
+    this.#notes.bytesIn += data.length
     this.#heardAt = this.#context.clock.monotonic()
     return this.#handle!.writeMessage(data, text)
   }
@@ -119,11 +110,11 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   cancel(): void {
     this.#isLeft = true
     if (this.#state === 'held') {
-      this.#error = new AtelierError('CANCELLED', 'The caller left while the call waited.')
+      this.#notes.error = new AtelierError('CANCELLED', 'The caller left while the call waited.')
       this.#over()
       this.#waiting?.abort()
     } else if (this.#state === 'running') {
-      this.#error = new AtelierError('CANCELLED', 'The caller left.')
+      this.#notes.error = new AtelierError('CANCELLED', 'The caller left.')
       this.#abandon()
     }
   }
@@ -138,7 +129,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       this.#abandon()
       return
     }
-    this.#status = status
+    this.#notes.httpStatus = status
     if (status === 101) {
       this.#isSocket = true
       this.#heardAt = this.#context.clock.monotonic()
@@ -149,13 +140,13 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
 
   onData(chunk: Uint8Array): void {
     if (this.#state !== 'running') return
-    this.#bytesOut += chunk.length
+    this.#notes.bytesOut += chunk.length
     this.#sink.onData(chunk)
   }
 
   onMessage(data: Uint8Array, text: boolean): void {
     if (this.#state !== 'running') return
-    this.#bytesOut += data.length
+    this.#notes.bytesOut += data.length
     this.#heardAt = this.#context.clock.monotonic()
     this.#sink.onMessage?.(data, text)
   }
@@ -179,7 +170,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       void this.#crashed()
       return
     }
-    this.#detail = failure.message
+    this.#notes.detail = failure.message
     if (failure.kind === 'error') this.#fail(failed(this.#name, this.id), 'ok')
     else this.#fail(badAnswer(this.#name, failure.message), 'broken')
   }
@@ -196,7 +187,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       return
     }
     this.#handle!.cancel('deadline')
-    this.#fail(deadlinePassed(this.#name, this.#version!.limits.timeoutMs), 'broken')
+    this.#fail(deadlinePassed(this.#name, this.#notes.version!.limits.timeoutMs), 'broken')
   }
 
   // Between the two.
@@ -227,18 +218,18 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     const { clock, deadlines } = this.#context
     const request = this.#request
     const ran = clock.monotonic()
-    this.#lease = lease
-    this.#ran = ran
+    this.#notes.lease = lease
+    this.#notes.ran = ran
     this.#state = 'running'
-    this.#traceparent = continueTrace(request.traceparent)
+    this.#notes.traceparent = continueTrace(request.traceparent)
     const body = request.body === undefined && request.webSocket !== true ? this.#body.whole() : request.body
-    if (request.body) this.#bytesIn = request.body.length
+    if (request.body) this.#notes.bytesIn = request.body.length
     const head = {
       id: this.id,
       method: request.method,
       target: request.path,
-      headers: withTrace(request.headers, this.#traceparent),
-      deadline: Math.ceil(this.#startedAt + (ran - this.#asked) + version.limits.timeoutMs),
+      headers: withTrace(request.headers, this.#notes.traceparent),
+      deadline: Math.ceil(this.#notes.startedAt + (ran - this.#notes.asked) + version.limits.timeoutMs),
       body,
       webSocket: request.webSocket === true,
     }
@@ -260,7 +251,12 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   async #crashed(): Promise<void> {
     this.#state = 'ending'
     this.#context.deadlines.clear(this)
-    const error = await whyClosed(this.#name, this.#lease!, this.#version!.limits.memoryMiB, this.#context)
+    const error = await whyClosed(
+      this.#name,
+      this.#notes.lease!,
+      this.#notes.version!.limits.memoryMiB,
+      this.#context,
+    )
     this.#fail(error, 'broken')
   }
 
@@ -278,46 +274,24 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   }
 
   #tellFailure(error: AtelierError): void {
-    this.#error = error
+    this.#notes.error = error
     if (this.#isLeft) return
-    if (this.#status === 0) this.#status = error.status
+    if (this.#notes.httpStatus === 0) this.#notes.httpStatus = error.status
     this.#sink.onFail(error)
   }
 
   /** Gives everything back and leaves the record. */
   #over(outcome: 'ok' | 'suspect' | 'broken' = 'ok'): void {
     const { clock, deadlines, observer, projects } = this.#context
-    const { target, trigger } = this.#request
-    const lease = this.#lease
+    const notes = this.#notes
+    const { lease, target } = notes
     this.#state = 'over'
     deadlines.clear(this)
-    const over = clock.monotonic()
-    const memoryPeakBytes = lease?.memoryPeakBytes(this.#error !== undefined)
+    notes.over = clock.monotonic()
+    notes.memoryPeakBytes = lease?.memoryPeakBytes(notes.error !== undefined)
     lease?.release(outcome)
     if (this.#isAdmitted) projects.leave(target.projectId)
-    if (lease === undefined && !projects.mayRecordRefusal(target.projectId, over)) return
-    observer.onInvocation(
-      invocationOf({
-        id: this.id,
-        target,
-        version: this.#version,
-        trigger,
-        error: this.#error,
-        detail: this.#detail,
-        httpStatus: this.#status,
-        instanceId: lease?.instanceId,
-        cold: lease?.cold ?? false,
-        startingMs: lease?.startingMs ?? 0,
-        initialisingMs: lease?.initialisingMs ?? 0,
-        startedAt: this.#startedAt,
-        asked: this.#asked,
-        ran: this.#ran,
-        over,
-        memoryPeakBytes,
-        bytesIn: this.#bytesIn,
-        bytesOut: this.#bytesOut,
-        traceparent: this.#traceparent,
-      }),
-    )
+    if (lease !== undefined || projects.mayRecordRefusal(target.projectId, notes.over))
+      observer.onInvocation(invocationOf(notes))
   }
 }

@@ -1,71 +1,80 @@
-import type {
-  AtelierError,
-  Invocation,
-  InvocationStatus,
-  TableFunction,
-  TableVersion,
+import {
+  type AtelierError,
+  type Clock,
+  type Invocation,
+  type InvocationStatus,
+  newId,
+  type TableFunction,
+  type TableVersion,
 } from '../core/index.ts'
+import type { Lease } from '../pool/index.ts'
 
-/** What a call leaves to tell of, when it is over. Times are monotonic ms. */
-export interface CallFacts {
+/** What is noted of a call on its way, and makes its record at the end. Times are monotonic ms. */
+export class CallNotes {
+  /** `undefined`: it was refused before a version was found. */
+  version: TableVersion | undefined
+  error: AtelierError | undefined
+  /** The code's own words, when it failed; the caller does not see them. */
+  detail: string | undefined
+  httpStatus = 0
+  lease: Lease | undefined
+  /** When it was sent to the code; `undefined` when it never was. */
+  ran: number | undefined
+  over = 0
+  memoryPeakBytes: number | undefined
+  bytesIn = 0
+  bytesOut = 0
+  traceparent: string | undefined
   readonly id: string
   readonly target: TableFunction
-  /** `undefined`: it was refused before a version was found. */
-  readonly version: TableVersion | undefined
   readonly trigger: string
-  readonly error: AtelierError | undefined
-  /** The code's own words, when it failed; the caller does not see them. */
-  readonly detail: string | undefined
-  readonly httpStatus: number
-  readonly instanceId: string | undefined
-  readonly cold: boolean
-  /** Of the instance, when this call was its first. */
-  readonly startingMs: number
-  readonly initialisingMs: number
+  /** Epoch ms. */
   readonly startedAt: number
   readonly asked: number
-  /** When it was sent to the code; `undefined` when it never was. */
-  readonly ran: number | undefined
-  readonly over: number
-  readonly memoryPeakBytes: number | undefined
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly traceparent: string | undefined
+
+  constructor(target: TableFunction, trigger: string, clock: Clock) {
+    this.target = target
+    this.trigger = trigger
+    this.startedAt = clock.now()
+    this.asked = clock.monotonic()
+    this.id = newId(this.startedAt)
+  }
 }
 
+const NOT_COLD = { cold: false, startingMs: 0, initialisingMs: 0 }
 const MESSAGE_CHARACTERS_MAX = 1_024
 
 /** The record of a call. */
-export function invocationOf(facts: CallFacts): Invocation {
-  const { target, version, error, ran } = facts
-  const wait = splitWait((ran ?? facts.over) - facts.asked, facts)
-  const runningMs = ran === undefined ? 0 : facts.over - ran
+export function invocationOf(notes: CallNotes): Invocation {
+  const { target, version, error, ran, lease } = notes
+  const wait = splitWait((ran ?? notes.over) - notes.asked, lease ?? NOT_COLD)
+  const runningMs = ran === undefined ? 0 : notes.over - ran
   return {
-    id: facts.id,
+    id: notes.id,
     projectId: target.projectId,
     functionId: target.id,
     functionName: target.name,
     appName: target.appName,
     version: version?.number ?? 0,
-    trigger: facts.trigger,
+    trigger: notes.trigger,
     status: error === undefined ? 'ok' : statusOf(error, ran !== undefined),
-    httpStatus: facts.httpStatus,
+    httpStatus: notes.httpStatus,
     ...(error && {
       fault: error.fault,
       errorCode: error.code,
-      errorMessage: (facts.detail ?? error.message).slice(0, MESSAGE_CHARACTERS_MAX),
+      errorMessage: (notes.detail ?? error.message).slice(0, MESSAGE_CHARACTERS_MAX),
     }),
-    cold: facts.cold,
-    ...(facts.instanceId !== undefined && { instanceId: facts.instanceId }),
-    startedAt: facts.startedAt,
+    cold: lease?.cold ?? false,
+    ...(lease && { instanceId: lease.instanceId }),
+    startedAt: notes.startedAt,
     ...wait,
     runningMs,
     billedMs: Math.ceil(runningMs) + Math.ceil(wait.initialisingMs),
     memoryMiB: version?.limits.memoryMiB ?? 0,
-    ...(facts.memoryPeakBytes !== undefined && { memoryPeakBytes: facts.memoryPeakBytes }),
-    bytesIn: facts.bytesIn,
-    bytesOut: facts.bytesOut,
-    ...(facts.traceparent !== undefined && { traceparent: facts.traceparent }),
+    ...(notes.memoryPeakBytes !== undefined && { memoryPeakBytes: notes.memoryPeakBytes }),
+    bytesIn: notes.bytesIn,
+    bytesOut: notes.bytesOut,
+    ...(notes.traceparent !== undefined && { traceparent: notes.traceparent }),
   }
 }
 
