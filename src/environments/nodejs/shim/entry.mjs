@@ -2,12 +2,13 @@
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { web } from './web.mjs'
 
 const EXTENSIONS = ['.mjs', '.js', '.cjs', '.mts', '.ts', '.cts']
 
-/** Each is loaded when a function uses it, and gives what wraps the code's handler. */
+/** What wraps the code's handler; the less common ones are loaded when a function uses them. */
 const CONVENTIONS = {
-  web: async () => (await import('./web.mjs')).web,
+  web: async () => web,
   lambda: async () => (await import('./lambda.mjs')).lambda,
   fission: async () => (await import('./fission.mjs')).fission,
   http: async () => (await import('./http.mjs')).http,

@@ -1,4 +1,5 @@
 // The Node shim: speaks frames (docs/frames.md) for one instance. Little happens before HELLO, since somebody waits.
+import { createRequire } from 'node:module'
 import { Call, failureText } from './call.mjs'
 
 import { CALL, DRAIN, HELLO, LOAD, LOADED, LOAD_FAILED, PING, PONG, Wire } from './wire.mjs'
@@ -25,8 +26,8 @@ wire.flush()
 delete process.env.ATELIER_SECRET
 delete process.env.ATELIER_CONNECT
 
-// What LOAD will need is read while nobody waits for it.
-const loading = import('./load.mjs')
+// What LOAD will need is read while nobody waits for it; required, since `import` takes a turn of the loop for each file.
+const { prepare } = createRequire(import.meta.url)('./load.mjs')
 
 function onFrame(type, flags, number, bytes, start, end) {
   if (type === CALL) {
@@ -59,7 +60,6 @@ function exitWhenDrained() {
 async function load(spec) {
   const before = performance.now()
   try {
-    const { prepare } = await loading
     run = await prepare(spec, wire, calls)
     const initUs = Math.round((performance.now() - before) * 1000)
     wire.text(LOADED, 0, 0, JSON.stringify({ initUs }))
