@@ -1,3 +1,3 @@
 export { createPool } from './create.ts'
-export type { PoolEnvironment, PoolLimits, PoolOptions, PoolPolicy } from './options.ts'
+export type { PoolEnvironment, PoolLimits, PoolPolicy } from './options.ts'
 export * from './pool.ts'
