@@ -6,8 +6,8 @@
  * Then the same without any process, where only invoker and pool are left; and what a deadline costs.
  */
 import { spawn } from 'node:child_process'
-import type { Duplex } from 'node:stream'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Backend, Sandbox, SandboxExit } from '../src/backends/index.ts'
 import { type CallSink, type Contract, framesContract, type Link } from '../src/contracts/index.ts'
 import {
@@ -18,8 +18,8 @@ import {
   type TableFunction,
   type TableVersion,
 } from '../src/core/index.ts'
-import { createInvoker, type InvokeRequest } from '../src/invoker/index.ts'
 import { DeadlineWheel, Timed } from '../src/invoker/deadlines.ts'
+import { createInvoker, type InvokeRequest } from '../src/invoker/index.ts'
 import { createPool } from '../src/pool/index.ts'
 
 const CALLS = Number(process.env['CALLS'] ?? 20_000)

@@ -13,7 +13,9 @@ const NODE_MAJOR_MIN = 24
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   // Two thirds of a short command's time is reading its source: types are taken away and code is compiled once. The cache lies
   // in the user's own folder; the default, a shared temporary folder, is a place where somebody else could prepare something.
-  module.enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'atelier', 'compile'))
+  module.enableCompileCache(
+    join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'atelier', 'compile'),
+  )
   const built = new URL('../dist/atelier.js', import.meta.url)
   await import(existsSync(built) ? built.href : new URL('../src/cli/main.ts', import.meta.url).href)
 } else {

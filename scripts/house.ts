@@ -41,7 +41,8 @@ const PACKAGE_RULES: readonly {
 interface Import {
   readonly from: string
   readonly specifier: string
-  readonly typeOnly: boolean
+  /** It makes no circle: a type is gone when the code runs, and what is loaded later finds the rest loaded. */
+  readonly loose: boolean
 }
 
 /** What is against the rules of the house, one line each; empty when it is in order. */
@@ -57,11 +58,11 @@ function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8')
   const found: Import[] = []
   for (const match of text.matchAll(/^\s*(?:import|export)\s+(type\s)?[^'";]*?from\s+'([^']+)'/gm))
-    found.push({ from: file, specifier: match[2]!, typeOnly: match[1] !== undefined })
+    found.push({ from: file, specifier: match[2]!, loose: match[1] !== undefined })
   for (const match of text.matchAll(/^\s*import\s+'([^']+)'/gm))
-    found.push({ from: file, specifier: match[1]!, typeOnly: false })
+    found.push({ from: file, specifier: match[1]!, loose: false })
   for (const match of text.matchAll(/\bimport\('([^']+)'\)/g))
-    found.push({ from: file, specifier: match[1]!, typeOnly: false })
+    found.push({ from: file, specifier: match[1]!, loose: true })
   return found
 }
 
@@ -104,11 +105,11 @@ function rank(storey: string): number {
   return STOREYS.indexOf(storey as (typeof STOREYS)[number])
 }
 
-/** Files that import each other in a circle; types alone make none. */
+/** Files that import each other in a circle. */
 function circles(source: string, imports: readonly Import[]): string[] {
   const edges = new Map<string, string[]>()
   for (const each of imports) {
-    if (each.typeOnly || !each.specifier.startsWith('.')) continue
+    if (each.loose || !each.specifier.startsWith('.')) continue
     const target = resolve(dirname(each.from), each.specifier)
     edges.set(each.from, [...(edges.get(each.from) ?? []), target])
   }

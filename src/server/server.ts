@@ -47,6 +47,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   // The control plane's memory.
   const store = opened.adopt(await openStore({ url: home.databasePath }), each => each.close())
   const identity = await createEmbeddedIdentity({ store, clock })
+  // Before the table is loaded: it makes the first project. The addresses follow when they are known.
+  await identity.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
   const secretsKey = await openSecretKeys(home.secretKeyPath)
   const telemetry = opened.adopt(
     await createTelemetry({
@@ -175,9 +177,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
   )
 
-  const addresses = { url: apiUrl, routerUrl }
-  const isFirst = await identity.bootstrap(async login => writeAdminFile(home, { ...addresses, ...login }))
-  if (!isFirst) updateAdminFile(home, addresses)
+  updateAdminFile(home, { url: apiUrl, routerUrl })
   const collecting = setInterval(() => {
     control.collect().catch((error: unknown) => log.error({ err: error }, 'packages could not be tidied up'))
   }, COLLECT_EVERY_MS)

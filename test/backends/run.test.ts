@@ -35,7 +35,7 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
         limits: fixture.grant.limits,
         diskBytesMax: 20 * 1024 * 1024,
         onOutput: (stream, chunk) => {
-          output += `${stream}: ${Buffer.from(chunk)}`
+          output += `${stream}: ${Buffer.from(chunk).toString()}`
         },
         ...changes,
       },

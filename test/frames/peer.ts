@@ -1,12 +1,12 @@
-import { duplexPair, type Duplex } from 'node:stream'
+import { type Duplex, duplexPair } from 'node:stream'
+import type { Link } from '../../src/contracts/index.ts'
 import {
-  createFramesContract,
   type CallSink,
+  createFramesContract,
   type LinkEvents,
   type LinkFailure,
   type LoadSpec,
 } from '../../src/contracts/index.ts'
-import type { Link } from '../../src/contracts/index.ts'
 import { Driver, type Frame, frame, T } from '../suites/frames/driver.ts'
 
 export const loadSpec: LoadSpec = {

@@ -1,1 +1,1 @@
-export { FakeBackend, type FakeKnobs, FakeSandbox } from './backend.ts'
+export { FakeBackend, type FakeKnobs } from './backend.ts'

@@ -6,8 +6,8 @@ import type { Backend, Capabilities, Grant, RunResult, RunSpec, Sandbox, Sandbox
 import { attachBundle, changeRlimits } from './attach.ts'
 import type { Cell } from './cell.ts'
 import { Cells } from './cells.ts'
-import { findCgroups } from './cgroup/detect.ts'
 import type { CgroupLimits } from './cgroup/cgroup.ts'
+import { findCgroups } from './cgroup/detect.ts'
 import { backendFailed } from './commands.ts'
 import { prepareHostSystem } from './host.ts'
 import type { Launcher } from './launcher.ts'
@@ -19,7 +19,7 @@ import { runCommand } from './run.ts'
 import { LocalSandbox } from './sandbox.ts'
 import { seccompFilter } from './seccomp/filter.ts'
 import { bubblewrapMaker, chooseTier, type Isolation, type Tier } from './tier.ts'
-import { uidRange, Uids } from './uids.ts'
+import { Uids, uidRange } from './uids.ts'
 
 const MIB = 1024 * 1024
 /** What a shim may use before it has code: enough for any runtime to start. */

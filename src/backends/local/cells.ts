@@ -136,7 +136,7 @@ export class Cells {
     const noted = strangers(leftovers.list())
     const grouped = strangers(cgroups?.list() ?? [])
     await Promise.all(noted.map(id => leftovers.end(id)))
-    await Promise.all(grouped.map(id => cgroups?.open(id).remove()))
+    await Promise.all(grouped.map(async id => cgroups?.open(id).remove()))
     return new Set([...noted, ...grouped]).size
   }
 

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { backendFailed, words } from './commands.ts'
 import type { Launched, LaunchSpec } from './launcher.ts'
 import { isAlive, startTime } from './procfs.ts'

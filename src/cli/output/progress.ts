@@ -15,7 +15,7 @@ export class Progress {
 
   constructor(context: Context) {
     this.#context = context
-    this.#live = process.stderr.isTTY === true && !context.quiet && context.env.TERM !== 'dumb'
+    this.#live = process.stderr.isTTY && !context.quiet && context.env.TERM !== 'dumb'
   }
 
   /** Ends the step before as done, and begins one. */

@@ -1,7 +1,8 @@
 // What a handler returned, sent as the answer to its call.
-import { LightResponse } from './response.mjs'
-import { native } from './native.mjs'
+
 import { LightHeaders } from './headers.mjs'
+import { native } from './native.mjs'
+import { LightResponse } from './response.mjs'
 import { WINDOW_BYTES } from './wire.mjs'
 
 const TEXT_CHARACTERS_MAX = 8 * 1024 // longer texts are encoded apart

@@ -1,8 +1,9 @@
 // The build's last step: is there an entry file, and can it be parsed? Nothing of the code runs.
 // node check.mjs <folder> <entry>
+
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
-import { spawnSync } from 'node:child_process'
 import { relative } from 'node:path'
 import { parseEntry } from './entry.mjs'
 

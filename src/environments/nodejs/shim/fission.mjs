@@ -1,7 +1,8 @@
 // As in Fission's Node environment: `async context => ({ status, body, headers })`, or with `(context, callback)`.
-import { LightHeaders } from './headers.mjs'
+
 import { Custom, headerLines } from './answer.mjs'
 import { parseBody } from './body.mjs'
+import { LightHeaders } from './headers.mjs'
 
 export function fission(target) {
   return async (call, context) => {

@@ -3,9 +3,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Custom, checkStatus } from './answer.mjs'
+import { parseBody } from './body.mjs'
 import { LightHeaders } from './headers.mjs'
 import { addRequestShortcuts, addResponseShortcuts } from './http-shortcuts.mjs'
-import { parseBody } from './body.mjs'
 
 const HIGH_WATER_BYTES = 64 * 1024
 

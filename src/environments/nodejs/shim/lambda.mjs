@@ -1,6 +1,7 @@
 // As in AWS Lambda behind an HTTP API (payload format 2.0): `handler(event, context)`.
-import { LightHeaders } from './headers.mjs'
+
 import { Custom, headerLines } from './answer.mjs'
+import { LightHeaders } from './headers.mjs'
 
 const TEXT_TYPE = /^(text\/|application\/(json|xml|javascript|x-www-form-urlencoded|[\w.+-]+\+(json|xml))\b)/i
 

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { Call, failureText } from './call.mjs'
 
-import { CALL, DRAIN, HELLO, LOAD, LOADED, LOAD_FAILED, PING, PONG, Wire } from './wire.mjs'
+import { CALL, DRAIN, HELLO, LOAD, LOAD_FAILED, LOADED, PING, PONG, Wire } from './wire.mjs'
 
 const calls = new Map()
 let draining = false

@@ -1,5 +1,5 @@
 // The Web's Response as an object that only remembers how it was made: most answers need no more than that.
-import { LightHeaders, headerName, headerValue } from './headers.mjs'
+import { headerName, headerValue, LightHeaders } from './headers.mjs'
 import { native } from './native.mjs'
 
 const NULL_BODY_STATUSES = new Set([204, 205, 304])

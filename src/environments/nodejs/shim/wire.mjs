@@ -1,6 +1,6 @@
 // Frames to bytes and back, for the shim's end of the stream. The specification is docs/frames.md.
 import { writeSync } from 'node:fs'
-import { Socket, connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 
 export const HELLO = 1
 export const LOAD = 2
