@@ -3,6 +3,7 @@ import { nodejsEnvironment } from './nodejs/environment.ts'
 import { pythonEnvironment } from './python/environment.ts'
 
 export * from './environment.ts'
+export { nodejsEnvironment } from './nodejs/environment.ts'
 export { pythonEnvironment } from './python/environment.ts'
 
 /** Every environment, in the order in which a package is offered to them. */

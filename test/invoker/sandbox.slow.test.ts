@@ -131,7 +131,7 @@ describe('calls of real code in real sandboxes', { skip }, () => {
     ] as const) {
       const caller = await call('greet', path)
       assert.equal(caller.error?.code, code, path)
-      assert.doesNotMatch(caller.error!.message, /secret detail/)
+      assert.doesNotMatch(caller.error.message, /secret detail/)
       assert.equal((await call('greet', '/after', 'all')).body, 'hello all')
     }
     assert.match(logs.map(line => line.text).join('\n'), /secret detail/)
@@ -157,6 +157,6 @@ describe('calls of real code in real sandboxes', { skip }, () => {
     assert.equal(broken.error?.code, 'FUNCTION_LOAD_FAILED')
     const gone = await call('gone', '/')
     assert.equal(gone.error?.code, 'FUNCTION_LOAD_FAILED')
-    assert.match(gone.error!.message, /exit code 7/)
+    assert.match(gone.error.message, /exit code 7/)
   })
 })
