@@ -80,14 +80,14 @@ const show: CommandSpec = {
 
 const download: CommandSpec = {
   name: 'download',
-  summary: 'Get the source code of a package back',
+  summary: 'Get the source code of a package back, as a tar archive',
   args: [
     DIGEST_ARG,
-    { syntax: '[file]', help: 'Where to write it ("-": stdout; default: DIGEST.tar.gz)', completes: 'file' },
+    { syntax: '[file]', help: 'Where to write it ("-": stdout; default: DIGEST.tar)', completes: 'file' },
   ],
   examples: [
     [
-      'atelier package download sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae source.tar.gz',
+      'atelier package download sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae source.tar',
       'into a file',
     ],
   ],
@@ -95,7 +95,7 @@ const download: CommandSpec = {
     const answer = await (await context.client()).send('GET', `${pathOf(args[0]!)}/content`, {
       headers: { accept: '*/*' },
     })
-    const target = args[1] ?? `${args[0]!.replace('sha256:', '').slice(0, 12)}.tar.gz`
+    const target = args[1] ?? `${args[0]!.replace('sha256:', '').slice(0, 12)}.tar`
     if (target === '-') return await pipeline(answer, process.stdout, { end: false })
     const temporary = `${target}.part`
     try {

@@ -1,52 +1,66 @@
-import { printable } from '../output/styles.ts'
+import { EXIT } from '../failure.ts'
+import { renderFields } from '../output/table.ts'
 import type { CommandSpec } from '../spec.ts'
+import { showDuration } from '../units.ts'
+
+/** The parts of `GET /v1/status` that are shown; -o json shows all of it. */
+interface WireStatus {
+  readonly version: string
+  readonly uptimeMs: number
+  readonly isolation: { readonly backend: string; readonly tier: string; readonly notes: readonly string[] }
+  /** Told to operators only. */
+  readonly dataPath?: string
+  readonly routerUrl: string
+  /** Why calls cannot be served now. */
+  readonly notReady: readonly string[]
+  readonly counts: {
+    readonly functions: number
+    readonly triggers: number
+    readonly instances: number
+    readonly inFlight: number
+  }
+  readonly environments: readonly {
+    readonly name: string
+    readonly ready: boolean
+    readonly runtimeVersion?: string
+    readonly reason?: string
+  }[]
+}
 
 export const status: CommandSpec = {
   name: 'status',
   summary: 'Show how the server is and how it isolates code',
+  details: 'Ends with 1 when the server cannot serve calls now.',
   examples: [
-    ['atelier status', 'version, isolation, environments, instances'],
+    ['atelier status', 'version, isolation, languages, instances'],
     ['atelier status -o json', 'for a monitor'],
   ],
   async run({ context }) {
     const client = await context.client()
-    const body = await client.get<Readonly<Record<string, unknown>>>('/v1/status')
-    await context.result(body, () => [`server  ${client.login.url}`, ...outline(body, 0)])
+    const one = await client.get<WireStatus>('/v1/status')
+    const { counts, isolation } = one
+    const isReady = one.notReady.length === 0
+    await context.result(one, () =>
+      renderFields([
+        ['server', `${client.login.url}, version ${one.version}, up ${showDuration(one.uptimeMs)}`],
+        ['state', isReady ? 'ready' : ['not ready', ...one.notReady].join('\n')],
+        ['router', one.routerUrl],
+        ['isolation', [`${isolation.tier}, by ${isolation.backend}`, ...isolation.notes].join('\n')],
+        [
+          'languages',
+          one.environments
+            .map(each =>
+              each.ready
+                ? `${each.name} ${each.runtimeVersion ?? ''}`
+                : `${each.name}: ${each.reason ?? 'not ready'}`,
+            )
+            .join('\n'),
+        ],
+        ['functions', `${counts.functions}, with ${counts.triggers} triggers`],
+        ['instances', `${counts.instances}, with ${counts.inFlight} calls running`],
+        ['data', one.dataPath],
+      ]),
+    )
+    if (!isReady) context.exitCode = EXIT.failed
   },
-}
-
-/** Any body as an indented outline, so that what a newer server adds is shown too. */
-function outline(value: Readonly<Record<string, unknown>>, depth: number): string[] {
-  const indent = '  '.repeat(depth)
-  const width = Math.max(0, ...Object.keys(value).map(key => titleOf(key).length))
-  return Object.entries(value).flatMap(([key, one]) => {
-    if (one === undefined || one === null) return []
-    if (Array.isArray(one)) {
-      if (one.length === 0) return []
-      return [`${indent}${titleOf(key)}`, ...one.flatMap((item: unknown) => listItem(item, depth + 1))]
-    }
-    if (isRecord(one)) return [`${indent}${titleOf(key)}`, ...outline(one, depth + 1)]
-    return [`${indent}${titleOf(key).padEnd(width)}  ${printable(String(one))}`]
-  })
-}
-
-function listItem(item: unknown, depth: number): string[] {
-  if (!isRecord(item)) return [`${'  '.repeat(depth)}- ${printable(String(item))}`]
-  const [first, ...more] = outline(item, depth)
-  const text = [first?.trim(), ...more.map(line => line.trim())]
-    .filter(Boolean)
-    .map(line => line!.replace(/ {2,}/, ' '))
-  return [`${'  '.repeat(depth)}- ${text.join(', ')}`]
-}
-
-/** `memoryLimit` reads `memory limit`. */
-function titleOf(key: string): string {
-  return key.replace(
-    /([a-z])([A-Z])/g,
-    (_, before: string, after: string) => `${before} ${after.toLowerCase()}`,
-  )
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

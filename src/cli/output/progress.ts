@@ -39,6 +39,7 @@ export class Progress {
     for (const line of text.replace(/\n$/, '').split('\n')) {
       // A carriage return redraws a line (npm's and pip's bars): only the last picture counts.
       const last = line.replace(/\r$/, '').split('\r').at(-1) ?? ''
+      if (last.trim() === '') continue
       this.#context.note(this.#context.noteStyles.dim(`  | ${printable(last)}`))
     }
   }
