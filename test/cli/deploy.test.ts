@@ -192,7 +192,7 @@ test('a manifest in YAML is read, and its triggers are made or brought up to dat
     .map(one => [one.method, one.path, JSON.parse(one.body)])
   assert.deepEqual(writes, [
     ['POST', '/v1/triggers', { name: 'new', path: '/new', app: 'default', function: 'hello' }],
-    ['PATCH', '/v1/triggers/old', { name: 'old', path: '/old/*', stripPrefix: true }],
+    ['PATCH', '/v1/triggers/old', { path: '/old/*', stripPrefix: true }],
   ])
 })
 

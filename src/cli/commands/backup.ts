@@ -8,11 +8,14 @@ import type { CommandSpec } from '../spec.ts'
 /** What a data directory holds that must outlive it. `run/` is not: sockets and instances end with the server. */
 export const BACKED_UP: {
   readonly database: string
+  /** Records, logs and sums of calls: a database too, which a server makes anew when it is not there. */
+  readonly telemetry: string
   readonly files: readonly string[]
   /** What of `packages` can be had again, or is work in progress. */
   readonly left: readonly string[]
 } = {
   database: 'atelier.db',
+  telemetry: 'telemetry.db',
   files: ['secret.key', 'admin.json', 'packages'],
   left: ['tmp', 'dependencies', 'registry'].map(name => join('packages', name)),
 }
@@ -20,7 +23,7 @@ export const BACKED_UP: {
 export const backup: CommandSpec = {
   name: 'backup',
   summary: "Copy a server's data, while it runs",
-  details: `Writes a folder with everything: the database as it is at one moment, the packages, and the key that secrets are encrypted with.
+  details: `Writes a folder with everything: the database as it is at one moment, the records and logs of calls, the packages, and the key that secrets are encrypted with.
 Whoever has the backup can read the secrets, so keep it as safe as the server. Run it on the server's machine as its user.`,
   args: [{ syntax: '<folder>', help: 'Where to; must not exist yet', completes: 'file' }],
   options: [
@@ -48,6 +51,10 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
       progress.step('database')
       // First, so that every package it names is there when the packages are copied: they are added before it names them.
       await backupStore(join(home, BACKED_UP.database), join(partial, BACKED_UP.database))
+      if (entries.includes(BACKED_UP.telemetry)) {
+        progress.step('records and logs')
+        await backupStore(join(home, BACKED_UP.telemetry), join(partial, BACKED_UP.telemetry))
+      }
       for (const name of BACKED_UP.files.filter(one => entries.includes(one))) {
         progress.step(name)
         context.signal.throwIfAborted()

@@ -29,12 +29,13 @@ kept beside the new one as atelier.db.replaced.`,
       throw new CliFailure(EXIT.notFound, `${source} is not a backup`, {
         hint: 'Name the folder that "atelier backup" wrote.',
       })
+    const parts = [BACKED_UP.telemetry, ...BACKED_UP.files].filter(one => entries.includes(one))
     await confirm(context, options, `Replace the data in ${home}?`)
     const progress = new Progress(context)
     const incoming = join(home, `incoming.${process.pid}`)
     try {
       await mkdir(home, { recursive: true, mode: 0o700 })
-      for (const name of BACKED_UP.files.filter(one => entries.includes(one))) {
+      for (const name of parts) {
         progress.step(name)
         await cp(join(source, name), join(incoming, name), {
           recursive: true,
@@ -46,7 +47,10 @@ kept beside the new one as atelier.db.replaced.`,
       const { restoreStore } = await import('../../store/index.ts')
       // Refuses while a server runs, and what is damaged; until here nothing has been touched.
       await restoreStore(join(source, BACKED_UP.database), join(home, BACKED_UP.database))
-      for (const name of BACKED_UP.files.filter(one => entries.includes(one))) {
+      // What a crash has left beside the old records would be played into the new ones.
+      for (const suffix of ['-wal', '-shm'])
+        await rm(join(home, BACKED_UP.telemetry + suffix), { force: true })
+      for (const name of parts) {
         await rm(join(home, name), { recursive: true, force: true })
         await rename(join(incoming, name), join(home, name))
       }

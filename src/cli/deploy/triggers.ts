@@ -11,22 +11,24 @@ export async function applyTriggers(
   name: string,
   triggers: readonly ManifestTrigger[],
 ): Promise<void> {
-  for (const trigger of triggers) {
-    const path = `/v1/triggers/${encodeURIComponent(trigger.name)}`
+  for (const { name: triggerName, ...settings } of triggers) {
+    const path = `/v1/triggers/${encodeURIComponent(triggerName)}`
     const before = await client.get<WireTrigger>(path).catch((error: unknown) => {
       if (isNotFound(error)) return undefined
       throw error
     })
     if (before === undefined)
-      await client.request('POST', '/v1/triggers', { json: { ...trigger, app, function: name } })
+      await client.request('POST', '/v1/triggers', {
+        json: { name: triggerName, ...settings, app, function: name },
+      })
     else if (before.app === app && before.function === name)
-      await client.request('PATCH', path, { json: trigger })
+      await client.request('PATCH', path, { json: settings })
     else
       throw new CliFailure(
         EXIT.conflict,
-        `trigger ${trigger.name} belongs to ${before.app}/${before.function} already`,
+        `trigger ${triggerName} belongs to ${before.app}/${before.function} already`,
         {
-          hint: `The code is deployed. Give the trigger another name in the manifest, or remove the other one: atelier trigger delete ${trigger.name}.`,
+          hint: `The code is deployed. Give the trigger another name in the manifest, or remove the other one: atelier trigger delete ${triggerName}.`,
         },
       )
   }
