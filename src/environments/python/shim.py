@@ -19,7 +19,13 @@ FRAMES_DESCRIPTOR = 3
 def preload():
     """Imports what functions commonly use, so that a forked instance shares it instead of reading it again."""
     import importlib
+    import pkgutil
 
+    import atelier_shim
+
+    # All of the shim: a forked instance does not see these files any more.
+    for module in pkgutil.iter_modules(atelier_shim.__path__):
+        importlib.import_module(f"atelier_shim.{module.name}")
     for name in (
         "asyncio",
         "base64",
@@ -52,12 +58,6 @@ def preload():
         "urllib.parse",
         "urllib.request",
         "uuid",
-        "atelier_shim.answer",
-        "atelier_shim.asgi",
-        "atelier_shim.conventions",
-        "atelier_shim.entry",
-        "atelier_shim.runners",
-        "atelier_shim.websocket",
     ):
         try:
             importlib.import_module(name)
