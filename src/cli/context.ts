@@ -21,6 +21,8 @@ export class Context {
   quiet = false
   /** What the process ends with when nothing failed; a command sets another where "it worked, and the news is bad". */
   exitCode: number = EXIT.ok
+  /** Whether there is no point in going on when nobody reads stdout any more. */
+  needsReader = true
   #options: Options | undefined
   #client: Promise<Client> | undefined
 

@@ -5,10 +5,6 @@ import { createProgram, expand } from './program.ts'
 
 /** Runs one command line (without node and script) to its end. Resolves with the exit code; never rejects. */
 export async function run(argv: readonly string[]): Promise<number> {
-  // `atelier logs | head`: the reader has seen enough, and that is no failure.
-  process.stdout.on('error', error =>
-    process.exit('code' in error && error.code === 'EPIPE' ? EXIT.ok : EXIT.failed),
-  )
   const interrupt = new AbortController()
   let interrupts = 0
   const onInterrupt = (): void => {
@@ -18,6 +14,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   process.on('SIGINT', onInterrupt)
   process.on('SIGTERM', onInterrupt)
   const context = new Context(process.env, interrupt.signal)
+  // `atelier logs | head`: the reader has seen enough, and that is no failure. A server goes on without one.
+  process.stdout.on('error', error => {
+    if (context.needsReader) process.exit('code' in error && error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
+  })
   try {
     const program = await createProgram(argv, context)
     await program.parseAsync(expand(argv), { from: 'user' })

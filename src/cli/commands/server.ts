@@ -17,6 +17,7 @@ export const server: CommandSpec = {
     ['atelier server --config /etc/atelier.yaml --log-level warn', 'settings from a file'],
   ],
   async run({ context, options }) {
+    context.needsReader = false
     const flags = Object.fromEntries(serverOptions.map(({ name }) => [name, options.text(camelCase(name))]))
     context.exitCode = await runServer(flags, options.text('config'))
   },
