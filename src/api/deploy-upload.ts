@@ -77,6 +77,8 @@ export async function readDeployUpload(
     if (part.type === 'field' && part.fieldname === 'settings') settings = parseSettings(part)
     else if (part.type === 'file' && part.fieldname === 'package') {
       const source = bounded(part, packageBytesMax, signal)
+      // A body that ends too early is told to whoever waits for the next part, and to nobody else.
+      parts.next().catch(() => source.destroy(endsEarly()))
       const discard = () => {
         source.destroy()
         part.file.resume()
@@ -131,14 +133,16 @@ function bounded(part: MultipartFile, bytesMax: number, signal: AbortSignal): Re
   })
   // Nobody may listen yet when it fails; what matters is that the reader finds it failed.
   target.on('error', () => part.file.unpipe(target))
-  part.file.once('error', () =>
-    target.destroy(new AtelierError('INVALID_INPUT', 'The package ends in the middle.')),
-  )
+  part.file.once('error', () => target.destroy(endsEarly()))
   const cancel = () =>
     target.destroy(new AtelierError('CANCELLED', 'The caller left before the deploy was done.'))
   signal.addEventListener('abort', cancel, { once: true })
   target.once('close', () => signal.removeEventListener('abort', cancel))
   return part.file.pipe(target)
+}
+
+function endsEarly(): AtelierError {
+  return new AtelierError('INVALID_INPUT', 'The package ends in the middle.')
 }
 
 /** The last segment of what the client calls the file; a name only, never a path. */

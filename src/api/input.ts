@@ -44,6 +44,7 @@ const KNOWN: Record<string, { readonly code: ErrorCode; readonly detail: string 
     detail: 'This operation takes "content-type: multipart/form-data".',
   },
   FST_MULTIPART_PREMATURE_CLOSE: { code: 'INVALID_INPUT', detail: 'The multipart body ends in the middle.' },
+  FST_INVALID_JSON_FIELD_ERROR: { code: 'INVALID_INPUT', detail: 'The part "settings" is not valid JSON.' },
   FST_PARTS_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has too many parts.' },
   FST_FILES_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has more than one file.' },
   FST_FIELDS_LIMIT: { code: 'INVALID_INPUT', detail: 'The multipart body has too many fields.' },

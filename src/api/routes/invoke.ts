@@ -7,7 +7,30 @@ import type { ApiParts } from '../parts.ts'
 import { FunctionParams } from '../schemas/inputs.ts'
 import { problemResponses } from '../schemas/problem.ts'
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'] as const
+const METHODS = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'] as const
+const UNDOCUMENTED: readonly string[] = ['OPTIONS', 'HEAD'] // they work, and say nothing new
+
+const SCHEMA = {
+  tags: ['calls'],
+  summary: 'Call a function',
+  description:
+    'The body is passed through; the function’s status, headers and body come back. What follows `/invoke` is the path that the function sees. `?qualifier=` names an alias or a version number; the rest of the query is the function’s. The caller’s token and cookies do not reach the function, and its cookies do not reach the caller: on the router they do.',
+  params: FunctionParams,
+  response: {
+    default: { description: 'The function’s own answer.' },
+    ...problemResponses([
+      'NOT_FOUND',
+      'FORBIDDEN',
+      'UNAUTHENTICATED',
+      'TOO_MANY_REQUESTS',
+      'FUNCTION_FAILED',
+      'FUNCTION_CRASHED',
+      'FUNCTION_TIMEOUT',
+      'BACKEND_FAILED',
+    ]),
+  },
+  security: [{ bearer: [] }, { authToken: [] }],
+}
 
 /**
  * `…/invoke`: the request as it comes goes to the function, the function's answer comes back; both stream. The
@@ -19,34 +42,19 @@ export function invokeRoutes(server: FastifyInstance, { invoker, table }: ApiPar
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
     for (const url of ['/apps/:app/functions/:function/invoke', '/apps/:app/functions/:function/invoke/*'])
-      scope.route({
-        method: [...METHODS],
-        url,
-        schema: {
-          hide: url.endsWith('*'),
-          tags: ['calls'],
-          summary: 'Call a function',
-          description:
-            'Any method; the body is passed through, the function’s status, headers and body come back. What follows `/invoke` is the path that the function sees. `?qualifier=` names an alias or a version number; the rest of the query is the function’s.',
-          params: FunctionParams,
-          response: {
-            default: { description: 'The function’s own answer.' },
-            ...problemResponses([
-              'NOT_FOUND',
-              'FORBIDDEN',
-              'UNAUTHENTICATED',
-              'TOO_MANY_REQUESTS',
-              'FUNCTION_FAILED',
-              'FUNCTION_CRASHED',
-              'FUNCTION_TIMEOUT',
-              'BACKEND_FAILED',
-            ]),
+      for (const method of METHODS)
+        scope.route({
+          method,
+          url,
+          exposeHeadRoute: false,
+          schema: {
+            ...SCHEMA,
+            operationId: idOf(method),
+            hide: url.endsWith('*') || UNDOCUMENTED.includes(method),
           },
-          security: [{ bearer: [] }, { authToken: [] }],
-        },
-        config: { idempotent: true },
-        handler: (request, reply) => call(request, reply),
-      })
+          config: { idempotent: true },
+          handler: (request, reply) => call(request, reply),
+        })
   })
 
   async function call(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -98,4 +106,9 @@ function addressOf(request: FastifyRequest): { path: string; qualifier: string |
 function traceOf(request: FastifyRequest): { traceparent?: string } {
   const { traceparent } = request.headers
   return typeof traceparent === 'string' ? { traceparent } : {}
+}
+
+/** `invoke` for POST, `invokeGet` for GET. */
+function idOf(method: string): string {
+  return method === 'POST' ? 'invoke' : `invoke${method[0]}${method.slice(1).toLowerCase()}`
 }

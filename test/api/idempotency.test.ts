@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { ApiFixture, problem } from './fixture.ts'
+
+const fixture = await ApiFixture.open()
+after(() => fixture[Symbol.asyncDispose]())
+const DAY_MS = 86_400_000
+const withKey = (key: string, body?: unknown) => ({
+  headers: { 'idempotency-key': key },
+  ...(body !== undefined && { body }),
+})
+
+test('the same key answers the same again, and does nothing twice', async () => {
+  const options = withKey('k-1', { name: 'first' })
+  const one = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  const two = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  assert.equal(one.statusCode, 201)
+  assert.equal(two.statusCode, 201)
+  assert.equal(two.body, one.body)
+  for (const name of ['etag', 'location', 'content-type'])
+    assert.equal(two.headers[name], one.headers[name], name)
+  assert.equal(one.headers['idempotency-replayed'], undefined)
+  assert.equal(two.headers['idempotency-replayed'], 'true')
+})
+
+test('the answer is still known after a restart', async () => {
+  const options = withKey('k-2', { name: 'second' })
+  const one = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  await fixture.restart()
+  const two = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  assert.equal(two.statusCode, 201)
+  assert.equal(two.body, one.body)
+})
+
+test('one key for two requests is refused', async () => {
+  await fixture.call('POST', '/v1/apps', fixture.member, withKey('k-3', { name: 'third' }))
+  const other = await fixture.call('POST', '/v1/apps', fixture.member, withKey('k-3', { name: 'fourth' }))
+  assert.match(problem(other, 409, 'CONFLICT').detail, /another request/)
+})
+
+test("another user's key is another key", async () => {
+  await fixture.call('POST', '/v1/apps', fixture.member, withKey('k-4', { name: 'fifth' }))
+  const other = await fixture.call('POST', '/v1/apps', fixture.stranger, withKey('k-4', { name: 'fifth' }))
+  assert.equal(other.statusCode, 201)
+  assert.equal(other.headers['idempotency-replayed'], undefined)
+})
+
+test('a failure is not kept: the key may be tried again', async () => {
+  const { control } = fixture.control
+  const original = control.createApp
+  control.createApp = async () => {
+    throw new Error('once')
+  }
+  const options = withKey('k-5', { name: 'sixth' })
+  problem(await fixture.call('POST', '/v1/apps', fixture.member, options), 500, 'INTERNAL')
+  control.createApp = original
+  assert.equal((await fixture.call('POST', '/v1/apps', fixture.member, options)).statusCode, 201)
+})
+
+test('a second request while the first runs is told to wait', async () => {
+  const { control } = fixture.control
+  const original = control.createApp
+  const running = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  control.createApp = async (by, input) => {
+    running.resolve()
+    await gate.promise
+    return original(by, input)
+  }
+  const options = withKey('k-6', { name: 'seventh' })
+  const first = fixture.call('POST', '/v1/apps', fixture.member, options)
+  await running.promise
+  const second = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  assert.match(problem(second, 409, 'CONFLICT').detail, /still running/)
+  assert.equal(second.headers['retry-after'], '1')
+  gate.resolve()
+  assert.equal((await first).statusCode, 201)
+  control.createApp = original
+})
+
+test('what an earlier process left running may be tried again', async () => {
+  const { control } = fixture.control
+  const original = control.createApp
+  const running = Promise.withResolvers<void>()
+  control.createApp = () => {
+    running.resolve()
+    return new Promise(() => {})
+  }
+  const options = withKey('k-7', { name: 'eighth' })
+  void fixture.call('POST', '/v1/apps', fixture.member, options).catch(() => {})
+  await running.promise
+  control.createApp = original
+  await fixture.restart()
+  assert.equal((await fixture.call('POST', '/v1/apps', fixture.member, options)).statusCode, 201)
+})
+
+test('a key is forgotten after a day', async () => {
+  const options = withKey('k-8', { name: 'ninth' })
+  await fixture.call('POST', '/v1/apps', fixture.member, options)
+  fixture.control.clock.advance(DAY_MS + 1)
+  const login = await fixture.login('mia')
+  problem(await fixture.call('POST', '/v1/apps', login, options), 409, 'CONFLICT') // it runs, and the app exists
+})
+
+test('a key of a strange form is refused', async () => {
+  const login = await fixture.login('mia')
+  const { errors } = problem(
+    await fixture.call('POST', '/v1/apps', login, withKey('x'.repeat(201), { name: 'tenth' })),
+    400,
+    'INVALID_INPUT',
+  )
+  assert.equal(errors?.[0]?.pointer, 'idempotency-key')
+})
+
+test("a call's answer is repeated without calling again, whatever its status", async () => {
+  const login = await fixture.login('mia')
+  await fixture.deploy(login)
+  let calls = 0
+  fixture.invoker.functions.set('cart', async call => {
+    calls++
+    call.head(418, ['content-type', 'text/plain'])
+    await call.send(Buffer.from(`call ${calls}`))
+  })
+  const path = '/v1/apps/shop/functions/cart/invoke'
+  const one = await fixture.call('POST', path, login, withKey('k-9', { a: 1 }))
+  const two = await fixture.call('POST', path, login, withKey('k-9', { a: 1 }))
+  assert.deepEqual([one.statusCode, one.body], [418, 'call 1'])
+  assert.deepEqual([two.statusCode, two.body], [418, 'call 1'])
+  assert.equal(two.headers['atelier-invocation-id'], one.headers['atelier-invocation-id'])
+  assert.equal(calls, 1)
+})
+
+test('a deploy is repeated from memory when it succeeded, and run again when it failed', async () => {
+  const login = await fixture.login('mia')
+  const headers = { 'idempotency-key': 'k-10', accept: 'application/x-ndjson' }
+  const failed = await fixture.deploy(login, { name: 'kept', code: 'syntax error', headers })
+  assert.match(failed.body, /"kind":"error"/)
+  const done = await fixture.deploy(login, { name: 'kept', code: 'fine', headers })
+  assert.match(done.body, /"kind":"result"/)
+  const again = await fixture.deploy(login, { name: 'kept', code: 'fine', headers })
+  assert.equal(again.headers['idempotency-replayed'], 'true')
+  assert.equal(again.body, done.body)
+})
