@@ -1,12 +1,25 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, lchown, link, lstat, mkdir, readdir, readlink, rm, symlink, unlink } from 'node:fs/promises'
+import {
+  chmod,
+  lchown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  unlink,
+} from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { AtelierError } from '../core/index.ts'
 
 const LINK_HOPS_MAX = 40
+const WHOLE_BYTES_MAX = 1024 * 1024
 const FILES_MAX = 200_000 // far beyond what any set of dependencies holds
 
 const run = promisify(execFile)
@@ -72,7 +85,7 @@ async function sealAll(root: string, signal: AbortSignal): Promise<Sealed> {
       const executable = (found.mode & 0o111) !== 0
       await chmod(path, executable ? 0o555 : 0o444)
       bytes += found.size
-      hash.update(`${executable ? 'program' : 'file'} ${shown} ${await digestOf(path)}\n`)
+      hash.update(`${executable ? 'program' : 'file'} ${shown} ${await digestOf(path, found.size)}\n`)
     }
   }
   await visit(root)
@@ -116,8 +129,10 @@ export async function syncTree(folder: string): Promise<void> {
   await run('sync', ['--file-system', folder]).catch(() => run('sync', []))
 }
 
-async function digestOf(path: string): Promise<string> {
+async function digestOf(path: string, bytes: number): Promise<string> {
   const hash = createHash('sha256')
+  // Most files of a set of dependencies are small, and a stream costs more than such a file.
+  if (bytes <= WHOLE_BYTES_MAX) return hash.update(await readFile(path)).digest('hex')
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
   return hash.digest('hex')
 }
