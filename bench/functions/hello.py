@@ -1,0 +1,2 @@
+def handler(request, context):
+    return "Hello, World!"

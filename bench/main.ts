@@ -1,0 +1,63 @@
+/**
+ * `npm run bench [-- row …] [--strict] [--quick] [--no-write]`: measures the rows, prints each beside its floor, and writes
+ * `bench/RESULTS.md` when all rows ran. `--strict` exits 1 when one misses its floor; `--quick` measures less and less well.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { describe, isMissed, type Outcome, results } from './report.ts'
+import type { Bench, Row } from './row.ts'
+import { burst } from './rows/burst.ts'
+import { cold } from './rows/cold.ts'
+import { coldEmpty } from './rows/cold-empty.ts'
+import { connections } from './rows/connections.ts'
+import { dev } from './rows/dev.ts'
+import { latency } from './rows/latency.ts'
+import { many } from './rows/many.ts'
+import { warm } from './rows/warm.ts'
+
+const ROWS: readonly Row[] = [warm, latency, connections, cold, coldEmpty, burst, many, dev]
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { strict: { type: 'boolean' }, quick: { type: 'boolean' }, 'no-write': { type: 'boolean' } },
+})
+const unknown = positionals.filter(name => !ROWS.some(row => row.name === name))
+if (unknown.length > 0) {
+  console.error(`There is no row ${unknown.join(', ')}; there are ${ROWS.map(row => row.name).join(', ')}.`)
+  process.exit(2)
+}
+
+const size = values.quick
+  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500 }
+  : { rounds: 5, secondsPerRound: 2, firstCalls: 30, functionsMany: 10_000 }
+
+const startedAt = new Date()
+const outcomes: Outcome[] = []
+for (const row of ROWS) {
+  if (positionals.length > 0 && !positionals.includes(row.name)) continue
+  const outcome = await runRow(row)
+  outcomes.push(outcome)
+  console.log(`${describe(outcome)}\n`)
+}
+if (!values['no-write'] && !values.quick && positionals.length === 0)
+  writeFileSync(join(import.meta.dirname, 'RESULTS.md'), results(outcomes, startedAt))
+if (values.strict && outcomes.some(isMissed)) process.exitCode = 1
+
+async function runRow(row: Row): Promise<Outcome> {
+  const cleanUps: (() => Promise<void> | void)[] = []
+  const bench: Bench = {
+    ...size,
+    say: line => console.log(`  ${row.name}: ${line}`),
+    after: cleanUp => void cleanUps.push(cleanUp),
+  }
+  const skipped = row.missing?.()
+  if (skipped !== undefined) return { row, measures: [], skipped }
+  try {
+    return { row, measures: await row.run(bench) }
+  } catch (error) {
+    return { row, measures: [], failed: error instanceof Error ? error.message : String(error) }
+  } finally {
+    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+  }
+}

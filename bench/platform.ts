@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { end } from './rivals.ts'
+import type { Bench } from './row.ts'
+
+/** A server of ours in a process of its own, with its own data, and the API to it. */
+export interface Platform {
+  readonly routerUrl: string
+  readonly pid: number
+  /** Deploys one file of `bench/functions` under `name`; resolves with the function's URL. */
+  deploy(name: string, file: string, settings?: object): Promise<string>
+  /** Generic instances that wait, of one environment. */
+  genericInstances(environment: string): Promise<number>
+  /** Resident memory of the server itself, without its instances. */
+  memoryMB(): Promise<number>
+}
+
+const root = join(import.meta.dirname, '..')
+const READY_MS_MAX = 60_000
+
+export async function startPlatform(bench: Bench, ...flags: string[]): Promise<Platform> {
+  const home = await mkdtemp(join(tmpdir(), 'atelier-bench-home-'))
+  bench.after(() => rm(home, { recursive: true, force: true, maxRetries: 5 }))
+  const args = [
+    join(root, 'bin/atelier.js'),
+    'server',
+    '--home',
+    home,
+    '--port',
+    '0',
+    '--router-port',
+    '0',
+    '--log-level',
+    'error',
+    ...flags,
+  ]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  bench.after(() => end(child))
+  let errors = ''
+  child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4_000)))
+  const login = await untilReady(child, home, () => errors)
+  const api = await logIn(login)
+  return {
+    routerUrl: login.routerUrl,
+    pid: child.pid!,
+    deploy: async (name, file, settings = {}) => {
+      const form = new FormData()
+      form.append(
+        'settings',
+        JSON.stringify({
+          access: 'public',
+          environment: file.endsWith('.py') ? 'python' : 'nodejs',
+          ...settings,
+        }),
+      )
+      const source = await readFile(join(import.meta.dirname, 'functions', file))
+      form.append('package', new Blob([source]), basename(file))
+      await api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
+      return `${login.routerUrl}/${login.project}/bench/${name}`
+    },
+    genericInstances: async environment => {
+      const { items } = (await api('GET', '/v1/instances')) as {
+        items: { environment: string; state: string }[]
+      }
+      return items.filter(item => item.environment === environment && item.state === 'generic').length
+    },
+    memoryMB: async () => {
+      const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
+      return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024
+    },
+  }
+}
+
+interface Login {
+  readonly url: string
+  readonly routerUrl: string
+  readonly user: string
+  readonly password: string
+  readonly project: string
+}
+
+type Api = (method: string, path: string, body?: FormData) => Promise<unknown>
+
+async function logIn({ url, user, password }: Login): Promise<Api> {
+  const response = await fetch(`${url}/v1/tokens`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user, password }),
+  })
+  if (!response.ok) throw new Error(`the login failed: ${await response.text()}`)
+  const { token } = (await response.json()) as { token: string }
+  return async (method, path, body) => {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      ...(body && { body }),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+    return answer.json()
+  }
+}
+
+async function untilReady(child: ChildProcess, home: string, errors: () => string): Promise<Login> {
+  const until = performance.now() + READY_MS_MAX
+  while (performance.now() < until) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${errors()}`)
+    try {
+      const login = JSON.parse(await readFile(join(home, 'admin.json'), 'utf8')) as Login
+      if ((await fetch(`${login.url}/readyz`)).ok) return login
+    } catch {
+      // Not there yet.
+    }
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  throw new Error(`the server was not ready in ${READY_MS_MAX} ms: ${errors()}`)
+}

@@ -1,0 +1,42 @@
+/** One row of the table of numbers to hold: measured in one run, beside its floor. */
+export interface Row {
+  /** What it is called on the command line. */
+  readonly name: string
+  readonly title: string
+  /** Why it cannot run here, or `undefined`. */
+  missing?(): string | undefined
+  run(bench: Bench): Promise<readonly Measure[]>
+}
+
+export interface Measure {
+  readonly what: string
+  readonly value: number
+  readonly unit: 'ratio' | 'us' | 'ms' | 'MB' | 'errors' | '1/s'
+  readonly floor?: Floor
+  /** A second figure we are on the way to; never a reason to fail. */
+  readonly goal?: Floor
+  /** The figures it was made of. */
+  readonly detail?: string
+}
+
+export interface Floor {
+  readonly least?: number
+  readonly most?: number
+}
+
+/** What rows share. */
+export interface Bench {
+  /** Rounds of interleaved measurements; the median counts. */
+  readonly rounds: number
+  readonly secondsPerRound: number
+  /** First calls in the rows about cold starts, functions in those about many. */
+  readonly firstCalls: number
+  readonly functionsMany: number
+  say(line: string): void
+  /** Called when the row is over, the last first. */
+  after(cleanUp: () => Promise<void> | void): void
+}
+
+export function holds(value: number, { least, most }: Floor): boolean {
+  return (least === undefined || value >= least) && (most === undefined || value <= most)
+}

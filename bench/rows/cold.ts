@@ -1,0 +1,50 @@
+import { timedGet } from '../first-call.ts'
+import { startPlatform } from '../platform.ts'
+import type { Bench, Measure, Row } from '../row.ts'
+import { percentile } from '../statistics.ts'
+
+export const cold: Row = {
+  name: 'cold',
+  title: 'First call of a function, from the warm pool',
+  async run(bench) {
+    const measures: Measure[] = []
+    for (const [environment, file] of [
+      ['nodejs', 'hello.mjs'],
+      ['python', 'hello.py'],
+    ] as const) {
+      const times = await firstCalls(bench, environment, file)
+      measures.push(
+        { what: `${environment}, p50`, value: percentile(times, 0.5), unit: 'ms', floor: { most: 10 } },
+        {
+          what: `${environment}, p95`,
+          value: percentile(times, 0.95),
+          unit: 'ms',
+          floor: { most: 30 },
+          detail: `${times.length} first calls of as many functions`,
+        },
+      )
+    }
+    return measures
+  },
+}
+
+async function firstCalls(bench: Bench, environment: string, file: string): Promise<number[]> {
+  const platform = await startPlatform(bench)
+  const urls: string[] = []
+  for (let i = 0; i < bench.firstCalls; i++) urls.push(await platform.deploy(`cold-${i}`, file))
+  await timedGet(await platform.deploy('opener', file))
+  const times: number[] = []
+  for (const url of urls) {
+    await untilWarm(() => platform.genericInstances(environment))
+    times.push(await timedGet(url))
+  }
+  return times
+}
+
+async function untilWarm(count: () => Promise<number>): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if ((await count()) > 0) return
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  throw new Error('no warm instance within 10 s')
+}

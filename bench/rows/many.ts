@@ -1,0 +1,62 @@
+import { load } from '../load.ts'
+import { type Platform, startPlatform } from '../platform.ts'
+import type { Bench, Row } from '../row.ts'
+import { median, medianRatio } from '../statistics.ts'
+import { ONE_INSTANCE } from './warm.ts'
+
+const FEW = 10
+const DEPLOYS_AT_ONCE = 8
+const SETTLE_MS = 10_000 // deploys leave garbage behind; idle means that it has been collected
+
+export const many: Row = {
+  name: 'many',
+  title: 'Many registered functions: warm throughput against few, and memory of the idle server',
+  async run(bench) {
+    const servers = [
+      { platform: await startPlatform(bench), functions: FEW },
+      { platform: await startPlatform(bench), functions: bench.functionsMany },
+    ] as const
+    const urls: string[] = []
+    for (const { platform, functions } of servers) {
+      bench.say(`deploying ${functions} functions`)
+      await deployMany(platform, functions - 1)
+      urls.push(await platform.deploy('hello', 'hello.mjs', ONE_INSTANCE))
+    }
+    await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
+    const [idle, idleMany] = [await servers[0].platform.memoryMB(), await servers[1].platform.memoryMB()]
+    const [few, lots] = await interleave(bench, urls)
+    return [
+      {
+        what: `throughput with ${bench.functionsMany} functions`,
+        value: medianRatio(lots!, few!),
+        unit: 'ratio',
+        floor: { least: 0.95 },
+        detail: `${Math.round(median(few!))}/s with ${FEW}, ${Math.round(median(lots!))}/s`,
+      },
+      { what: 'idle server', value: idle, unit: 'MB', floor: { most: 120 } },
+      {
+        what: `${bench.functionsMany} functions more`,
+        value: idleMany - idle,
+        unit: 'MB',
+        floor: { most: 60 },
+      },
+    ]
+  },
+}
+
+async function deployMany(platform: Platform, count: number): Promise<void> {
+  let next = 0
+  const deployNext = async () => {
+    while (next < count) await platform.deploy(`many-${next++}`, 'hello.mjs')
+  }
+  await Promise.all(Array.from({ length: DEPLOYS_AT_ONCE }, deployNext))
+}
+
+async function interleave(bench: Bench, urls: readonly string[]): Promise<number[][]> {
+  const rates: number[][] = urls.map(() => [])
+  for (const url of urls) await load({ url, connections: 32, seconds: 1 })
+  for (let round = 0; round < bench.rounds; round++)
+    for (const [i, url] of urls.entries())
+      rates[i]!.push((await load({ url, connections: 32, seconds: bench.secondsPerRound })).perSecond)
+  return rates
+}
