@@ -76,16 +76,7 @@ function bound({ least, most }: Floor): string {
 }
 
 function show({ value, unit }: Measure): string {
-  switch (unit) {
-    case 'ratio':
-      return value.toFixed(2)
-    case 'errors':
-      return String(value)
-    case '1/s':
-      return `${Math.round(value)}/s`
-    case 'us':
-    case 'ms':
-    case 'MB':
-      return `${value < 100 ? value.toFixed(1) : Math.round(value)} ${unit}`
-  }
+  if (unit === 'ratio') return value.toFixed(2)
+  if (unit === 'errors') return String(value)
+  return `${value < 100 ? value.toFixed(1) : Math.round(value)} ${unit}`
 }

@@ -11,7 +11,7 @@ export interface Row {
 export interface Measure {
   readonly what: string
   readonly value: number
-  readonly unit: 'ratio' | 'us' | 'ms' | 'MB' | 'errors' | '1/s'
+  readonly unit: 'ratio' | 'us' | 'ms' | 'MB' | 'errors'
   readonly floor?: Floor
   /** A second figure we are on the way to; never a reason to fail. */
   readonly goal?: Floor

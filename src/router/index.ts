@@ -1,3 +1,3 @@
 export type { RouterLimits } from './limits.ts'
-export type { RouterCounters, RouterLog } from './plane.ts'
-export { createRouter, type Router, type RouterOptions } from './router.ts'
+export { createNodeFront } from './node/front.ts'
+export { createRouter, type Router } from './router.ts'

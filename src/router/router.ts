@@ -6,9 +6,9 @@ import type { CreateFront, Front } from './front.ts'
 import { SocketHost } from './handshake.ts'
 import { ROUTER_LIMITS_DEFAULT, type RouterLimits } from './limits.ts'
 import { RouteIndex } from './match.ts'
-import { createNodeFront } from './node/front.ts'
 import { type Counters, Flusher, type Plane, type RouterCounters, type RouterLog } from './plane.ts'
 import { SocketCall } from './socket-call.ts'
+import { createThinFront } from './thin/front.ts'
 
 /** The data plane's door: requests come in, functions answer. */
 export interface Router {
@@ -30,6 +30,7 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>
   /** Believe X-Forwarded-… and Forwarded: only where a proxy of ours stands in front. */
   readonly trustForwarded?: boolean
+  /** What speaks HTTP to clients; `createNodeFront` is the other one. */
   readonly front?: CreateFront
 }
 
@@ -51,7 +52,7 @@ class LiveRouter implements Router {
     clock,
     limits: overrides,
     trustForwarded = false,
-    front = createNodeFront,
+    front = createThinFront,
   }: RouterOptions) {
     const limits = { ...ROUTER_LIMITS_DEFAULT, ...overrides }
     const index = new RouteIndex()

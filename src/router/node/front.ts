@@ -35,6 +35,8 @@ class NodeFront implements Front, ExchangeHome {
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headTimeoutMs / 4),
       insecureHTTPParser: false,
+      keepAlive: true, // TCP's: finds clients that vanished without a word under a silent stream
+      keepAliveInitialDelay: 60_000,
       requireHostHeader: false, // refused by ourselves, with a problem document
       shouldUpgradeCallback: isWebSocket,
     })

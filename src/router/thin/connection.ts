@@ -2,11 +2,11 @@ import type { Socket } from 'node:net'
 import { AtelierError, asAtelierError, type Clock } from '../../core/index.ts'
 import type { Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
-import { Stall } from '../stall.ts'
 import { refuseOn } from '../wire.ts'
 import { ChunkDecoder } from './chunks.ts'
 import { ThinExchange } from './exchange.ts'
 import { type Head, readHead } from './head.ts'
+import { ConnectionStalls } from './stalls.ts'
 
 /** What a connection needs of the front it belongs to. */
 export interface ConnectionHome {
@@ -47,11 +47,8 @@ export class Connection {
   #isBusy = false
   #dropped = 0
   #cancelLinger: (() => void) | undefined
-  /** Grows with every request, so that the sweep sees one end and another begin. */
   #requests = 0
-  readonly #headStall = new Stall()
-  readonly #readStall = new Stall()
-  readonly #writeStall = new Stall()
+  readonly #stalls = new ConnectionStalls()
 
   constructor(home: ConnectionHome, socket: Socket) {
     this.home = home
@@ -67,21 +64,18 @@ export class Connection {
 
   /** Called at intervals: ends what stands still. */
   look(nowMs: number): void {
-    const { limits } = this.home
     const { socket } = this
-    const isHead = this.#state === 'head'
-    const isBegun = this.#kept !== undefined || this.#requests === 0
-    const waited = this.#headStall.forMs(nowMs, isHead, this.#requests * 2 + (isBegun ? 1 : 0))
-    if (isHead && waited > (isBegun ? limits.headTimeoutMs : limits.keepAliveMs)) {
-      if (isBegun) this.refuse(new AtelierError('REQUEST_TIMEOUT', 'The request did not arrive in time.'))
-      else this.leave()
+    const waiting = {
+      forHead: this.#state === 'head',
+      isHeadDue: this.#kept !== undefined || this.#requests === 0,
+      forBody: this.#state === 'body' && !socket.isPaused() && this.#exchange?.isReading !== false,
+      requests: this.#requests,
     }
-    const isReading = this.#state === 'body' && !socket.isPaused() && this.#exchange?.isReading !== false
-    if (this.#readStall.forMs(nowMs, isReading, socket.bytesRead) > limits.bodyStallMs)
-      this.#fail(new AtelierError('REQUEST_TIMEOUT', 'The body did not arrive in time.'))
-    const written = socket.bytesWritten - socket.writableLength
-    if (this.#writeStall.forMs(nowMs, socket.writableLength > 0, written) > limits.writeStallMs)
-      socket.resetAndDestroy()
+    const overdue = this.#stalls.overdue(nowMs, waiting, socket, this.home.limits)
+    if (overdue === 'write') socket.resetAndDestroy()
+    else if (overdue === 'idle') this.leave()
+    else if (overdue !== undefined)
+      this.#fail(new AtelierError('REQUEST_TIMEOUT', `The ${overdue} of the request did not arrive in time.`))
   }
 
   /** The exchange's answer is complete; `closes`: it was the last one here. */
@@ -92,7 +86,7 @@ export class Connection {
       return
     }
     this.#setBusy(false)
-    this.socket.resume()
+    if (this.socket.isPaused()) this.socket.resume()
     if (this.#state === 'answering') this.#state = 'head'
     if (!this.#isTaking) this.#take()
   }
@@ -251,7 +245,8 @@ export class Connection {
     this.#exchange = undefined
     exchange?.abort()
     if (this.#state === 'leaving' || this.#state === 'gone') return
-    if (exchange?.isHeadSent) this.socket.resetAndDestroy()
+    // Without an exchange the request has its answer: a second one would be taken for the next request's.
+    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.socket.resetAndDestroy()
     else this.refuse(error)
   }
 
@@ -300,9 +295,7 @@ const LF = 0x0a
 const HEAD_END = '\r\n\r\n'
 const EMPTY = Buffer.alloc(0)
 
-/** Whether a request can begin with this byte: a method is a token. CR may be half of an empty line. */
-function mayBegin(byte: number): boolean {
-  return (byte > 0x20 && byte < 0x7f) || byte === CR
-}
+/** A method is a token; CR may be half of an empty line. */
+const mayBegin = (byte: number): boolean => (byte > 0x20 && byte < 0x7f) || byte === CR
 
 function ignore(): void {}

@@ -38,10 +38,13 @@ class ThinFront implements Front, ConnectionHome {
       limits.keepAliveMs,
     )
     this.#sweepMs = Math.min(1_000, shortest / 4)
-    this.#server = createServer({ noDelay: true }, socket => {
-      this.#connections.add(new Connection(this, socket))
-      this.#cancelSweep ??= clock.after(this.#sweepMs, this.#sweep)
-    })
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
+      socket => {
+        this.#connections.add(new Connection(this, socket))
+        this.#cancelSweep ??= clock.after(this.#sweepMs, this.#sweep)
+      },
+    )
     this.#server.maxConnections = limits.connectionsMax
   }
 
@@ -106,3 +109,6 @@ class ThinFront implements Front, ConnectionHome {
     if (this.#connections.size > 0) this.#cancelSweep = this.#options.clock.after(this.#sweepMs, this.#sweep)
   }
 }
+
+// A client that vanished without a word would keep a silent stream open for ever.
+const PROBE_AFTER_MS = 60_000
