@@ -26,6 +26,8 @@ export class CallAnswer {
         done(error)
       },
     })
+    // It may fail before anybody listens: a function that dies right after its head must not take the server with it.
+    this.#body.on('error', () => {})
     this.sink = {
       onHead: (status, headers) => this.#onHead(status, headers),
       onData: chunk => {

@@ -108,6 +108,7 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
         finish(request, reply, kept && Buffer.concat(kept)).then(() => done(), done)
       },
     })
+    target.on('error', () => {}) // it may fail before the framework listens
     source.on('error', error => target.destroy(error))
     target.on('close', () => source.destroy())
     return source.pipe(target)

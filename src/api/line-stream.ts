@@ -9,6 +9,7 @@ export class LineStream extends PassThrough {
 
   constructor(heartbeatMs: number) {
     super()
+    this.on('error', () => {}) // it may fail before the framework listens
     this.write('\n') // makes the head leave at once
     this.#heartbeat = setInterval(() => {
       if (this.writableLength === 0) this.write('\n')

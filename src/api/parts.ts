@@ -55,6 +55,8 @@ export interface ApiLimits {
   readonly heartbeatMs: number
   /** Followed logs at once. @default 200 */
   readonly followersMax: number
+  /** … and of one project. @default 50 */
+  readonly followersPerProjectMax: number
 }
 
 export const API_LIMITS_DEFAULT: ApiLimits = {
@@ -62,4 +64,5 @@ export const API_LIMITS_DEFAULT: ApiLimits = {
   packageBytesMax: 250 * 1024 * 1024,
   heartbeatMs: 15_000,
   followersMax: 200,
+  followersPerProjectMax: 50,
 }

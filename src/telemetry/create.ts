@@ -52,7 +52,7 @@ const LIMITS_DEFAULT: TelemetryLimits = {
 const DAY_MS = 86_400_000
 
 const RETENTION_DEFAULT: Retention = {
-  ageMs: 14 * DAY_MS,
+  ageMs: 7 * DAY_MS,
   usageAgeMs: 400 * DAY_MS,
   bytesMax: 2 * 1024 ** 3,
   recordsPerFunctionMax: 100_000,

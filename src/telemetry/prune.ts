@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 
 /** How long, and how much of it, is kept. */
 export interface Retention {
-  /** Records and logs older than this go. @default 14 days */
+  /** Records and logs older than this go. @default 7 days */
   readonly ageMs: number
   /** Usage sums older than this go. @default 400 days */
   readonly usageAgeMs: number

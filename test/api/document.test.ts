@@ -10,7 +10,13 @@ interface Operation {
   readonly responses?: Readonly<Record<string, { readonly description?: string; readonly content?: object }>>
   readonly requestBody?: {
     readonly content: Readonly<
-      Record<string, { readonly example?: unknown; readonly schema: { readonly properties?: object } }>
+      Record<
+        string,
+        {
+          readonly example?: unknown
+          readonly schema: { readonly properties?: { readonly settings?: { readonly examples?: unknown[] } } }
+        }
+      >
     >
   }
 }
@@ -63,7 +69,7 @@ test('every operation has an id of its own, a summary, a known tag, security and
 test('every body and every named thing has an example', () => {
   for (const { path, method, operation } of operations)
     for (const [type, { example, schema }] of Object.entries(operation.requestBody?.content ?? {})) {
-      const settings = (schema.properties as { settings?: { examples?: unknown[] } } | undefined)?.settings
+      const settings = schema.properties?.settings
       const shown = type === 'multipart/form-data' ? settings?.examples : example
       assert.ok(shown, `${method} ${path} shows a body`)
     }
@@ -73,7 +79,7 @@ test('every body and every named thing has an example', () => {
 
 test('every reference leads somewhere', () => {
   for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-    assert.ok(name! in document.components.schemas, `${name} exists`)
+    assert.ok(document.components.schemas[name!], `${name} exists`)
 })
 
 test('every operation that needs a token refuses a stranger without one, and one with a wrong one', async () => {

@@ -217,3 +217,23 @@ test('an answer that breaks off in the middle breaks off for the caller too', as
   const [error] = (await once(response, 'error')) as [NodeJS.ErrnoException]
   assert.equal(error.code, 'ECONNRESET')
 })
+
+test('a function that dies right after its head harms nobody else', async () => {
+  runs(async call => {
+    call.head(200)
+    throw new AtelierError('FUNCTION_CRASHED', 'The function ended.')
+  })
+  for (const method of ['GET', 'HEAD'] as const)
+    for (const headers of [{}, { 'idempotency-key': `dies-${method}` }]) {
+      const call = request(`${url}${PATH}`, { method, headers: { ...member.headers, ...headers } })
+      const over = new Promise(resolve => {
+        call.once('error', resolve)
+        call.once('response', (response: IncomingMessage) => {
+          response.on('error', resolve).on('end', resolve).resume()
+        })
+      })
+      call.end()
+      await over
+    }
+  assert.equal((await fixture.call('GET', '/v1/whoami', member)).statusCode, 200)
+})

@@ -150,6 +150,16 @@ test('usage is summed by function and day', async () => {
   problem(await fixture.call('GET', '/v1/usage?from=soon', reader), 400, 'INVALID_INPUT')
 })
 
+test('a log that cannot be read breaks off, and harms nobody else', async t => {
+  t.mock.method(fixture.telemetry, 'listLogs', () => Promise.reject(new Error('not now')))
+  await assert.rejects(async () => {
+    const answer = await fetch(`${url}${LOGS}?follow=true`, { headers: member.headers })
+    if (answer.status !== 200) throw new Error(await answer.text())
+    await answer.text()
+  })
+  assert.equal((await fixture.call('GET', '/v1/whoami', member)).statusCode, 200)
+})
+
 test('the server can close while logs are followed', async () => {
   const follower = await follow('&limit=0')
   const closing = fixture.api.close()

@@ -78,7 +78,7 @@ test('a function with its versions and aliases is read, changed, rolled back and
   problem(await fixture.call('PATCH', base, member, { body: { access: 'open' } }), 400, 'INVALID_INPUT')
 
   const versions = (await fixture.call('GET', `${base}/versions`, reader)).json<{ items: Json[] }>()
-  assert.deepEqual(versions.items.map(each => Number(each['number'])).sort(), [1, 2])
+  assert.deepEqual(new Set(versions.items.map(each => Number(each['number']))), new Set([1, 2]))
   const version = await fixture.call('GET', `${base}/versions/1`, reader)
   const headers = { 'if-none-match': String(version.headers['etag']) }
   assert.equal((await fixture.call('GET', `${base}/versions/1`, reader, { headers })).statusCode, 304)

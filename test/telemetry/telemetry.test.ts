@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import type { LogLine } from '../../src/core/index.ts'
 import { FakeClock } from '../support/clock.ts'
 import { aLine, anInvocation, freshPath, PROJECT, startTelemetry } from './fixture.ts'
@@ -322,4 +323,34 @@ test('a batch that cannot be written is counted as lost and told', async () => {
   await assert.rejects(telemetry.listLogs(PROJECT, {}, 1), { code: 'UNAVAILABLE' })
   assert.deepEqual(telemetry.counts(), { recordsDropped: 1, linesDropped: 1, waiting: 0 })
   assert.match(told[0] ?? '', /^1 records and 1 lines of logs were lost/)
+})
+
+test('a thread that dies is started again, and what it had not confirmed is counted as lost', async (t: TestContext) => {
+  const post = t.mock.method(Worker.prototype, 'postMessage')
+  const clock = new FakeClock()
+  const told: string[] = []
+  const telemetry = await startTelemetry({ clock, onProblem: message => told.push(message) })
+  const kept = anInvocation()
+  telemetry.onInvocation(kept)
+  await telemetry.getInvocation(PROJECT, kept.id)
+  const worker = post.mock.calls[0]!.this as Worker
+  const dying = worker.terminate()
+  telemetry.onInvocation(anInvocation())
+  await assert.rejects(telemetry.listLogs(PROJECT, {}, 1), { code: 'UNAVAILABLE' })
+  await dying
+  await assert.rejects(telemetry.listLogs(PROJECT, {}, 1), { code: 'UNAVAILABLE' })
+  assert.deepEqual(telemetry.counts(), { recordsDropped: 1, linesDropped: 0, waiting: 0 })
+  assert.match(told[0] ?? '', /^1 records/)
+  const meanwhile = anInvocation()
+  telemetry.onInvocation(meanwhile)
+  clock.advance(1_000)
+  let items: readonly { id: string }[] | undefined
+  while (items === undefined) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    items = await telemetry.listInvocations(PROJECT, {}, {}).then(
+      page => page.items,
+      () => undefined,
+    )
+  }
+  assert.deepEqual(new Set(items.map(each => each.id)), new Set([kept.id, meanwhile.id]))
 })

@@ -11,10 +11,10 @@ import { ref } from '../schemas/model.ts'
 import { logView, msOf } from '../views.ts'
 
 export function logRoutes(server: FastifyInstance, { control, telemetry, limits }: ApiParts): void {
-  const { heartbeatMs, followersMax } = { ...API_LIMITS_DEFAULT, ...limits }
-  const followers = new Set<PassThrough>()
+  const { heartbeatMs, followersMax, followersPerProjectMax } = { ...API_LIMITS_DEFAULT, ...limits }
+  const followers = new Map<PassThrough, string>() // to the project that follows
   server.addHook('preClose', async () => {
-    for (const each of followers) each.end()
+    for (const each of followers.keys()) each.end()
   })
 
   operation(server, {
@@ -68,16 +68,18 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
     limit: number,
     reply: FastifyReply,
   ): Promise<PassThrough> {
-    if (followers.size >= followersMax)
+    const ofProject = [...followers.values()].filter(each => each === projectId).length
+    if (followers.size >= followersMax || ofProject >= followersPerProjectMax)
       throw new AtelierError(
         'TOO_MANY_REQUESTS',
-        `${followersMax} logs are being followed already; try again later.`,
+        `${ofProject} logs of this project are being followed already; try again later.`,
         {
           retryAfterS: 30,
         },
       )
     const stream = new PassThrough()
-    followers.add(stream)
+    stream.on('error', () => {}) // it may fail before the framework listens
+    followers.set(stream, projectId)
     let before: Promise<void>
     const stop = telemetry.followLogs(projectId, filter, async line => {
       await before
