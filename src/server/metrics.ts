@@ -33,6 +33,13 @@ export function describeParts(metrics: Metrics, { pool, router, invoker, telemet
     }
     return counts.values()
   })
+  metrics.counter('atelier_instances_started_total', 'Sandboxes started.', () => pool.stats().started)
+  metrics.counter(
+    'atelier_instance_starts_failed_total',
+    'Sandboxes that did not start.',
+    () => pool.stats().startsFailed,
+  )
+  metrics.gauge('atelier_calls_waiting', 'Calls that wait for an instance.', () => pool.stats().waiting)
   metrics.gauge('atelier_calls_in_hand', 'Calls admitted and not over.', () => invoker.inHand)
   metrics.counter(
     'atelier_router_requests_total',
