@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
 import type { Launch, Sandbox } from '../../src/backends/index.ts'
 
 /** A shell that obeys the channel: the tenant's code, whatever we want it to be. */
@@ -11,18 +9,23 @@ export const SHELL: Launch = {
 }
 
 /** Runs a shell command inside and resolves with what it printed and its exit code. */
-export async function inside(sandbox: Sandbox, command: string): Promise<{ text: string; code: number }> {
-  const channel: Duplex = sandbox.channel
-  channel.write(`{ ${command}\n}; echo "::$?::"\n`)
-  let text = ''
-  for (;;) {
-    const end = /::(\d+)::\n$/.exec(text)
-    if (end !== null) return { text: text.slice(0, end.index), code: Number(end[1]) }
-    const piece: unknown = channel.read()
-    if (piece !== null) text += String(piece)
-    else if (channel.readableEnded || channel.destroyed) return { text, code: -1 }
-    else await Promise.race([once(channel, 'readable'), once(channel, 'close')])
-  }
+export function inside(sandbox: Sandbox, command: string): Promise<{ text: string; code: number }> {
+  const { channel } = sandbox
+  return new Promise(resolve => {
+    let text = ''
+    const done = (answer: { text: string; code: number }) => {
+      channel.off('data', onData).off('close', onClose)
+      resolve(answer)
+    }
+    const onData = (piece: Buffer) => {
+      text += String(piece)
+      const end = /::(\d+)::\n$/.exec(text)
+      if (end !== null) done({ text: text.slice(0, end.index), code: Number(end[1]) })
+    }
+    const onClose = () => done({ text, code: -1 })
+    channel.on('data', onData).on('close', onClose)
+    channel.write(`{ ${command}\n}; echo "::$?::"\n`)
+  })
 }
 
 /** Runs Python inside; the program comes as a here-document. */

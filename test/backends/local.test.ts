@@ -1,4 +1,68 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { describe, type TestContext, test } from 'node:test'
 import { backendSuite } from '../suites/backend.ts'
+import { inside, SHELL } from './inside.ts'
 import { openLocal, unavailable } from './local-fixture.ts'
 
-backendSuite('local', () => openLocal({}), { skip: unavailable() })
+const never = new AbortController().signal
+const noUnshare = !existsSync('/usr/bin/unshare') && 'unshare (util-linux) is not installed'
+
+backendSuite('local with bubblewrap', () => openLocal({ isolation: 'bubblewrap' }), { skip: unavailable() })
+backendSuite('local with unshare', () => openLocal({ isolation: 'unshare' }), { skip: noUnshare })
+backendSuite('local without a sandbox', () => openLocal({ isolation: 'none' }))
+
+/** A backend that is closed and removed with its test, even when that fails. */
+async function openForTest(t: TestContext, isolation: 'unshare' | 'none') {
+  const fixture = await openLocal({ isolation })
+  t.after(async () => {
+    await fixture.backend.close()
+    await fixture.dispose()
+  })
+  return fixture
+}
+
+describe('the second choice, unshare', { skip: noUnshare }, () => {
+  test('it hides the host, the other bundles and all capabilities, and says that it has no filter', async t => {
+    const fixture = await openForTest(t, 'unshare')
+    const sandbox = await fixture.backend.start({ id: 'second', launch: SHELL }, never)
+    await sandbox.attach(fixture.grant)
+    assert.equal((await inside(sandbox, 'cat /function/name.txt')).text, 'one')
+    assert.doesNotMatch((await inside(sandbox, 'umount /bundles 2>&1; ls -A /bundles 2>&1')).text, /two/)
+    assert.equal((await inside(sandbox, 'ls -d /root /home /sys /.old 2>/dev/null')).text, '')
+    for (const path of ['/', '/usr', '/etc', '/function'])
+      assert.notEqual((await inside(sandbox, `touch ${path}/mine 2>&1`)).code, 0, path)
+    const { text } = await inside(sandbox, 'grep -E "^(Cap|NoNewPrivs)" /proc/self/status; ls /proc/self/fd')
+    assert.match(text, /CapPrm:\s+0{16}\n/)
+    assert.match(text, /CapEff:\s+0{16}\n/)
+    assert.match(text, /CapBnd:\s+0{16}\n/)
+    assert.match(text, /NoNewPrivs:\s+1/)
+    assert.match(text, /\n0\n1\n2\n3\n(4|10)?\n?/)
+    const { seccomp, notes } = fixture.backend.capabilities()
+    assert.equal(seccomp, false)
+    assert.match(notes.join('\n'), /No system call filter/)
+  })
+})
+
+describe('no sandbox at all', () => {
+  test('it is never chosen by itself, and says in capital letters what it is', async t => {
+    const fixture = await openForTest(t, 'none')
+    const { tier, notes } = fixture.backend.capabilities()
+    assert.equal(tier, 'none')
+    assert.match(notes.join('\n'), /NOT isolated/)
+  })
+
+  test('code finds its bundle by ATELIER_DIRECTORY, has a /tmp of its own, and its children end with it', async t => {
+    const fixture = await openForTest(t, 'none')
+    const sandbox = await fixture.backend.start({ id: 'bare', launch: SHELL }, never)
+    await sandbox.attach(fixture.grant)
+    assert.equal((await inside(sandbox, 'cat "$ATELIER_DIRECTORY/name.txt"')).text, 'one')
+    const home = (await inside(sandbox, 'echo "$HOME"')).text.trim()
+    assert.ok(home.startsWith(fixture.home))
+    const child = (await inside(sandbox, 'setsid sleep 1000 >/dev/null 2>&1 & echo $!')).text.trim()
+    assert.ok(existsSync(`/proc/${child}`))
+    await sandbox.kill()
+    assert.equal(existsSync(`/proc/${child}/exe`), false)
+    assert.equal(existsSync(home), false)
+  })
+})

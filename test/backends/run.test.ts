@@ -10,6 +10,7 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
   let fixture: Awaited<ReturnType<typeof openLocal>>
   let workPath: string
   let output: string
+  const streams = new Set<string>()
   let count = 0
 
   before(async () => {
@@ -24,6 +25,7 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
 
   const run = (script: string, changes: Partial<RunSpec> = {}, signal = new AbortController().signal) => {
     output = ''
+    streams.clear()
     return fixture.backend.run(
       {
         id: `run-${++count}`,
@@ -35,7 +37,8 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
         limits: fixture.grant.limits,
         diskBytesMax: 20 * 1024 * 1024,
         onOutput: (stream, chunk) => {
-          output += `${stream}: ${Buffer.from(chunk).toString()}`
+          output += Buffer.from(chunk).toString()
+          streams.add(stream)
         },
         ...changes,
       },
@@ -49,7 +52,8 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
       'pwd; echo $STEP; cat in.txt > out.txt; mkdir -m 700 deep; echo x > deep/y; exit 3',
     )
     assert.deepEqual(result, { code: 3, signal: undefined, reason: 'exit' }, output)
-    assert.equal(output, 'stdout: /work\none\n')
+    assert.equal(output, '/work\none\n')
+    assert.deepEqual([...streams], ['stdout'])
     assert.equal(await readFile(join(workPath, 'out.txt'), 'utf8'), 'source')
     assert.equal(await readFile(join(workPath, 'deep/y'), 'utf8'), 'x\n')
   })

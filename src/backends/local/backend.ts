@@ -1,25 +1,26 @@
-import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { type Clock, LIMITS_DEFAULT, type Limits, type NetworkMode } from '../../core/index.ts'
-import type { Backend, Capabilities, Grant, RunResult, RunSpec, Sandbox, SandboxSpec } from '../backend.ts'
+import type {
+  Backend,
+  Capabilities,
+  Grant,
+  Launch,
+  RunResult,
+  RunSpec,
+  Sandbox,
+  SandboxSpec,
+} from '../backend.ts'
 import { attachBundle, changeRlimits } from './attach.ts'
 import type { Cell } from './cell.ts'
-import { Cells } from './cells.ts'
+import type { Cells } from './cells.ts'
 import type { CgroupLimits } from './cgroup/cgroup.ts'
-import { findCgroups } from './cgroup/detect.ts'
 import { backendFailed } from './commands.ts'
-import { prepareHostSystem } from './host.ts'
 import type { Launcher } from './launcher.ts'
-import { Leftovers } from './leftovers.ts'
-import { OutboundNetwork } from './network.ts'
 import { genericRlimits, type HostSystem, rlimitsFor, sandboxMounts } from './policy.ts'
-import { closeInherited, mayRaiseLimits, openFilesHardLimit } from './procfs.ts'
 import { runCommand } from './run.ts'
 import { LocalSandbox } from './sandbox.ts'
-import { seccompFilter } from './seccomp/filter.ts'
-import { bubblewrapMaker, chooseTier, type Isolation, type Tier } from './tier.ts'
-import { Uids, uidRange } from './uids.ts'
+import type { Isolation, Tier } from './tier.ts'
+import { ZygoteLauncher } from './zygote.ts'
 
 const MIB = 1024 * 1024
 /** What a shim may use before it has code: enough for any runtime to start. */
@@ -36,69 +37,21 @@ export interface LocalBackendOptions {
   readonly clock: Clock
 }
 
-/**
- * Opens the backend that runs sandboxes on this machine. Tries a sandbox before it answers. Rejects with BACKEND_FAILED
- * when no sandbox works and none was not asked for.
- */
-export async function openLocalBackend(options: LocalBackendOptions): Promise<Backend> {
-  mkdirSync(options.runPath, { recursive: true, mode: 0o700 })
-  chmodSync(options.runPath, 0o700)
-  mkdirSync(options.bundlesPath, { recursive: true })
-  const seed = createHash('sha256').update(options.runPath).digest()
-  const isRoot = process.getuid?.() === 0
-  const range = isRoot
-    ? uidRange(seed.readUInt32BE(0), readFileSync('/proc/self/uid_map', 'utf8'))
-    : undefined
-  const cgroups = findCgroups(seed.toString('hex', 0, 6))
-  const network = OutboundNetwork.find()
-  const seccompPath = writeFilter(options.runPath, cgroups.tree === undefined)
-  const cells = new Cells({
-    clock: options.clock,
-    cgroups: cgroups.tree,
-    uids: range === undefined ? undefined : new Uids(range),
-    network: 'reason' in network ? undefined : network,
-    seccompPath,
-    leftovers: new Leftovers(options.runPath),
-  })
-  const host = prepareHostSystem(options.runPath, range)
-  closeInherited()
-  const parts = { ...options, cells, host, openFilesHard: openFilesHardLimit(), mayRaise: mayRaiseLimits() }
-  const tier = await chooseTier(options.isolation, launcher => trial(parts, launcher), [bubblewrapMaker])
-  const notes = [
-    ...tier.notes,
-    ...(cgroups.tree === undefined
-      ? [`Memory and processes are watched, not limited by the kernel: ${cgroups.reason}.`]
-      : []),
-    ...('reason' in network ? [`Functions have no network: ${network.reason}.`] : []),
-    ...(seccompPath === undefined ? [`No system call filter: none is written for ${process.arch}.`] : []),
-  ]
-  const capabilities: Capabilities = {
-    tier: 'process',
-    notes: [
-      `Each instance is a ${tier.launcher.name} sandbox: own namespaces, read-only system, ${isRoot ? 'own user, ' : ''}no capabilities.`,
-      ...notes,
-    ],
-    memoryLimit: cgroups.tree === undefined ? 'soft' : 'hard',
-    cpuLimit: cgroups.tree?.controllers.has('cpu') ? 'hard' : 'none',
-    processLimit: 'hard',
-    network: 'reason' in network ? ['none'] : ['none', 'outbound'],
-    seccomp: seccompPath !== undefined,
-  }
-  return new LocalBackend(parts, tier, capabilities)
-}
-
-interface Parts extends LocalBackendOptions {
+/** What the backend is made of; see `open.ts`. */
+export interface Parts extends LocalBackendOptions {
   readonly cells: Cells
   readonly host: HostSystem
   readonly openFilesHard: number
   readonly mayRaise: boolean
 }
 
-class LocalBackend implements Backend {
+/** Sandboxes on this machine. */
+export class LocalBackend implements Backend {
   readonly name = 'local'
   readonly #parts: Parts
   readonly #tier: Tier
   readonly #capabilities: Capabilities
+  readonly #zygotes = new Map<string, ZygoteLauncher>()
 
   constructor(parts: Parts, tier: Tier, capabilities: Capabilities) {
     this.#parts = parts
@@ -132,26 +85,47 @@ class LocalBackend implements Backend {
         limits: grant === undefined ? GENERIC_LIMITS : cgroupLimits(grant.limits),
         rlimits:
           grant === undefined ? genericRlimits(openFilesHard, mayRaise) : rlimitsFor(limits, openFilesHard),
-        connected: grant?.network === 'outbound',
+        connected: grant?.network === 'outbound' && this.#sandboxed,
         channel: true,
       },
-      this.#tier.launcher,
+      this.#launcherFor(launch),
       signal,
     )
     if (cell.channel === undefined) throw backendFailed('it has no channel')
     return new LocalSandbox(cell, cell.channel, grant !== undefined, grant => this.#give(cell, grant))
   }
 
-  run(spec: RunSpec, signal: AbortSignal): Promise<RunResult> {
-    return runCommand(spec, { ...this.#parts, launcher: this.#tier.launcher }, signal)
+  async run(spec: RunSpec, signal: AbortSignal): Promise<RunResult> {
+    this.#checkNetwork(spec.network)
+    return runCommand(
+      spec,
+      { ...this.#parts, launcher: this.#tier.launcher, sandboxed: this.#sandboxed },
+      signal,
+    )
   }
 
   sweep(): Promise<number> {
     return this.#parts.cells.sweep()
   }
 
-  close(): Promise<void> {
-    return this.#parts.cells.close()
+  async close(): Promise<void> {
+    await this.#parts.cells.close()
+    for (const zygote of this.#zygotes.values()) zygote.close()
+  }
+
+  get #sandboxed(): boolean {
+    return this.#tier.launcher.name !== 'none'
+  }
+
+  /** Its zygote, where it has one; a zygote puts the same sandbox around its children. */
+  #launcherFor({ environment, zygote }: Launch): Launcher {
+    if (zygote === undefined || !this.#sandboxed) return this.#tier.launcher
+    let launcher = this.#zygotes.get(environment)
+    if (launcher === undefined) {
+      launcher = new ZygoteLauncher(zygote.command)
+      this.#zygotes.set(environment, launcher)
+    }
+    return launcher
   }
 
   async #give(cell: Cell, grant: Grant): Promise<void> {
@@ -164,6 +138,10 @@ class LocalBackend implements Backend {
     const higher = rlimits.openFiles > now.openFiles || rlimits.processes > now.processes
     if (higher && !mayRaise)
       throw backendFailed('its limits of processes or open files are more than this server may grant late')
+    if (!this.#sandboxed) {
+      this.#tier.launcher.attach?.(cell.id, grant.bundlePath)
+      return this.#setLimits(cell, limits)
+    }
     const same = rlimits.openFiles === now.openFiles && rlimits.processes === now.processes
     await Promise.all([
       attachBundle(cell.pid, cell.identity, {
@@ -174,6 +152,10 @@ class LocalBackend implements Backend {
       grant.network === 'outbound' ? cell.connect() : undefined,
       same ? undefined : changeRlimits(cell.pid, cell.identity, rlimits, mayRaise),
     ])
+    this.#setLimits(cell, limits)
+  }
+
+  #setLimits(cell: Cell, limits: Limits): void {
     try {
       cell.setLimits(cgroupLimits(limits))
     } catch (error) {
@@ -192,7 +174,7 @@ class LocalBackend implements Backend {
   }
 }
 
-const GENERIC_LIMITS: CgroupLimits = {
+export const GENERIC_LIMITS: CgroupLimits = {
   memoryBytes: GENERIC_MEMORY_MIB * MIB,
   cpuMillicores: undefined,
   tasks: LIMITS_DEFAULT.processesMax + REAPER_TASKS,
@@ -204,36 +186,4 @@ function cgroupLimits(limits: Limits): CgroupLimits {
     cpuMillicores: limits.cpuMillicores,
     tasks: limits.processesMax + REAPER_TASKS,
   }
-}
-
-/** Starts one sandbox as every later one will be; rejects when it does not come up. */
-async function trial(parts: Parts, launcher: Launcher): Promise<void> {
-  const cell = await parts.cells.open(
-    {
-      id: 'trial',
-      command: ['/bin/sh', '-c', 'true'],
-      env: {},
-      directory: '/tmp',
-      mounts: sandboxMounts(parts.host, { kind: 'generic', bundlesPath: parts.bundlesPath }, [], 1),
-      limits: GENERIC_LIMITS,
-      rlimits: rlimitsFor(LIMITS_DEFAULT, parts.openFilesHard),
-      connected: false,
-      channel: false,
-    },
-    launcher,
-    AbortSignal.timeout(10_000),
-  )
-  let said = ''
-  cell.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-4096)
-  })
-  const { code } = await cell.exited
-  if (code !== 0) throw backendFailed('a trial sandbox did not work', new Error(said.trim()))
-}
-
-function writeFilter(runPath: string, memoryIsWatched: boolean): string | undefined {
-  if (process.arch !== 'x64' && process.arch !== 'arm64') return undefined
-  const path = join(runPath, 'seccomp.bpf')
-  writeFileSync(path, seccompFilter(process.arch, { memoryIsWatched }))
-  return path
 }

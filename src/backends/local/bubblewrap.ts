@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
 import { guardLaunch, INNER_PROGRAMS, innerCommand, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
-import { descendants, runningProgram } from './procfs.ts'
+import { commandLine, descendants } from './procfs.ts'
 
 const CHANNEL_FD = 3
 const INFO_FD = 4
@@ -32,7 +32,7 @@ export class BubblewrapLauncher implements Launcher {
       // Its first process forks once all is in place; the child then becomes the own user, limits itself, and runs the command.
       isComplete: pid => {
         const child = descendants(pid, 2)[1]
-        const running = child === undefined ? '' : runningProgram(child)
+        const running = child === undefined ? '' : (commandLine(child)[0] ?? '')
         return running !== '' && ![this.#program, ...INNER_PROGRAMS].includes(running)
       },
     })

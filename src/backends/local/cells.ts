@@ -62,6 +62,7 @@ export class Cells {
     prepare: (identity: Identity) => Promise<void> = async () => {},
   ): Promise<Cell> {
     if (this.#closed) throw backendFailed('the backend is closed')
+    if (signal.aborted) throw backendFailed('the start was given up', signal.reason)
     if (!ID.test(spec.id)) throw backendFailed(`"${spec.id}" is no name for a sandbox`)
     if (this.#ids.has(spec.id)) throw backendFailed(`a sandbox ${spec.id} runs already`)
     this.#ids.add(spec.id)

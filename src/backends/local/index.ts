@@ -1,1 +1,2 @@
-export { type LocalBackendOptions, openLocalBackend } from './backend.ts'
+export type { LocalBackendOptions } from './backend.ts'
+export { openLocalBackend } from './open.ts'

@@ -36,6 +36,9 @@ export async function guardLaunch(
   if (signal.aborted) abort()
   signal.addEventListener('abort', abort, { once: true })
   for (const stream of child.stdio) stream?.on('error', () => {}) // a dead child's pipes break; its exit is what counts
+  // Holds its last words back: when a child ends, Node reads away what nobody has asked for.
+  const holdBack = () => {}
+  child.stderr?.on('readable', holdBack)
   let pid: number | undefined
   let since: string | undefined
   const kill = () => {
@@ -59,6 +62,7 @@ export async function guardLaunch(
     pid = await Promise.race([steps.firstProcess(), failed.promise])
     since = startTime(pid)
     await Promise.race([spec.beforeStart(pid), failed.promise])
+    if (signal.aborted) throw backendFailed('the start was given up', signal.reason)
     steps.release()
     const first = pid
     return {
@@ -73,16 +77,18 @@ export async function guardLaunch(
     }
   } catch (error) {
     kill()
+    child.stderr?.off('readable', holdBack)
     const said = await lastWords(child)
     await exited
     throw said === '' ? error : backendFailed('it could not be made', new Error(said, { cause: error }))
   } finally {
     signal.removeEventListener('abort', abort)
+    child.stderr?.off('readable', holdBack)
   }
 }
 
 const SETPRIV = '/usr/bin/setpriv'
-const PRLIMIT = '/usr/bin/prlimit'
+export const PRLIMIT = '/usr/bin/prlimit'
 /** What a process inside is before it is the command. */
 export const INNER_PROGRAMS = [SETPRIV, PRLIMIT]
 

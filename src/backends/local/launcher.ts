@@ -11,6 +11,8 @@ export interface Launcher {
    * the sandbox cannot be made, `beforeStart` rejects, or `signal` aborts.
    */
   launch(spec: LaunchSpec, signal: AbortSignal): Promise<Launched>
+  /** Where there is no file system of its own to mount into: shows the bundle to process `id` in another way. */
+  attach?(id: string, bundlePath: string): void
 }
 
 export interface LaunchSpec {

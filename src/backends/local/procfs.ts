@@ -19,9 +19,9 @@ function afterName(pid: number): string[] | undefined {
   return text === undefined ? undefined : text.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
-/** The program as process `pid` was told to run it; empty when it is gone. */
-export function runningProgram(pid: number): string {
-  return read(`/proc/${pid}/cmdline`)?.split('\0')[0] ?? ''
+/** Program and arguments of process `pid`; empty when it is gone. */
+export function commandLine(pid: number): string[] {
+  return read(`/proc/${pid}/cmdline`)?.split('\0') ?? []
 }
 
 /** `pid` and everything below it. Where orphans go to `pid` (it is a namespace's first), that is all there is. */

@@ -14,6 +14,8 @@ export interface RunParts {
   readonly host: HostSystem
   readonly openFilesHard: number
   readonly launcher: Launcher
+  /** Whether commands have a network namespace that can be connected. */
+  readonly sandboxed: boolean
 }
 
 /** Runs one command to its end in a sandbox of its own; see `Backend.run`. */
@@ -39,7 +41,7 @@ export async function runCommand(spec: RunSpec, parts: RunParts, signal: AbortSi
         tasks: limits.processesMax + 1,
       },
       rlimits: rlimitsFor(limits, parts.openFilesHard, spec.diskBytesMax),
-      connected: spec.network === 'outbound',
+      connected: spec.network === 'outbound' && parts.sandboxed,
       channel: false,
     },
     parts.launcher,

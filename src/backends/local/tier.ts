@@ -1,7 +1,11 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { AtelierError } from '../../core/index.ts'
 import { BubblewrapLauncher } from './bubblewrap.ts'
 import { findProgram } from './commands.ts'
 import type { Launcher } from './launcher.ts'
+import { PlainLauncher } from './plain.ts'
+import { UnshareLauncher } from './unshare.ts'
 
 export type Isolation = 'auto' | 'bubblewrap' | 'unshare' | 'none'
 
@@ -11,6 +15,11 @@ export interface Tier {
   readonly notes: readonly string[]
 }
 
+export interface LauncherMaker {
+  readonly name: Launcher['name']
+  make(): Launcher | { readonly reason: string }
+}
+
 /**
  * The best launcher that works here, or the one that was asked for. `works` starts a sandbox with it. Rejects with
  * BACKEND_FAILED when there is none: running tenants' code without a sandbox must be asked for by name.
@@ -18,7 +27,7 @@ export interface Tier {
 export async function chooseTier(
   isolation: Isolation,
   works: (launcher: Launcher) => Promise<void>,
-  makers: readonly { readonly name: Launcher['name']; make(): Launcher | { readonly reason: string } }[],
+  makers: readonly LauncherMaker[],
 ): Promise<Tier> {
   const reasons: string[] = []
   for (const { name, make } of makers) {
@@ -41,13 +50,31 @@ export async function chooseTier(
   )
 }
 
-export const bubblewrapMaker = {
-  name: 'bubblewrap',
-  make: () => {
-    const program = findProgram('bwrap')
-    return program === undefined ? { reason: 'bubblewrap is not installed' } : new BubblewrapLauncher(program)
-  },
-} as const
+/** Every launcher there is, best first. `runPath`: our private folder, where some need a place. */
+export function launcherMakers(runPath: string): readonly LauncherMaker[] {
+  return [
+    {
+      name: 'bubblewrap',
+      make: () => {
+        const program = findProgram('bwrap')
+        return program === undefined
+          ? { reason: 'bubblewrap is not installed' }
+          : new BubblewrapLauncher(program)
+      },
+    },
+    {
+      name: 'unshare',
+      make: () => {
+        const program = findProgram('unshare')
+        if (program === undefined) return { reason: 'unshare (util-linux) is not installed' }
+        const root = join(runPath, 'root')
+        mkdirSync(root, { recursive: true })
+        return new UnshareLauncher(program, root)
+      },
+    },
+    { name: 'none', make: () => new PlainLauncher(join(runPath, 'plain')) },
+  ]
+}
 
 function rootCause(error: unknown): string {
   let at = error

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { backendFailed, words } from './commands.ts'
+import { guardLaunch, PRLIMIT, pipeOf } from './launch.ts'
+import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
+import { BUNDLES_TARGET, FUNCTION_TARGET } from './policy.ts'
+import { processesMarked } from './procfs.ts'
+
+const CHANNEL_FD = 3
+const BLOCK_FD = 4
+const SYSTEM_TARGETS = new Set([
+  '/usr',
+  '/etc',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib64',
+  '/lib32',
+  '/libx32',
+  BUNDLES_TARGET,
+])
+const KILL_ROUNDS_MAX = 20 // each finds what the last one's victims had just forked
+
+/**
+ * No sandbox: a process like any other, for machines where nothing else works and everybody is trusted. There is no file
+ * system of its own, so paths that would be inside are rewritten to where things are on the host, and shims are told by
+ * `ATELIER_DIRECTORY` where the bundle is.
+ */
+export class PlainLauncher implements Launcher {
+  readonly name = 'none'
+  readonly #home: string
+
+  /** `home`: folder in which each process gets one of its own. */
+  constructor(home: string) {
+    this.#home = home
+  }
+
+  async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Launched> {
+    const home = this.#folder(spec.id)
+    mkdirSync(join(home, 'tmp'), { recursive: true, mode: 0o700 })
+    const bundle = spec.mounts.find(mount => mount.kind === 'bind' && mount.target === FUNCTION_TARGET)
+    if (bundle?.kind === 'bind') this.attach(spec.id, bundle.source)
+    const inside = (path: string) => hostPath(path, spec.mounts, home)
+    const marker = `ATELIER_SANDBOX=${home}`
+    const child = spawn(
+      '/bin/sh',
+      [
+        '-c',
+        `read -r go <&${BLOCK_FD}; exec ${BLOCK_FD}<&-; exec "$@"`,
+        'sh',
+        ...limited(spec),
+        ...spec.command.map(inside),
+      ],
+      {
+        detached: true,
+        cwd: inside(spec.directory),
+        env: {
+          ...Object.fromEntries(Object.entries(spec.env).map(([name, value]) => [name, inside(value)])),
+          ATELIER_DIRECTORY: join(home, 'function'),
+          ATELIER_SANDBOX: home,
+        },
+        stdio: ['ignore', 'pipe', 'pipe', spec.channel ? 'pipe' : 'ignore', 'pipe'],
+      },
+    )
+    const launched = await guardLaunch(child, spec, signal, {
+      channelFd: CHANNEL_FD,
+      firstProcess: async () => child.pid ?? Promise.reject(backendFailed('its program could not be run')),
+      release: () => (pipeOf(child, BLOCK_FD) as Writable).end('go\n'),
+      isComplete: () => true,
+    })
+    return {
+      ...launched,
+      kill: () => killGroup(launched),
+      exited: launched.exited.then(exit => {
+        killMarked(marker)
+        rmSync(home, { recursive: true, force: true })
+        return exit
+      }),
+    }
+  }
+
+  /** Shows the bundle to process `id`, for `ATELIER_DIRECTORY`. */
+  attach(id: string, bundlePath: string): void {
+    symlinkSync(bundlePath, join(this.#folder(id), 'function'))
+  }
+
+  #folder(id: string): string {
+    return join(this.#home, id)
+  }
+}
+
+/** Limits that are each process's own; one of processes would count all of the user's. */
+function limited({ rlimits }: LaunchSpec): string[] {
+  return words(`${PRLIMIT} --core=0 --nofile=${rlimits.openFiles} --`)
+}
+
+/** Where on the host that is what would be `path` inside. */
+function hostPath(path: string, mounts: readonly Mount[], home: string): string {
+  if (path === '/tmp' || path.startsWith('/tmp/')) return join(home, path)
+  for (const mount of mounts) {
+    if (mount.kind !== 'bind' || SYSTEM_TARGETS.has(mount.target)) continue
+    if (path === mount.target || path.startsWith(`${mount.target}/`))
+      return mount.source + path.slice(mount.target.length)
+  }
+  return path
+}
+
+/** Its process group at once; whoever has left that is found by the marker when it has ended. */
+function killGroup(launched: Launched): void {
+  try {
+    process.kill(-launched.pid, 'SIGKILL')
+  } catch {
+    launched.kill()
+  }
+}
+
+function killMarked(marker: string): void {
+  for (let round = 0; round < KILL_ROUNDS_MAX; round++) {
+    const pids = processesMarked(marker)
+    if (pids.length === 0) return
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // Gone in between.
+      }
+    }
+  }
+}
