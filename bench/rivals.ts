@@ -5,15 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bench } from './row.ts'
 
-/** Starts `bench/servers/<name>.ts` in a process of its own; resolves with its address. */
-export async function startServer(bench: Bench, name: 'bare' | 'proxy', ...args: string[]): Promise<string> {
+export interface Rival {
+  readonly url: string
+  readonly pid: number
+}
+
+/** Starts `bench/servers/<name>.ts` in a process of its own. */
+export async function startServer(bench: Bench, name: 'bare' | 'proxy', ...args: string[]): Promise<Rival> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'servers', `${name}.ts`), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   bench.after(() => end(child))
   return new Promise((resolve, reject) => {
     child.once('exit', code => reject(new Error(`${name} ended with ${code}`)))
-    child.stdout.once('data', (text: Buffer) => resolve(text.toString().trim()))
+    child.stdout.once('data', (text: Buffer) => resolve({ url: text.toString().trim(), pid: child.pid! }))
   })
 }
 

@@ -9,9 +9,9 @@ export const latency: Row = {
   name: 'latency',
   title: 'Added latency at one connection, p50',
   async run(bench) {
-    const bare = await startServer(bench, 'bare')
+    const { url: bare } = await startServer(bench, 'bare')
     const platform = await startPlatform(bench)
-    const proxy = await startServer(bench, 'proxy', bare)
+    const { url: proxy } = await startServer(bench, 'proxy', bare)
     const nginx = await startNginx(bench, bare)
     const targets = {
       bare,

@@ -1,5 +1,6 @@
 import { load } from '../load.ts'
 import { startPlatform } from '../platform.ts'
+import { processorTimeUs } from '../processor-time.ts'
 import { startNginx, startServer } from '../rivals.ts'
 import type { Bench, Measure, Row } from '../row.ts'
 import { median, medianRatio } from '../statistics.ts'
@@ -19,56 +20,77 @@ export const warm: Row = {
     const platform = await startPlatform(bench)
     const hello = await platform.deploy('hello', 'hello.mjs', ONE_INSTANCE)
     const order = await platform.deploy('order', 'order.mjs', ONE_INSTANCE)
-    const proxy = await startServer(bench, 'proxy', bare)
-    const nginx = await startNginx(bench, bare)
+    const { url: proxy } = await startServer(bench, 'proxy', bare.url)
+    const nginx = await startNginx(bench, bare.url)
     if (!nginx) bench.say('nginx is not installed: its figures are left out')
     const measures: Measure[] = []
     for (const [what, ours, body, floor, goal] of [
       ['GET 13 bytes', hello, undefined, 0.55, 0.9],
       ['POST 1 KiB JSON', order, ORDER, 0.9, 1.2],
     ] as const) {
-      const targets = { bare, atelier: ours, proxy, ...(nginx && { nginx }) }
-      const { rates, errors } = await interleave(bench, targets, body)
-      const share = (name: string) => medianRatio(rates[name]!, rates['bare']!)
+      const targets: Record<string, Target> = {
+        bare,
+        atelier: { url: ours, pid: platform.pid },
+        proxy: { url: proxy },
+        ...(nginx && { nginx: { url: nginx } }),
+      }
+      const taken = await interleave(bench, targets, body)
+      const share = (name: string) => medianRatio(taken[name]!.rates, taken['bare']!.rates)
+      const rate = (name: string) =>
+        `${name} ${Math.round(median(taken[name]!.rates))}/s and ${median(taken[name]!.processorUs).toFixed(1)} us of processor a call`
+      const errors = taken['atelier']!.errors
       measures.push({
         what,
         value: share('atelier'),
         unit: 'ratio',
         floor: { least: floor },
         goal: { least: goal },
-        detail: `bare ${Math.round(median(rates['bare']!))}/s, atelier ${Math.round(median(rates['atelier']!))}/s, errors ${errors}`,
+        detail: `${rate('bare')}, ${rate('atelier')} without the function`,
       })
-      for (const name of ['nginx', 'proxy'])
-        if (name in rates)
-          measures.push({
-            what: `${what}, ${name === 'proxy' ? 'http.request proxy' : name}`,
-            value: share(name),
-            unit: 'ratio',
-          })
+      measures.push({ what: `${what}, errors`, value: errors, unit: 'errors', floor: { most: 0 } })
+      for (const [name, shown] of [
+        ['nginx', 'nginx'],
+        ['proxy', 'http.request proxy'],
+      ] as const)
+        if (name in taken) measures.push({ what: `${what}, ${shown}`, value: share(name), unit: 'ratio' })
     }
     return measures
   },
 }
 
+interface Target {
+  readonly url: string
+  readonly pid?: number
+}
+
+interface Taken {
+  readonly rates: number[]
+  readonly processorUs: number[]
+  errors: number
+}
+
 async function interleave(
   bench: Bench,
-  targets: Record<string, string>,
+  targets: Record<string, Target>,
   body: string | undefined,
-): Promise<{ rates: Record<string, number[]>; errors: number }> {
-  const rates: Record<string, number[]> = {}
-  let errors = 0
-  for (const url of Object.values(targets))
+): Promise<Record<string, Taken>> {
+  const taken: Record<string, Taken> = {}
+  for (const { url } of Object.values(targets))
     await load({ url, connections: 32, seconds: 1, ...(body && { body }) })
   for (let round = 0; round < bench.rounds; round++)
-    for (const [name, url] of Object.entries(targets)) {
+    for (const [name, { url, pid }] of Object.entries(targets)) {
+      const beforeUs = pid === undefined ? 0 : processorTimeUs(pid)
       const result = await load({
         url,
         connections: 32,
         seconds: bench.secondsPerRound,
         ...(body && { body }),
       })
-      ;(rates[name] ??= []).push(result.perSecond)
-      errors += result.errors
+      const of = (taken[name] ??= { rates: [], processorUs: [], errors: 0 })
+      of.rates.push(result.perSecond)
+      if (pid !== undefined)
+        of.processorUs.push((processorTimeUs(pid) - beforeUs) / (result.perSecond * bench.secondsPerRound))
+      of.errors += result.errors
     }
-  return { rates, errors }
+  return taken
 }
