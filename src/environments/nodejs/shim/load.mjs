@@ -10,11 +10,13 @@ import { captureOutput } from './output.mjs'
 export async function prepare(spec, wire, calls) {
   const current = new AsyncLocalStorage()
   const output = captureOutput(wire, () => current.getStore())
+  // Without a sandbox there is no /function: the backend says where the bundle is instead.
+  const directory = process.env.ATELIER_DIRECTORY ?? spec.directory
   Object.assign(process.env, spec.config, spec.secrets)
-  process.chdir(spec.directory)
+  process.chdir(directory)
   watchFailures(current, calls, output, wire)
   declareGlobals()
-  const loaded = await findHandler(spec.directory, spec.entry)
+  const loaded = await findHandler(directory, spec.entry)
   const makeHandler = await loaded.convention()
   const handle = makeHandler(loaded.target)
 

@@ -16,7 +16,8 @@ PACKAGES_FOLDER = "python_packages"
 
 def prepare(spec, wire):
     output = Output(wire)
-    directory = spec["directory"]
+    # Without a sandbox there is no /function: the backend says where the bundle is instead.
+    directory = os.environ.get("ATELIER_DIRECTORY", spec["directory"])
     os.environ.update(spec["config"])
     os.environ.update(spec["secrets"])
     os.chdir(directory)
