@@ -43,6 +43,7 @@ class EchoBackend implements Pick<Backend, 'start'> {
       channel: child.stdio[3] as Duplex,
       stdout: child.stdout!,
       stderr: child.stderr!,
+      fits: () => true,
       attach: async () => {},
       usage: () => ({ memoryBytes: 0, memoryPeakBytes: 0, cpuMs: 0 }),
       resetPeak: () => {},

@@ -68,6 +68,8 @@ export interface Sandbox {
   /** What the process itself prints, outside the contract. */
   readonly stdout: Readable
   readonly stderr: Readable
+  /** Whether this sandbox, generic still, can be given these limits late; else one must be started with its grant. */
+  fits(limits: Limits): boolean
   /** Gives a generic sandbox its code, limits and network; called at most once, before any code is loaded. */
   attach(grant: Grant): Promise<void>
   /** Memory now and at its peak, CPU used; zeros where nothing is known. Cheap enough for each call's end. */

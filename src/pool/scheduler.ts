@@ -59,7 +59,7 @@ export class Scheduler {
     while (!this.#isClosed && this.#underWay < this.#options.startsMax) {
       const fleet = this.#next()
       if (fleet === undefined) return
-      const generic = this.#options.warm.peek(fleet.version.environment)
+      const generic = this.#options.warm.peek(fleet.version)
       if (!this.#makeRoom(fleet, generic)) {
         // Calls wait; what is only to be kept warm must not take anything from anybody.
         if (fleet.line.length > 0) {

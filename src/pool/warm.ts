@@ -1,4 +1,4 @@
-import type { Clock } from '../core/index.ts'
+import type { Clock, TableVersion } from '../core/index.ts'
 import type { Instance } from './instance.ts'
 
 const RETRY_MS_MIN = 1_000
@@ -40,9 +40,10 @@ export class WarmShelves {
     this.refillSoon(0)
   }
 
-  /** The generic instance that would be taken next. */
-  peek(environment: string): Instance | undefined {
-    return this.#shelves.get(environment)?.ready.at(-1)
+  /** The generic instance that would be taken next for `version`. */
+  peek({ environment, limits }: TableVersion): Instance | undefined {
+    const next = this.#shelves.get(environment)?.ready.at(-1)
+    return next?.sandbox.fits(limits) ? next : undefined
   }
 
   /** Takes `instance` off its shelf, for a version or because it goes. */

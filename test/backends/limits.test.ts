@@ -124,6 +124,25 @@ while True:
     await sandbox.kill()
   })
 
+  test('what fits a generic sandbox can be given to it, and it says beforehand what does not', async () => {
+    for (const limits of [
+      {},
+      { processesMax: 20, openFilesMax: 100 },
+      { processesMax: 500, openFilesMax: 8_000 },
+    ]) {
+      const sandbox = await fixture.backend.start({ id: `fits-${++count}`, launch: SHELL }, never)
+      const grant = { ...fixture.grant, limits: { ...fixture.grant.limits, ...limits } }
+      const fits = sandbox.fits(grant.limits)
+      if (fits) {
+        await sandbox.attach(grant)
+        assert.equal((await inside(sandbox, 'ulimit -n')).text, `${grant.limits.openFilesMax}\n`)
+        assert.equal(sandbox.fits(grant.limits), false)
+      } else await assert.rejects(sandbox.attach(grant), { code: 'BACKEND_FAILED' })
+      assert.ok(fits || 'processesMax' in limits)
+      await sandbox.kill()
+    }
+  })
+
   test('less memory than its runtime holds already is refused with a reason', async t => {
     if (fixture.backend.capabilities().memoryLimit !== 'hard') return t.skip('no kernel accounts here')
     const sandbox = await fixture.backend.start({ id: 'fat', launch: SHELL }, never)

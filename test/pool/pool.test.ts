@@ -39,6 +39,17 @@ test('a warm generic instance is specialised, and replaced after a calm moment',
   lease.release('ok')
 })
 
+test('a version whose limits no generic instance can be given late gets one of its own', async () => {
+  const fleet = new TestFleet({ warm: 1, knobs: { fits: limits => limits.processesMax <= 64 } })
+  await fleet.pass(10)
+  assert.equal(fleet.count('generic'), 1)
+  const version = aVersion({ limits: { processesMax: 65 } })
+  const lease = await fleet.pool.acquire(version, 1_000, NO_SIGNAL)
+  assert.equal(fleet.count('generic'), 1)
+  assert.equal(fleet.backend.started.at(-1)!.spec.grant?.limits.processesMax, 65)
+  lease.release('ok')
+})
+
 test('a slot is given back once, however often it is released', async () => {
   const fleet = new TestFleet()
   const version = aVersion({ scaling: { instancesMax: 1 } })

@@ -1,5 +1,5 @@
 import { type Duplex, duplexPair, PassThrough } from 'node:stream'
-import { AtelierError, type Clock, systemClock } from '../../core/index.ts'
+import { AtelierError, type Clock, type Limits, systemClock } from '../../core/index.ts'
 import type {
   Backend,
   Capabilities,
@@ -24,6 +24,8 @@ export interface FakeKnobs {
   failStarts: number
   /** So many of the next attaches reject with BACKEND_FAILED. @default 0 */
   failAttaches: number
+  /** Which limits a generic sandbox can be given late. @default all */
+  fits: (limits: Limits) => boolean
   /** What `usage` answers for new sandboxes. @default 32 MiB */
   memoryBytes: number
   /** More living sandboxes than this are refused, as a full machine would. @default 10,000 */
@@ -52,6 +54,7 @@ export class FakeBackend implements Backend {
       attachDelayMs: 0,
       failStarts: 0,
       failAttaches: 0,
+      fits: () => true,
       memoryBytes: 32 * 1024 * 1024,
       sandboxesMax: SANDBOXES_MAX_DEFAULT,
       onStart: () => {},
@@ -172,6 +175,10 @@ export class FakeSandbox implements Sandbox {
 
   get alive(): boolean {
     return this.#alive
+  }
+
+  fits(limits: Limits): boolean {
+    return this.grant === undefined && this.#knobs.fits(limits)
   }
 
   async attach(grant: Grant): Promise<void> {

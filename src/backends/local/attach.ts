@@ -1,48 +1,82 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
-import { backendFailed, command, findProgram, words } from './commands.ts'
+import type { Writable } from 'node:stream'
+import { backendFailed, COMMAND_ENV, command, findProgram, words } from './commands.ts'
 import type { Identity, Rlimits } from './launcher.ts'
-import { BUNDLES_TARGET, FUNCTION_TARGET } from './policy.ts'
+import { FUNCTION_TARGET } from './policy.ts'
 import { descendants } from './procfs.ts'
 
 const PROCESSES_IN_GENERIC_MAX = 64
 
 /**
- * Shows one bundle in a generic sandbox and hides all others, from outside. It runs in the sandbox's mount namespace with
- * rights that nobody inside has, so it cannot be undone there. No code of a tenant may have run before. All in one
- * process, as each costs a millisecond; `$1` is the bundle, `$2` the size of /tmp where that changes.
+ * Waits for its orders while nobody waits for it, then becomes the one program that carries them out: on a first call's way
+ * each process costs a millisecond. The bundle is mounted over the folder with all of them; nobody inside has the right
+ * to take it away. The first line is the bundle's name, the second the size of /tmp where that changes.
  */
 const SCRIPT = `set -e
-mount --no-canonicalize --bind "${BUNDLES_TARGET}/$1" ${FUNCTION_TARGET}
-mount --no-canonicalize -t tmpfs -o ro,nosuid,nodev,noexec,size=4k,mode=000 none ${BUNDLES_TARGET}
-if [ -n "$2" ]; then mount --no-canonicalize -o "remount,nosuid,nodev,size=$2" /tmp; fi`
+IFS= read -r bundle
+IFS= read -r size
+if [ -n "$size" ]; then mount --no-canonicalize -o "remount,nosuid,nodev,size=$size" /tmp; fi
+exec mount --no-canonicalize --bind "${FUNCTION_TARGET}/$bundle" ${FUNCTION_TARGET}`
+const SAID_BYTES_MAX = 4096
 
-/** Gives the held-in generic sandbox of `pid` its bundle. Rejects with BACKEND_FAILED; then the sandbox is of no use. */
-export async function attachBundle(
-  pid: number,
-  identity: Identity,
-  options: {
+/**
+ * A process of ours in the mount namespace of one generic sandbox, with rights that nobody inside has, and outside of its
+ * process namespace, where nobody inside can see it. It ends with its orders, and when this process does.
+ */
+export class Attendant {
+  readonly #process: ChildProcess
+  readonly #ended: Promise<number | undefined>
+  #said = ''
+
+  /** `pid`: the first process of a sandbox whose file system is complete. */
+  constructor(pid: number, identity: Identity) {
+    const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
+    this.#process = spawn(
+      program('nsenter'),
+      ['-t', String(pid), ...user, '-m', '--', '/bin/sh', '-c', SCRIPT],
+      {
+        env: COMMAND_ENV,
+        stdio: ['pipe', 'ignore', 'pipe'],
+      },
+    )
+    this.#process.stdin?.on('error', () => {}) // it has ended; its code tells
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-SAID_BYTES_MAX)
+    })
+    this.#ended = new Promise(resolve => {
+      this.#process.on('exit', code => resolve(code ?? undefined))
+      this.#process.on('error', () => resolve(undefined))
+    })
+  }
+
+  /**
+   * Shows the bundle in the sandbox and hides all others. No code of a tenant may have run before. Rejects with
+   * BACKEND_FAILED; then the sandbox is of no use.
+   */
+  async show(options: {
     readonly bundlesPath: string
     readonly bundlePath: string
     readonly tmpBytes: number | undefined
-  },
-): Promise<void> {
-  const name = relative(options.bundlesPath, options.bundlePath)
-  if (name === '' || name.startsWith('..') || name.startsWith('/'))
-    throw backendFailed(`the bundle ${options.bundlePath} is not below ${options.bundlesPath}`)
-  const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
-  await command(program('nsenter'), [
-    '-t',
-    String(pid),
-    ...user,
-    '-m',
-    '--',
-    '/bin/sh',
-    '-c',
-    SCRIPT,
-    'attach',
-    name,
-    options.tmpBytes === undefined ? '' : String(options.tmpBytes),
-  ])
+  }): Promise<void> {
+    const { bundlesPath, bundlePath, tmpBytes } = options
+    const name = relative(bundlesPath, bundlePath)
+    if (name === '' || name.startsWith('..') || name.startsWith('/') || name.includes('\n')) {
+      this.dismiss()
+      throw backendFailed(`the bundle ${bundlePath} is not below ${bundlesPath}`)
+    }
+    const orders = this.#process.stdin as Writable
+    orders.end(`${name}\n${tmpBytes ?? ''}\n`)
+    const code = await this.#ended
+    if (code !== 0)
+      throw backendFailed(`its bundle could not be mounted (code ${code})`, new Error(this.#said))
+  }
+
+  /** It is not needed any more. */
+  dismiss(): void {
+    this.#process.kill('SIGKILL')
+  }
 }
 
 /**

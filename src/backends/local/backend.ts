@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
 import { type Clock, LIMITS_DEFAULT, type Limits, type NetworkMode } from '../../core/index.ts'
 import type {
   Backend,
@@ -10,7 +11,7 @@ import type {
   Sandbox,
   SandboxSpec,
 } from '../backend.ts'
-import { attachBundle, changeRlimits } from './attach.ts'
+import { Attendant, changeRlimits } from './attach.ts'
 import type { Cell } from './cell.ts'
 import type { Cells } from './cells.ts'
 import type { CgroupLimits } from './cgroup/cgroup.ts'
@@ -65,7 +66,7 @@ export class LocalBackend implements Backend {
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const { grant, launch } = spec
-    const { host, bundlesPath, openFilesHard, mayRaise, cells } = this.#parts
+    const { host, bundlesPath, openFilesHard, cells } = this.#parts
     if (grant !== undefined) this.#check(grant)
     const limits = grant?.limits ?? LIMITS_DEFAULT
     const cell = await cells.open(
@@ -83,16 +84,24 @@ export class LocalBackend implements Backend {
           limits.tmpMiB,
         ),
         limits: grant === undefined ? GENERIC_LIMITS : cgroupLimits(grant.limits),
-        rlimits:
-          grant === undefined ? genericRlimits(openFilesHard, mayRaise) : rlimitsFor(limits, openFilesHard),
-        connected: grant?.network === 'outbound' && this.#sandboxed,
+        rlimits: grant === undefined ? genericRlimits(openFilesHard) : rlimitsFor(limits, openFilesHard),
+        connected: false,
         channel: true,
       },
       this.#launcherFor(launch),
       signal,
     )
     if (cell.channel === undefined) throw backendFailed('it has no channel')
-    return new LocalSandbox(cell, cell.channel, grant !== undefined, grant => this.#give(cell, grant))
+    if (grant === undefined) return this.#prepare(cell, cell.channel)
+    try {
+      // While its runtime boots: no code of the tenant is there before the channel is used.
+      if (grant.network === 'outbound' && this.#sandboxed) await cell.connect()
+      if (signal.aborted) throw backendFailed('the start was given up', signal.reason)
+    } catch (error) {
+      await cell.kill()
+      throw error
+    }
+    return new LocalSandbox(cell, cell.channel, undefined)
   }
 
   async run(spec: RunSpec, signal: AbortSignal): Promise<RunResult> {
@@ -128,29 +137,48 @@ export class LocalBackend implements Backend {
     return launcher
   }
 
-  async #give(cell: Cell, grant: Grant): Promise<void> {
+  /** Does for a generic sandbox, while nobody waits, all that its first call would else wait for. */
+  #prepare(cell: Cell, channel: Duplex): Sandbox {
+    if (!this.#sandboxed)
+      return new LocalSandbox(cell, channel, {
+        // Nobody changes the limits of a process that runs already.
+        fits: limits => this.#hasLimits(limits),
+        give: async grant => this.#giveToPlain(cell, grant),
+      })
+    const attendant = cell.complete().then(() => new Attendant(cell.pid, cell.identity))
+    attendant.catch(() => {}) // it has ended; who gives it a grant hears of it
+    void cell.exited.then(async () => (await attendant).dismiss()).catch(() => {})
+    // Most versions want it; from those that do not it is taken away. What fails now is tried again when it is needed.
+    if (this.#capabilities.network.includes('outbound')) cell.connect().catch(() => {})
+    return new LocalSandbox(cell, channel, {
+      fits: limits => this.#raises(limits).length === 0 || this.#parts.mayRaise,
+      give: async grant => this.#give(cell, await attendant, grant),
+    })
+  }
+
+  #giveToPlain(cell: Cell, grant: Grant): void {
     this.#check(grant)
-    await cell.complete()
+    this.#tier.launcher.attach?.(cell.id, grant.bundlePath)
+    this.#setLimits(cell, grant.limits)
+  }
+
+  async #give(cell: Cell, attendant: Attendant, grant: Grant): Promise<void> {
+    this.#check(grant)
     const { bundlesPath, openFilesHard, mayRaise } = this.#parts
     const { limits } = grant
-    const rlimits = rlimitsFor(limits, openFilesHard)
-    const now = genericRlimits(openFilesHard, mayRaise)
-    const higher = rlimits.openFiles > now.openFiles || rlimits.processes > now.processes
-    if (higher && !mayRaise)
-      throw backendFailed('its limits of processes or open files are more than this server may grant late')
-    if (!this.#sandboxed) {
-      this.#tier.launcher.attach?.(cell.id, grant.bundlePath)
-      return this.#setLimits(cell, limits)
-    }
-    const same = rlimits.openFiles === now.openFiles && rlimits.processes === now.processes
+    const raised = this.#raises(limits)
+    if (raised.length > 0 && !mayRaise)
+      throw backendFailed(`its limits are more than this server may grant late: ${raised.join(', ')}`)
     await Promise.all([
-      attachBundle(cell.pid, cell.identity, {
+      attendant.show({
         bundlesPath,
         bundlePath: grant.bundlePath,
         tmpBytes: limits.tmpMiB === LIMITS_DEFAULT.tmpMiB ? undefined : limits.tmpMiB * MIB,
       }),
-      grant.network === 'outbound' ? cell.connect() : undefined,
-      same ? undefined : changeRlimits(cell.pid, cell.identity, rlimits, mayRaise),
+      grant.network === 'outbound' ? cell.connect() : cell.disconnect(),
+      this.#hasLimits(limits)
+        ? undefined
+        : changeRlimits(cell.pid, cell.identity, rlimitsFor(limits, openFilesHard), mayRaise),
     ])
     this.#setLimits(cell, limits)
   }
@@ -161,6 +189,22 @@ export class LocalBackend implements Backend {
     } catch (error) {
       throw backendFailed(`${limits.memoryMiB} MiB are less than its runtime holds already`, error)
     }
+  }
+
+  /** Whether a generic sandbox has these limits of each process already. */
+  #hasLimits(limits: Limits): boolean {
+    const { openFilesHard } = this.#parts
+    const wanted = rlimitsFor(limits, openFilesHard)
+    const now = genericRlimits(openFilesHard)
+    return wanted.openFiles === now.openFiles && wanted.processes === now.processes
+  }
+
+  /** Which limits of `limits` a generic sandbox has less of. */
+  #raises(limits: Limits): string[] {
+    const { openFilesHard } = this.#parts
+    const wanted = rlimitsFor(limits, openFilesHard)
+    const now = genericRlimits(openFilesHard)
+    return (['openFiles', 'processes'] as const).filter(name => wanted[name] > now[name])
   }
 
   #check(grant: Grant): void {

@@ -37,7 +37,7 @@ export class Cell {
   readonly exited: Promise<CellExit>
   readonly #launched: Launched
   readonly #holdings: CellHoldings
-  #connection: Connection | undefined
+  #connection: Promise<Connection> | undefined
   #killed = false
   #ended = false
   #outOfMemory = false
@@ -52,7 +52,7 @@ export class Cell {
     this.stderr = launched.stderr
     this.#launched = launched
     this.#holdings = holdings
-    this.#connection = connection
+    this.#connection = connection && Promise.resolve(connection)
     this.exited = launched.exited.then(exit => this.#finish(exit))
   }
 
@@ -68,12 +68,24 @@ export class Cell {
     this.#holdings.watched.tasksMax = limits.tasks
   }
 
-  /** Opens the way out. A second call does nothing. */
+  /** Opens the way out; resolves when it is there. A second call waits for the first. */
   async connect(): Promise<void> {
-    if (this.#connection !== undefined) return
-    const connection = await this.#holdings.connect(this.pid)
-    if (this.#ended) connection.close()
-    else this.#connection = connection
+    const opening = (this.#connection ??= this.#holdings.connect(this.pid))
+    try {
+      const connection = await opening
+      if (this.#ended) void connection.close()
+    } catch (error) {
+      if (this.#connection === opening) this.#connection = undefined
+      throw error
+    }
+  }
+
+  /** Closes the way out; resolves when it is gone. */
+  async disconnect(): Promise<void> {
+    const opened = this.#connection
+    this.#connection = undefined
+    const connection = await opened?.catch(() => undefined)
+    await connection?.close()
   }
 
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {
@@ -118,7 +130,7 @@ export class Cell {
       this.#usageLast = { ...cgroup.usage(), memoryBytes: 0 }
     }
     this.#ended = true
-    this.#connection?.close()
+    void this.disconnect()
     this.channel?.destroy()
     await this.#holdings.release()
     const { code, signal } = decoded(exit)

@@ -124,7 +124,7 @@ export class Cells {
       }
       return cell
     } catch (error) {
-      connection?.close()
+      void connection?.close()
       await release()
       throw error
     }

@@ -125,7 +125,8 @@ export function exitOf(child: ChildProcess, onError: (error: Error) => void): La
   })
 }
 
-async function until(condition: () => boolean, pid: number): Promise<void> {
+/** Resolves when `condition` is true of process `pid`; rejects with BACKEND_FAILED when that ends before, or takes too long. */
+export async function until(condition: () => boolean, pid: number): Promise<void> {
   for (let waitedMs = 0; !condition(); waitedMs += COMPLETE_PAUSE_MS) {
     if (!isAlive(pid)) throw backendFailed('it ended before it was complete')
     if (waitedMs >= COMPLETE_MS_MAX) throw backendFailed('it was not complete in time')

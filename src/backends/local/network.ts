@@ -24,8 +24,8 @@ rule add pref 14 to 169.254.0.0/16 blackhole
 `
 
 export interface Connection {
-  /** Takes the network away. */
-  close(): void
+  /** Takes the network away. Resolves when nothing of it is left: no interface, no process. */
+  close(): Promise<void>
 }
 
 /** Gives network namespaces a way out through a user-mode network stack, one process for each sandbox. */
@@ -60,7 +60,7 @@ export class OutboundNetwork {
       await slirp.ready
       await command(this.#nsenter, ['-t', String(pid), ...user, '-n', '--', this.#ip, '-batch', '-'], RULES)
     } catch (error) {
-      slirp.close()
+      void slirp.close()
       throw error
     }
     return slirp
@@ -92,6 +92,11 @@ export class OutboundNetwork {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-OUTPUT_BYTES_MAX)
     })
+    const ended = new Promise<void>(resolve => {
+      // The interface lives as long as the descriptor that this process holds.
+      child.on('exit', () => resolve())
+      child.on('error', () => resolve())
+    })
     const ready = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(backendFailed('the network did not come up in time', new Error(said)))
@@ -115,6 +120,7 @@ export class OutboundNetwork {
       close: () => {
         exitPipe.destroy()
         child.kill('SIGKILL')
+        return ended
       },
     }
   }

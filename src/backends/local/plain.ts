@@ -5,22 +5,12 @@ import type { Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
 import { guardLaunch, PRLIMIT, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
-import { BUNDLES_TARGET, FUNCTION_TARGET } from './policy.ts'
+import { FUNCTION_TARGET } from './policy.ts'
 import { processesMarked } from './procfs.ts'
 
 const CHANNEL_FD = 3
 const BLOCK_FD = 4
-const SYSTEM_TARGETS = new Set([
-  '/usr',
-  '/etc',
-  '/bin',
-  '/sbin',
-  '/lib',
-  '/lib64',
-  '/lib32',
-  '/libx32',
-  BUNDLES_TARGET,
-])
+const SYSTEM_TARGETS = new Set(['/usr', '/etc', '/bin', '/sbin', '/lib', '/lib64', '/lib32', '/libx32'])
 const KILL_ROUNDS_MAX = 20 // each finds what the last one's victims had just forked
 
 /**
@@ -83,7 +73,9 @@ export class PlainLauncher implements Launcher {
 
   /** Shows the bundle to process `id`, for `ATELIER_DIRECTORY`. */
   attach(id: string, bundlePath: string): void {
-    symlinkSync(bundlePath, join(this.#folder(id), 'function'))
+    const link = join(this.#folder(id), 'function')
+    rmSync(link, { force: true }) // a generic process was shown all bundles
+    symlinkSync(bundlePath, link)
   }
 
   #folder(id: string): string {

@@ -1,8 +1,7 @@
 import { LIMITS_DEFAULT, type Limits } from '../../core/index.ts'
 import type { Mount, Rlimits } from './launcher.ts'
 
-/** The folder in a generic sandbox under which all bundles wait, until `attach` shows one and hides the rest. */
-export const BUNDLES_TARGET = '/bundles'
+/** Where the code is. In a generic sandbox all bundles wait there, until one is mounted over the rest. */
 export const FUNCTION_TARGET = '/function'
 export const WORK_TARGET = '/work'
 
@@ -10,8 +9,6 @@ const MIB = 1024 * 1024
 const SHM_BYTES_MAX = 16 * MIB // POSIX shared memory and semaphores: enough for multiprocessing, counted as memory too
 const SCAFFOLD_BYTES_MAX = 256 * 1024 // /dev itself and the mount points: names only
 const FILES_ENOUGH_FOR_ANY_SHIM = 64
-const OPEN_FILES_UNRAISABLE_MAX = 65_536
-const PROCESSES_UNRAISABLE_MAX = 4_096
 
 /** What of the host is shown; found once when the backend opens, since a host does not move its /usr. */
 export interface HostSystem {
@@ -76,12 +73,7 @@ export function sandboxMounts(
 function contentMounts(content: Content): Mount[] {
   switch (content.kind) {
     case 'generic':
-      return [
-        { kind: 'bind', source: content.bundlesPath, target: BUNDLES_TARGET, writable: false },
-        // A mount point: `attach` puts the bundle over it.
-        { kind: 'tmpfs', target: FUNCTION_TARGET, bytesMax: SCAFFOLD_BYTES_MAX, mode: 0o755 },
-        { kind: 'seal', target: FUNCTION_TARGET },
-      ]
+      return [{ kind: 'bind', source: content.bundlesPath, target: FUNCTION_TARGET, writable: false }]
     case 'function':
       return [{ kind: 'bind', source: content.bundlePath, target: FUNCTION_TARGET, writable: false }]
     case 'work':
@@ -94,21 +86,9 @@ export function sandboxEnv(env: Readonly<Record<string, string>>): Record<string
   return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...env }
 }
 
-/**
- * What a generic sandbox starts with. Limits that can never be raised again begin where most versions can still be served,
- * and are always lowered; else they begin where most versions end.
- */
-export function genericRlimits(openFilesHard: number, mayRaise: boolean): Rlimits {
-  return rlimitsFor(
-    mayRaise
-      ? LIMITS_DEFAULT
-      : {
-          ...LIMITS_DEFAULT,
-          openFilesMax: OPEN_FILES_UNRAISABLE_MAX,
-          processesMax: PROCESSES_UNRAISABLE_MAX,
-        },
-    openFilesHard,
-  )
+/** What a generic sandbox starts with: where most versions end, so that nothing is left to change. */
+export function genericRlimits(openFilesHard: number): Rlimits {
+  return rlimitsFor(LIMITS_DEFAULT, openFilesHard)
 }
 
 /** A version's limits as rlimits, never above what this process may give (`openFilesHard`). */

@@ -1,8 +1,15 @@
 import type { Duplex, Readable } from 'node:stream'
+import type { Limits } from '../../core/index.ts'
 import type { Grant, Sandbox, SandboxExit } from '../backend.ts'
 import type { Cell } from './cell.ts'
 import { backendFailed } from './commands.ts'
 import { Tail } from './tail.ts'
+
+/** What turns a generic cell into one version's. */
+export interface LateGrant {
+  fits(limits: Limits): boolean
+  give(grant: Grant): Promise<void>
+}
 
 /** A cell that speaks the contract: what the pool holds. */
 export class LocalSandbox implements Sandbox {
@@ -13,11 +20,10 @@ export class LocalSandbox implements Sandbox {
   readonly stderr: Readable
   readonly exited: Promise<SandboxExit>
   readonly #cell: Cell
-  readonly #give: (grant: Grant) => Promise<void>
-  #granted: boolean
+  #late: LateGrant | undefined
 
-  /** `give` makes the cell what a grant says; `granted` tells that it is so from the start. */
-  constructor(cell: Cell, channel: Duplex, granted: boolean, give: (grant: Grant) => Promise<void>) {
+  /** `late`: how it gets its grant, when it has none from its start. */
+  constructor(cell: Cell, channel: Duplex, late: LateGrant | undefined) {
     this.id = cell.id
     this.pid = cell.pid
     this.channel = channel
@@ -25,15 +31,19 @@ export class LocalSandbox implements Sandbox {
     const stderr = new Tail(cell.stderr)
     this.stderr = stderr.stream
     this.#cell = cell
-    this.#granted = granted
-    this.#give = give
+    this.#late = late
     this.exited = cell.exited.then(async exit => ({ ...exit, tail: await stderr.finish() }))
   }
 
+  fits(limits: Limits): boolean {
+    return this.#late?.fits(limits) ?? false
+  }
+
   async attach(grant: Grant): Promise<void> {
-    if (this.#granted) throw backendFailed(`sandbox ${this.id} has its code already`)
-    this.#granted = true
-    await this.#give(grant)
+    const late = this.#late
+    if (late === undefined) throw backendFailed(`sandbox ${this.id} has its code already`)
+    this.#late = undefined
+    await late.give(grant)
   }
 
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AtelierError } from '../../core/index.ts'
+import { until } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec } from './launcher.ts'
+import { descendants } from './procfs.ts'
 
 const LAUNCH_MS_MAX = 10_000 // a fork takes milliseconds; a zygote that needs longer is lost, and is started anew
 const GREETING_BYTES_MAX = 128
@@ -119,8 +121,9 @@ class Zygote {
       if (this.over) throw failed(this.#tail)
       channel.write(GO)
       const kill = (): void => killNow(pid)
-      // Attaching follows its HELLO, which a child says only once its file system is complete.
-      return { pid, monitorPid: pid, channel, stdout, stderr, complete: async () => undefined, exited, kill }
+      // It forks the shim once all is in place.
+      const complete = () => until(() => descendants(pid, 2).length > 1, pid)
+      return { pid, monitorPid: pid, channel, stdout, stderr, complete, exited, kill }
     } catch (error) {
       this.#exits.delete(spec.id)
       if (pending.pid !== undefined) killNow(pending.pid)
