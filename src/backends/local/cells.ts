@@ -144,6 +144,7 @@ export class Cells {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#living.values()].map(cell => cell.kill()))
+    this.#options.cgroups?.close()
   }
 }
 

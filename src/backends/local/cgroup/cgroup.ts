@@ -30,4 +30,6 @@ export interface CgroupTree {
   list(): string[]
   /** The group `id`, to remove it. */
   open(id: string): Cgroup
+  /** Removes our own folder when nothing is left in it. */
+  close(): void
 }

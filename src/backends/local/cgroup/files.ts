@@ -61,6 +61,15 @@ export async function emptyAndRemove(directory: string, kill: () => void): Promi
   }
 }
 
+/** Removes an empty group; one that is in use stays. */
+export function tryRemove(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Something is in it, or it is gone.
+  }
+}
+
 export function killProcesses(pids: readonly number[]): void {
   for (const pid of pids) {
     try {

@@ -8,6 +8,7 @@ import {
   processesIn,
   readControl,
   tryControl,
+  tryRemove,
   writeControl,
 } from './files.ts'
 
@@ -48,6 +49,10 @@ export class CgroupTreeV1 implements CgroupTree {
 
   list(): string[] {
     return [...new Set(this.#places().flatMap(groupsIn))]
+  }
+
+  close(): void {
+    for (const root of this.#places()) tryRemove(root)
   }
 
   /** Each folder once: cpu and cpuacct are one hierarchy on most machines. */

@@ -8,6 +8,7 @@ import {
   processesIn,
   readControl,
   tryControl,
+  tryRemove,
   writeControl,
 } from './files.ts'
 
@@ -38,6 +39,10 @@ export class CgroupTreeV2 implements CgroupTree {
 
   list(): string[] {
     return groupsIn(this.#root)
+  }
+
+  close(): void {
+    tryRemove(this.#root)
   }
 }
 
