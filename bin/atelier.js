@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `atelier` command. Atelier needs Node 24; the repository brings it as an npm package, so a machine whose
 // own Node is older starts this file again with that one.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
@@ -31,7 +31,12 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     )
     process.exit(1)
   }
-  const child = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' })
-  if (child.signal) process.kill(process.pid, child.signal)
-  process.exitCode = child.status ?? 1
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' })
+  // A terminal signals both processes, but a supervisor only this one: without passing it on, the server would be left behind.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.once('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }

@@ -23,6 +23,8 @@ export class Context {
   exitCode: number = EXIT.ok
   /** Whether there is no point in going on when nobody reads stdout any more. */
   needsReader = true
+  /** Whether the command itself answers the signals that end a process. */
+  handlesSignals = false
   #options: Options | undefined
   #client: Promise<Client> | undefined
 

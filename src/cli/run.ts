@@ -3,17 +3,22 @@ import { Context } from './context.ts'
 import { asFailure, EXIT } from './failure.ts'
 import { createProgram, expand } from './program.ts'
 
+const ONE_INTERRUPT_MS = 500
+
 /** Runs one command line (without node and script) to its end. Resolves with the exit code; never rejects. */
 export async function run(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController()
-  let interrupts = 0
+  const context = new Context(process.env, interrupt.signal)
+  let interruptedMs: number | undefined
   const onInterrupt = (): void => {
-    if (++interrupts > 1) process.exit(EXIT.interrupted) // the second Ctrl-C does not wait for anybody
+    if (context.handlesSignals) return
+    interruptedMs ??= performance.now()
+    // The second Ctrl-C does not wait for anybody; npx passes on the first one, which the terminal has sent already.
+    if (performance.now() - interruptedMs > ONE_INTERRUPT_MS) process.exit(EXIT.interrupted)
     interrupt.abort()
   }
   process.on('SIGINT', onInterrupt)
   process.on('SIGTERM', onInterrupt)
-  const context = new Context(process.env, interrupt.signal)
   // `atelier logs | head`: the reader has seen enough, and that is no failure. A server goes on without one.
   process.stdout.on('error', error => {
     if (context.needsReader) process.exit('code' in error && error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)

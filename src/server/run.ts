@@ -3,20 +3,26 @@ import { readConfig } from './config.ts'
 import { createLog } from './log.ts'
 import { startServer } from './server.ts'
 
+const ONE_STOP_MS = 500
+
 /**
- * The life of a server process: configuration, start, what it prints, and the signals that end it. SIGTERM and SIGINT drain;
- * a second one ends at once. Resolves with the exit code.
+ * The life of a server process: configuration, start, what it prints, and the signals that end it. SIGTERM and SIGINT drain,
+ * also while it starts; a second one ends at once. Resolves with the exit code.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
   file: string | undefined,
 ): Promise<number> {
+  const stopAsked = stopSignal()
   try {
     const config = readConfig({ flags, env: process.env, file })
     const log = createLog(config['log-level'])
     const server = await startServer(config, log)
     console.log(server.banner)
-    return await untilStopped(server.stop)
+    await stopAsked
+    console.log('Stopping: running calls may finish; another signal ends them.')
+    await server.stop()
+    return 0
   } catch (thrown) {
     const error = asAtelierError(thrown)
     console.error(`error: ${error.message}`)
@@ -25,16 +31,17 @@ export async function runServer(
   }
 }
 
-function untilStopped(stop: () => Promise<void>): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let signals = 0
+/**
+ * Resolves at the first signal to stop; a later one ends the process. Ctrl-C under npm arrives twice, from the terminal and
+ * from npm, so what comes together is one.
+ */
+function stopSignal(): Promise<void> {
+  return new Promise(resolve => {
+    let firstMs: number | undefined
     const onSignal = (): void => {
-      signals++
-      if (signals > 1) {
-        process.exit(1)
-      }
-      console.log('Stopping: running calls may finish; another signal ends them.')
-      stop().then(() => resolve(0), reject)
+      firstMs ??= performance.now()
+      if (performance.now() - firstMs > ONE_STOP_MS) process.exit(1)
+      resolve()
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)

@@ -18,6 +18,7 @@ export const server: CommandSpec = {
   ],
   async run({ context, options }) {
     context.needsReader = false
+    context.handlesSignals = true
     const flags = Object.fromEntries(serverOptions.map(({ name }) => [name, options.text(camelCase(name))]))
     context.exitCode = await runServer(flags, options.text('config'))
   },
