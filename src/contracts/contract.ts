@@ -86,6 +86,7 @@ export interface CallSink {
   onHead(status: number, headers: readonly string[]): void
   /** A piece of the answer. The receiver calls `handle.consumed(n)` as it passes bytes on: that is the back-pressure. */
   onData(chunk: Uint8Array): void
+  /** A WebSocket message. The receiver calls `handle.consumed(data.length)` once for each as it passes it on. */
   onMessage?(data: Uint8Array, text: boolean): void
   /** The request's side has room again after `write` returned false. */
   onDrain?(): void

@@ -16,6 +16,11 @@ export class OutputBudget {
     this.#left = bytesMax
   }
 
+  /** Nothing more is kept, and that has been said. */
+  get isSpent(): boolean {
+    return this.#toldTruncated
+  }
+
   /** `keep`: within the budget; `mark`: just went over it, say so once; `drop`: was over it before. */
   take(text: string): 'keep' | 'mark' | 'drop' {
     this.#left -= text.length + LINE_OVERHEAD_BYTES

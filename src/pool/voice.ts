@@ -44,6 +44,7 @@ export class Voice {
   /** Output that the contract ties to call `number`. */
   hear(number: number, stream: 'stdout' | 'stderr', text: string): void {
     const lease = number === 0 ? undefined : this.#find(number)
+    if ((lease?.budget ?? this.#ownBudget()).isSpent) return // a flood need not be cut into lines
     eachLine(text, line => this.#say(lease, stream, line))
   }
 

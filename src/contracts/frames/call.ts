@@ -1,7 +1,16 @@
 import { AtelierError } from '../../core/index.ts'
 import type { CallFailure, CallHandle, CallHead, CallSink } from '../contract.ts'
-import { DATA_BYTES_MAX, FLAG_END, FLAG_TEXT, FrameType, PAYLOAD_BYTES_MAX, WINDOW_BYTES } from './codec.ts'
+import {
+  DATA_BYTES_MAX,
+  FLAG_END,
+  FLAG_TEXT,
+  FrameType,
+  MESSAGE_COST_BYTES,
+  PAYLOAD_BYTES_MAX,
+  WINDOW_BYTES,
+} from './codec.ts'
 import { parseResultHead, type ResultHead } from './heads.ts'
+import { Crumbs } from './crumbs.ts'
 
 /** What a call needs of its link. */
 export interface CallPort {
@@ -19,6 +28,8 @@ interface Outgoing {
 
 const NOTHING = new Uint8Array(0)
 const WINDOW_STEP_BYTES = WINDOW_BYTES / 2
+const UNREAD_BYTES_MAX = 4 * 1024 // with more than this unread, the sink is behind
+const CRUMB_BYTES_MAX = 4 * 1024
 
 /** One call as the platform's side sees it: credit both ways, what waits for credit, and what has been said. */
 export class FramesCall implements CallHandle {
@@ -31,6 +42,9 @@ export class FramesCall implements CallHandle {
   #sendCredit = WINDOW_BYTES
   #receiveCredit = WINDOW_BYTES
   #consumed = 0
+  /** What the sink was given and has not passed on. */
+  #unread = 0
+  readonly #crumbs = new Crumbs()
   #waiting: Outgoing[] = []
   #refused = false
   #requestEnded: boolean
@@ -85,6 +99,12 @@ export class FramesCall implements CallHandle {
 
   consumed(bytes: number): void {
     if (this.#over || this.#cancelled) return
+    this.#unread -= bytes
+    this.#giveBack(bytes + (this.#upgraded ? MESSAGE_COST_BYTES : 0))
+    if (this.#crumbs.bytes > 0 && this.#unread < UNREAD_BYTES_MAX) this.#deliver(this.#crumbs.take())
+  }
+
+  #giveBack(bytes: number): void {
     this.#consumed += bytes
     if (this.#consumed < WINDOW_STEP_BYTES) return
     this.#receiveCredit += this.#consumed
@@ -165,18 +185,37 @@ export class FramesCall implements CallHandle {
       if (this.#promised < 0) return 'more bytes than its content-length'
       if (end && this.#promised > 0) return 'fewer bytes than its content-length'
     }
-    if (this.#bodiless) this.consumed(body.length)
-    else if (body.length > 0 && !this.#cancelled) this.#sink.onData(body)
+    if (this.#bodiless) {
+      if (!this.#over && !this.#cancelled) this.#giveBack(body.length)
+    } else if (body.length > 0 && !this.#cancelled) this.#pass(body)
     if (end && !this.#over) {
+      if (this.#crumbs.bytes > 0 && !this.#cancelled) this.#deliver(this.#crumbs.take())
       this.#finish()
       this.#sink.onEnd()
     }
   }
 
+  /** A piece for the sink. While that is behind, small pieces wait to become larger ones. */
+  #pass(body: Buffer): void {
+    const { bytes } = this.#crumbs
+    if (bytes === 0 && (this.#unread < UNREAD_BYTES_MAX || body.length >= CRUMB_BYTES_MAX))
+      this.#deliver(body)
+    else if (bytes + body.length <= Crumbs.bytesMax) this.#crumbs.add(body)
+    else {
+      if (bytes > 0) this.#deliver(this.#crumbs.take())
+      this.#deliver(body)
+    }
+  }
+
+  #deliver(body: Buffer): void {
+    this.#unread += body.length
+    this.#sink.onData(body)
+  }
+
   #onMessage(text: boolean, payload: Buffer): string | undefined {
     if (!this.#upgraded) return 'a message outside a WebSocket'
     if (this.#receiveCredit <= 0) return 'more bytes than the window allows'
-    this.#receiveCredit -= payload.length
+    this.#receiveCredit -= payload.length + MESSAGE_COST_BYTES
     if (!this.#cancelled) this.#sink.onMessage?.(payload, text)
   }
 
@@ -215,9 +254,9 @@ export class FramesCall implements CallHandle {
     let sent = 0
     for (const frame of this.#waiting) {
       const closing = this.#webSocket && frame.type === FrameType.data
-      const cost = closing ? 0 : frame.payload.length
-      if (cost > 0 && (frame.type === FrameType.message ? this.#sendCredit <= 0 : cost > this.#sendCredit))
-        break
+      const message = frame.type === FrameType.message
+      const cost = closing ? 0 : frame.payload.length + (message ? MESSAGE_COST_BYTES : 0)
+      if (cost > 0 && (message ? this.#sendCredit <= 0 : cost > this.#sendCredit)) break
       this.#sendCredit -= cost
       this.#port.send(frame.type, frame.flags, this.number, frame.payload)
       sent++

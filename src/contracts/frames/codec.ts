@@ -4,6 +4,8 @@ export const FRAME_HEAD_BYTES = 10
 export const PAYLOAD_BYTES_MAX = 1024 * 1024
 export const DATA_BYTES_MAX = 64 * 1024
 export const WINDOW_BYTES = 262_144
+/** What a WebSocket message takes of the window beside its payload: else empty ones would be sent without end. */
+export const MESSAGE_COST_BYTES = 64
 export const CALL_NUMBER_MAX = 0x7fff_ffff
 
 export const FLAG_END = 1

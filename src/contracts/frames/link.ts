@@ -5,6 +5,7 @@ import { type CallPort, FramesCall } from './call.ts'
 import { CALL_NUMBER_MAX, FLAG_END, FrameReader, FrameType, type FrameVisitor, FrameWriter } from './codec.ts'
 import { callHeadText } from './heads.ts'
 import { readFailure, readHello, readInitUs } from './payloads.ts'
+import { Toll } from './toll.ts'
 
 /** Where the code lies inside every sandbox. */
 const CODE_DIRECTORY = '/function'
@@ -21,6 +22,8 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
   readonly #clock: Clock
   readonly #reader = new FrameReader()
   readonly #writer = new FrameWriter()
+  readonly #toll: Toll
+  #isPausing = false
   readonly #calls = new Map<number, FramesCall>() // at most the function's concurrency: the pool counts
   readonly #hello = Promise.withResolvers<void>()
   #helloSeen = false
@@ -36,6 +39,7 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
     this.#channel = channel
     this.#events = events
     this.#clock = clock
+    this.#toll = new Toll(clock)
     this.ready = this.#hello.promise
     this.ready.catch(() => {}) // who waits hears of it; a link nobody waits for must not end the process
     channel.on('data', (chunk: Buffer) => {
@@ -125,14 +129,24 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
   }
 
   onFrame(type: number, flags: number, number: number, payload: Buffer): boolean {
+    const call = number === 0 || type === FrameType.log ? undefined : this.#calls.get(number)
+    if (!call || !isBounded(type, payload)) this.#charge(payload.length)
     if (!this.#helloSeen) this.#onHello(type, payload)
     else if (type === FrameType.log) this.#onLog(number, payload)
     else if (number === 0) this.#onInstanceFrame(type, payload)
-    else {
-      const call = this.#calls.get(number)
-      if (call) this.#onCallFrame(call, type, flags, payload)
-    }
+    else if (call) this.#onCallFrame(call, type, flags, payload)
     return this.#closed === undefined
+  }
+
+  #charge(payloadBytes: number): void {
+    const pauseMs = this.#toll.charge(payloadBytes)
+    if (pauseMs === 0 || this.#isPausing) return
+    this.#isPausing = true
+    this.#channel.pause()
+    this.#clock.after(pauseMs, () => {
+      this.#isPausing = false
+      this.#channel.resume()
+    })
   }
 
   #onCallFrame(call: FramesCall, type: number, flags: number, payload: Buffer): void {
@@ -226,6 +240,12 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
     for (const call of this.#calls.values()) call.fail({ kind: 'closed', message: failure.detail })
     this.#events.onClose(failure)
   }
+}
+
+/** Whether a call bounds how many of these there can be: by its window, or because it ends. */
+function isBounded(type: number, payload: Buffer): boolean {
+  if (type === FrameType.data) return payload.length > 0
+  return type === FrameType.message || type === FrameType.result || type === FrameType.fail
 }
 
 function closedBeforeLoaded(failure: LinkFailure): AtelierError {

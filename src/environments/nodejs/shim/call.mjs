@@ -1,5 +1,16 @@
 // One call: what has come of the request, what may still be sent, and how it ends.
-import { CANCEL, DATA, DATA_BYTES_MAX, END, FAIL, MESSAGE, TEXT, WINDOW, WINDOW_BYTES } from './wire.mjs'
+import {
+  CANCEL,
+  DATA,
+  DATA_BYTES_MAX,
+  END,
+  FAIL,
+  MESSAGE,
+  MESSAGE_COST_BYTES,
+  TEXT,
+  WINDOW,
+  WINDOW_BYTES,
+} from './wire.mjs'
 
 const WINDOW_STEP_BYTES = WINDOW_BYTES / 2
 const NOTHING = Buffer.alloc(0)
@@ -172,7 +183,7 @@ export class Call {
   /** Sends a WebSocket message, which may take the window below zero. */
   async writeMessage(bytes, text) {
     await this.#creditAbove(0)
-    this.#credit -= bytes.length
+    this.#credit -= bytes.length + MESSAGE_COST_BYTES
     this.#wire.frame(MESSAGE, text ? TEXT : 0, this.number, bytes)
     this.#wire.flushSoon()
   }

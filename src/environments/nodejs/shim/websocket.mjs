@@ -1,7 +1,7 @@
 // The code's end of a WebSocket. The platform speaks the protocol; here are whole messages.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LightResponse } from './response.mjs'
-import { PAYLOAD_BYTES_MAX } from './wire.mjs'
+import { MESSAGE_COST_BYTES, PAYLOAD_BYTES_MAX } from './wire.mjs'
 
 const CONNECTING = 0
 const OPEN = 1
@@ -122,7 +122,7 @@ class ServerSocket {
           : bytes
       this.#tell('message', { data })
     }
-    this.#call.consumed(bytes.length)
+    this.#call.consumed(bytes.length + MESSAGE_COST_BYTES)
   }
 
   closedByPeer(payload) {

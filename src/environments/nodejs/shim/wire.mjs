@@ -23,6 +23,8 @@ export const TEXT = 2
 
 export const DATA_BYTES_MAX = 64 * 1024
 export const WINDOW_BYTES = 262_144
+/** What a WebSocket message takes of the window beside its payload. */
+export const MESSAGE_COST_BYTES = 64
 export const PAYLOAD_BYTES_MAX = 1024 * 1024
 
 const HEAD_BYTES = 10

@@ -5,7 +5,8 @@ import threading
 import time
 import traceback
 
-from .wire import CANCEL, DATA, DATA_BYTES_MAX, END, FAIL, MESSAGE, NUMBER, TEXT, WINDOW, WINDOW_BYTES
+from .wire import CANCEL, DATA, DATA_BYTES_MAX, END, FAIL, MESSAGE, MESSAGE_COST_BYTES, NUMBER, TEXT
+from .wire import WINDOW, WINDOW_BYTES
 
 WINDOW_STEP_BYTES = WINDOW_BYTES // 2
 MESSAGE_CHARACTERS_MAX = 4_000
@@ -121,7 +122,7 @@ class Call:
         """Sends a WebSocket message, which may take the window below zero."""
         with self._changed:
             self._wait_for_credit()
-            self._credit -= len(data)
+            self._credit -= len(data) + MESSAGE_COST_BYTES
         self._wire.send(MESSAGE, TEXT if text else 0, self.number, data)
 
     def end(self, close=b""):

@@ -9,7 +9,7 @@ In an async handler: `async for message in ws` and `await ws.asend(message)`.
 
 import queue
 
-from .wire import PAYLOAD_BYTES_MAX
+from .wire import MESSAGE_COST_BYTES, PAYLOAD_BYTES_MAX
 
 NORMAL = 1000
 
@@ -45,7 +45,7 @@ class WebSocket:
             self._ended = True
             raise Closed("The socket is closed.")
         message, size = item
-        self._call.consumed(size)
+        self._call.consumed(size + MESSAGE_COST_BYTES)
         return message
 
     def close(self, code=NORMAL, reason=""):

@@ -10,6 +10,7 @@ END, TEXT = 1, 2
 
 DATA_BYTES_MAX = 64 * 1024
 WINDOW_BYTES = 262_144
+MESSAGE_COST_BYTES = 64  # what a WebSocket message takes of the window beside its payload
 PAYLOAD_BYTES_MAX = 1024 * 1024
 READ_BYTES = 64 * 1024
 
