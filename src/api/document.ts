@@ -29,6 +29,12 @@ const INTRODUCTION =
 const PAGE_POLICY =
   "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src 'self' data:; object-src 'none'; style-src 'self' 'unsafe-inline'"
 
+// Swagger UI's bar shows a framework's logo and a field for the address of another document.
+const THEME = {
+  title: 'Atelier: the API',
+  css: [{ filename: 'atelier.css', content: '.swagger-ui .topbar { display: none }' }],
+}
+
 /** Serves the OpenAPI document at /v1/openapi.json and Swagger UI, from our own files, at /docs. */
 export async function documentApi(server: FastifyInstance, version: string): Promise<void> {
   for (const schema of models) server.addSchema(schema)
@@ -59,7 +65,7 @@ export async function documentApi(server: FastifyInstance, version: string): Pro
         typeof json['$id'] === 'string' ? json['$id'] : `def-${index}`,
     },
   })
-  await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY })
+  await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY, theme: THEME })
   server.get('/v1/openapi.json', { schema: { hide: true }, config: { anonymous: true } }, async () =>
     server.swagger(),
   )

@@ -3,6 +3,7 @@ import type {
   Alias,
   App,
   FunctionRecord,
+  FunctionTable,
   Invocation,
   LogLine,
   Principal,
@@ -61,8 +62,14 @@ export function logView(line: LogLine): Wire<LogLine> {
   return { ...line, at: time(line.at) }
 }
 
-export function instanceView(instance: InstanceView): Wire<InstanceView> {
-  return { ...instance, startedAt: time(instance.startedAt) }
+/** With the names of the function; one that was deleted while the instance drains has none any more. */
+export function instanceView(instance: InstanceView, table: FunctionTable) {
+  const owner = instance.functionId === undefined ? undefined : table.functions.get(instance.functionId)
+  return {
+    ...instance,
+    ...(owner && { appName: owner.appName, functionName: owner.name }),
+    startedAt: time(instance.startedAt),
+  }
 }
 
 /** A page with each item shown. */

@@ -11,7 +11,7 @@ export interface Problem {
 export function problemOf(error: AtelierError, invocationId: string): Problem {
   const body = Buffer.from(
     JSON.stringify({
-      type: 'about:blank',
+      type: `urn:atelier:problem:${error.code}`,
       title: error.title,
       status: error.status,
       detail: error.message,

@@ -11,7 +11,7 @@ import { instanceView } from '../views.ts'
 
 const InstanceParams = named('id', 'The instance’s id.')
 
-export function instanceRoutes(server: FastifyInstance, { pool }: ApiParts): void {
+export function instanceRoutes(server: FastifyInstance, { pool, table }: ApiParts): void {
   operation(server, {
     method: 'GET',
     path: '/instances',
@@ -25,7 +25,7 @@ export function instanceRoutes(server: FastifyInstance, { pool }: ApiParts): voi
       items: pool
         .instances()
         .filter(one => isVisible(one, by))
-        .map(instanceView),
+        .map(one => instanceView(one, table)),
     }),
   })
 
@@ -38,7 +38,7 @@ export function instanceRoutes(server: FastifyInstance, { pool }: ApiParts): voi
     needs: 'read',
     params: InstanceParams,
     answers: { 200: ref(InstanceSchema, 'The instance.') },
-    handle: async ({ by, params }) => instanceView(find(params.id, by)),
+    handle: async ({ by, params }) => instanceView(find(params.id, by), table),
   })
 
   operation(server, {

@@ -5,8 +5,8 @@ interface WireInstance {
   readonly id: string
   readonly environment: string
   readonly state: string
-  readonly app?: string
-  readonly function?: string
+  readonly appName?: string
+  readonly functionName?: string
   readonly functionId?: string
   readonly version?: number
   readonly inFlight: number
@@ -44,7 +44,7 @@ const list: CommandSpec = {
 }
 
 function functionOf(one: WireInstance): string {
-  if (one.function !== undefined) return `${one.app ? `${one.app}/` : ''}${one.function}:${one.version}`
+  if (one.functionName !== undefined) return `${one.appName}/${one.functionName}:${one.version}`
   return one.functionId === undefined ? '' : `${one.functionId}:${one.version}`
 }
 
