@@ -48,7 +48,9 @@ export class Starter {
     const environment = this.#environment(instance.environment)
     const { launch } = environment
     const sandbox = await this.#options.backend.start(
-      { id: instance.id, launch, ...(grant && { grant }) },
+      grant
+        ? { id: instance.id, launch, grant }
+        : { id: instance.id, launch: { ...launch, env: { ...launch.env, ...NOBODY_WAITS } } },
       instance.startAbort.signal,
     )
     if (isLeaving(instance.state)) {
@@ -150,6 +152,9 @@ export class Starter {
     throw new AtelierError('BACKEND_FAILED', `Environment "${name}" cannot run on this machine.`)
   }
 }
+
+/** Tells the shim that it may take its time before HELLO, so that its first call need not. */
+const NOBODY_WAITS = { ATELIER_GENERIC: '1' }
 
 /** `exit code 1`, `signal SIGKILL`. */
 function exitText(exit: SandboxExit): string {

@@ -4,8 +4,8 @@ import { spawnShim } from './spawn.ts'
 
 const shim = join(import.meta.dirname, '../../src/environments/nodejs/shim/main.mjs')
 
-framesSuite('nodejs', {
-  spawn: () => spawnShim(process.execPath, ['--disable-warning=ExperimentalWarning', shim]),
+const ARGUMENTS = ['--disable-warning=ExperimentalWarning', shim]
+const SUITE = {
   directory: join(import.meta.dirname, '../fixtures/frames/nodejs'),
   entry: 'suite.mjs',
   broken: [
@@ -16,4 +16,10 @@ framesSuite('nodejs', {
     { entry: 'suite.mjs#nothing', says: /nothing/ },
     { entry: 'suite.mjs:cobol', says: /cobol.*web/ },
   ],
+}
+
+framesSuite('nodejs', { ...SUITE, spawn: () => spawnShim(process.execPath, ARGUMENTS) })
+framesSuite('nodejs, generic', {
+  ...SUITE,
+  spawn: () => spawnShim(process.execPath, ARGUMENTS, { ATELIER_GENERIC: '1' }),
 })

@@ -51,6 +51,7 @@ for (const environment of environments) {
         greeting: 'hi',
         key: 'k',
         envKey: 'k',
+        platform: [],
         version: 1,
       })
       link.drain()

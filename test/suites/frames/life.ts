@@ -39,6 +39,7 @@ export function lifeTests(shim: ShimUnderTest): void {
       greeting: 'hi',
       key: 's3cret',
       envKey: 's3cret',
+      platform: [],
       version: 3,
     })
   })

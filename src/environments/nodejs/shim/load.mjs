@@ -6,16 +6,26 @@ import { findHandler } from './entry.mjs'
 import { declareGlobals } from './globals.mjs'
 import { captureOutput } from './output.mjs'
 
-/** Resolves with the function that runs one call. Rejects with the code's own error, or one that says what is missing. */
-export async function prepare(spec, wire, calls) {
+/** Prepares the process for any code; once. */
+export function makeStage(wire, calls) {
   const current = new AsyncLocalStorage()
   const output = captureOutput(wire, () => current.getStore())
+  watchFailures(current, calls, output, wire)
+  declareGlobals()
+  return { current, output }
+}
+
+/** Resolves with the function that runs one call. Rejects with the code's own error, or one that says what is missing. */
+export async function prepare(spec, stage) {
   // Without a sandbox there is no /function: the backend says where the bundle is instead.
   const directory = process.env.ATELIER_DIRECTORY ?? spec.directory
   Object.assign(process.env, spec.config, spec.secrets)
   process.chdir(directory)
-  watchFailures(current, calls, output, wire)
-  declareGlobals()
+  return findRunner(directory, spec, stage)
+}
+
+/** Imports the code and gives back what runs one call of it. */
+export async function findRunner(directory, spec, { current, output }) {
   const loaded = await findHandler(directory, spec.entry)
   const makeHandler = await loaded.convention()
   const handle = makeHandler(loaded.target)

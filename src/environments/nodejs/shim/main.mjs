@@ -1,4 +1,5 @@
-// The Node shim: speaks frames (docs/frames.md) for one instance. Little happens before HELLO, since somebody waits.
+// The Node shim: speaks frames (docs/frames.md) for one instance. Little happens before HELLO, since somebody waits; only
+// where ATELIER_GENERIC says that nobody does, all is read and tried first.
 import { createRequire } from 'node:module'
 import { Call, failureText } from './call.mjs'
 
@@ -10,24 +11,30 @@ let draining = false
 let run
 
 const wire = new Wire(onFrame, () => process.exit(0))
-wire.text(
-  HELLO,
-  0,
-  0,
-  JSON.stringify({
-    protocol: 1,
-    shim: 'nodejs',
-    runtime: process.version,
-    pid: process.pid,
-    secret: process.env.ATELIER_SECRET,
-  }),
-)
-wire.flush()
-delete process.env.ATELIER_SECRET
-delete process.env.ATELIER_CONNECT
+const hello = JSON.stringify({
+  protocol: 1,
+  shim: 'nodejs',
+  runtime: process.version,
+  pid: process.pid,
+  secret: process.env.ATELIER_SECRET,
+})
+const generic = process.env.ATELIER_GENERIC !== undefined
+for (const name of ['SECRET', 'CONNECT', 'GENERIC']) delete process.env[`ATELIER_${name}`]
 
 // What LOAD will need is read while nobody waits for it; required, since `import` takes a turn of the loop for each file.
-const { prepare } = createRequire(import.meta.url)('./load.mjs')
+const require = createRequire(import.meta.url)
+if (!generic) sayHello()
+const { makeStage, prepare } = require('./load.mjs')
+const stage = makeStage(wire, calls)
+if (generic) {
+  await require('./rehearsal.mjs').rehearse(stage)
+  sayHello()
+}
+
+function sayHello() {
+  wire.text(HELLO, 0, 0, hello)
+  wire.flush()
+}
 
 function onFrame(type, flags, number, bytes, start, end) {
   if (type === CALL) {
@@ -58,10 +65,10 @@ function exitWhenDrained() {
 }
 
 async function load(spec) {
-  const before = performance.now()
+  const before = process.hrtime.bigint() // `performance` is made at its first touch, which costs a millisecond
   try {
-    run = await prepare(spec, wire, calls)
-    const initUs = Math.round((performance.now() - before) * 1000)
+    run = await prepare(spec, stage)
+    const initUs = Number((process.hrtime.bigint() - before) / 1000n)
     wire.text(LOADED, 0, 0, JSON.stringify({ initUs }))
     wire.flush()
   } catch (error) {

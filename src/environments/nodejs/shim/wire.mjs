@@ -46,8 +46,11 @@ export class Wire {
   #rest = undefined // a frame that has not come whole
   #flush = () => this.flush()
 
-  /** `onFrame` reads its payload before it returns: the bytes are used again for the next read. */
-  constructor(onFrame, onEnd) {
+  /**
+   * `onFrame` reads its payload before it returns: the bytes are used again for the next read. `open` gives the stream,
+   * which hands what it reads to its argument.
+   */
+  constructor(onFrame, onEnd, open = openStream) {
     this.#onFrame = onFrame
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const onread = {
@@ -57,13 +60,7 @@ export class Wire {
         return true
       },
     }
-    const target = process.env.ATELIER_CONNECT
-    if (target === undefined)
-      this.#socket = new Socket({ fd: INSTANCE_FD, readable: true, writable: true, onread })
-    else {
-      const url = new URL(target)
-      this.#socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true, onread })
-    }
+    this.#socket = open(onread)
     this.#socket.on('error', onEnd)
     this.#socket.on('close', onEnd)
     this.#socket.resume()
@@ -224,4 +221,11 @@ export class Wire {
     this.#rest = undefined
     return Buffer.concat(rest.chunks)
   }
+}
+
+function openStream(onread) {
+  const target = process.env.ATELIER_CONNECT
+  if (target === undefined) return new Socket({ fd: INSTANCE_FD, readable: true, writable: true, onread })
+  const url = new URL(target)
+  return connect({ host: url.hostname, port: Number(url.port), noDelay: true, onread })
 }

@@ -21,6 +21,7 @@ class Instance:
 
     def serve(self):
         """Does not return."""
+        os.environ.pop("ATELIER_GENERIC", None)  # whatever it could do ahead, importing has done
         hello = {
             "protocol": 1,
             "shim": "python",
