@@ -25,6 +25,14 @@ const NOT_ON_THIS_ORIGIN = [
   'service-worker-allowed',
   'content-security-policy',
   'x-content-type-options',
+  'x-frame-options',
+  'referrer-policy',
+  // These speak for the origin beyond the answer that carries them.
+  'alt-svc',
+  'nel',
+  'report-to',
+  'reporting-endpoints',
+  'accept-ch',
   'atelier-invocation-id',
   'atelier-request-id',
 ]

@@ -52,6 +52,7 @@ const KNOWN: Record<string, { readonly code: ErrorCode; readonly detail: string 
     code: 'INVALID_INPUT',
     detail: 'A part of the body has a name that is not allowed.',
   },
+  FST_ERR_MAX_PARAM_LENGTH: { code: 'NOT_FOUND', detail: 'No name is as long as one in this path.' },
   FST_ERR_BAD_URL: { code: 'INVALID_INPUT', detail: 'The path of the request cannot be decoded.' },
 }
 

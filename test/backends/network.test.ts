@@ -67,8 +67,12 @@ except OSError as e: print("failed:", e)`,
       const sandbox = await start(`in-${way}`)
       for (const address of ['127.0.0.1', '10.0.2.2', '10.0.2.3', '10.0.2.1', 'localhost', '0.0.0.0', '::1'])
         assert.match((await connect(sandbox, address, port(loopback))).text, /failed/, address)
-      const metadata = await connect(sandbox, '169.254.169.254', 80)
-      assert.match(metadata.text, /failed: .*(unreachable|Invalid argument)/i)
+      for (const address of ['169.254.169.254', '168.63.129.16', '100.100.100.200', '192.0.0.192'])
+        assert.match(
+          (await connect(sandbox, address, 80)).text,
+          /failed: .*(unreachable|Invalid argument)/i,
+          address,
+        )
       await sandbox.kill()
     })
   }
