@@ -83,7 +83,7 @@ code goes on answering. Configuration comes from atelier.json, secrets from a fi
       runner,
       {
         onAnswer: (method, path, status, tookMs) => say.answer(method, path, status, tookMs),
-        onFailure: (message, stack) => say.bad(message, stack),
+        onFailure: message => say.bad(message, undefined),
       },
       { timeouts: inspectPort === undefined },
     )
@@ -116,8 +116,9 @@ async function listen(server: Server, port: number | undefined): Promise<Address
   })
 }
 
+/** Of our own failure; that of the code has been printed with what the code says. */
 function stackOf(cause: unknown): string | undefined {
-  return cause instanceof Error ? cause.stack : typeof cause === 'string' ? cause : undefined
+  return cause instanceof Error ? cause.stack : undefined
 }
 
 /** How `atelier dev` speaks: what the code prints to stdout and stderr as it is, all else to stderr. */

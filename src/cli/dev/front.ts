@@ -5,8 +5,8 @@ import type { DevRunner, Running } from './runner.ts'
 
 export interface FrontEvents {
   onAnswer(method: string, path: string, status: number, tookMs: number): void
-  /** The code failed; its stack, when it has one. */
-  onFailure(message: string, stack: string | undefined): void
+  /** The code failed; its stack is in what it printed. */
+  onFailure(message: string): void
 }
 
 const HOP_BY_HOP = new Set([
@@ -115,7 +115,7 @@ function call(
         done()
       },
       onFail(failure) {
-        events.onFailure(failure.message, failure.stack)
+        events.onFailure(failure.message)
         const code = failure.kind === 'error' ? 'FUNCTION_FAILED' : 'FUNCTION_CRASHED'
         refuse(response, new AtelierError(code, failure.message))
         done()

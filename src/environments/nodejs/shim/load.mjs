@@ -26,7 +26,11 @@ export async function prepare(spec, stage) {
 
 /** Imports the code and gives back what runs one call of it. */
 export async function findRunner(directory, spec, { current, output }) {
-  const loaded = await findHandler(directory, spec.entry)
+  const loaded = await findHandler(directory, spec.entry).catch(async error => {
+    const { placeSyntaxError } = await import('./syntax.mjs')
+    placeSyntaxError(error, directory)
+    throw error
+  })
   const makeHandler = await loaded.convention()
   const handle = makeHandler(loaded.target)
 
