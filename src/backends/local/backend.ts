@@ -95,7 +95,10 @@ export class LocalBackend implements Backend {
     if (grant === undefined) return this.#prepare(cell, cell.channel)
     try {
       // While its runtime boots: no code of the tenant is there before the channel is used.
-      if (grant.network === 'outbound' && this.#sandboxed) await cell.connect()
+      if (grant.network === 'outbound' && this.#sandboxed) {
+        await cell.complete()
+        await cell.connect()
+      }
       if (signal.aborted) throw backendFailed('the start was given up', signal.reason)
     } catch (error) {
       await cell.kill()
@@ -145,11 +148,13 @@ export class LocalBackend implements Backend {
         fits: limits => this.#hasLimits(limits),
         give: async grant => this.#giveToPlain(cell, grant),
       })
-    const attendant = cell.complete().then(() => new Attendant(cell.pid, cell.identity))
+    const attendant = cell.complete().then(() => {
+      // Most versions want it; from those that do not it is taken away. What fails now is tried again when it is needed.
+      if (this.#capabilities.network.includes('outbound')) cell.connect().catch(() => {})
+      return new Attendant(cell.pid, cell.identity)
+    })
     attendant.catch(() => {}) // it has ended; who gives it a grant hears of it
     void cell.exited.then(async () => (await attendant).dismiss()).catch(() => {})
-    // Most versions want it; from those that do not it is taken away. What fails now is tried again when it is needed.
-    if (this.#capabilities.network.includes('outbound')) cell.connect().catch(() => {})
     return new LocalSandbox(cell, channel, {
       fits: limits => this.#raises(limits).length === 0 || this.#parts.mayRaise,
       give: async grant => this.#give(cell, await attendant, grant),

@@ -73,19 +73,19 @@ export class Cell {
     const opening = (this.#connection ??= this.#holdings.connect(this.pid))
     try {
       const connection = await opening
-      if (this.#ended) void connection.close()
+      if (this.#ended) connection.close()
     } catch (error) {
       if (this.#connection === opening) this.#connection = undefined
       throw error
     }
   }
 
-  /** Closes the way out; resolves when it is gone. */
+  /** Closes the way out, if it is open; resolves when nothing leaves any more. */
   async disconnect(): Promise<void> {
     const opened = this.#connection
     this.#connection = undefined
     const connection = await opened?.catch(() => undefined)
-    await connection?.close()
+    await connection?.cut()
   }
 
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {
@@ -130,7 +130,10 @@ export class Cell {
       this.#usageLast = { ...cgroup.usage(), memoryBytes: 0 }
     }
     this.#ended = true
-    void this.disconnect()
+    this.#connection?.then(
+      connection => connection.close(),
+      () => {},
+    )
     this.channel?.destroy()
     await this.#holdings.release()
     const { code, signal } = decoded(exit)

@@ -124,7 +124,7 @@ export class Cells {
       }
       return cell
     } catch (error) {
-      void connection?.close()
+      connection?.close()
       await release()
       throw error
     }

@@ -27,9 +27,13 @@ rule add pref 16 to 100.100.100.200 blackhole
 rule add pref 17 to 192.0.0.192 blackhole
 `
 
+const NOTHING_LEAVES = 'rule add pref 1 unreachable'.split(' ')
+
 export interface Connection {
-  /** Takes the network away. Resolves when nothing of it is left: no interface, no process. */
-  close(): Promise<void>
+  /** Lets nothing leave from now on; resolves when that is in force. The interface follows in some milliseconds. */
+  cut(): Promise<void>
+  /** Takes the network away without waiting: when nobody is left to use it. */
+  close(): void
 }
 
 /** Gives network namespaces a way out through a user-mode network stack, one process for each sandbox. */
@@ -55,22 +59,33 @@ export class OutboundNetwork {
     return new OutboundNetwork(slirp, ip, nsenter)
   }
 
-  /** Connects the network namespace of process `pid`. Resolves when addresses, routes and rules are in place. */
+  /**
+   * Connects the network namespace of process `pid`. Resolves when addresses, routes and rules are in place. Nobody else may be
+   * setting up the namespace meanwhile.
+   */
   async connect(pid: number, identity: Identity): Promise<Connection> {
     const slirp = this.#startSlirp(pid, identity)
     const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
+    const inside = ['-t', String(pid), ...user, '-n', '--', this.#ip]
     try {
       // The rules come second: once they are in force, its own route through one of those addresses would be refused.
       await slirp.ready
-      await command(this.#nsenter, ['-t', String(pid), ...user, '-n', '--', this.#ip, '-batch', '-'], RULES)
+      await command(this.#nsenter, [...inside, '-batch', '-'], RULES)
     } catch (error) {
-      void slirp.close()
+      slirp.close()
       throw error
     }
-    return slirp
+    return {
+      cut: async () => {
+        // The kernel takes its time to remove an interface: 10 ms that nobody need wait for.
+        await command(this.#nsenter, [...inside, ...NOTHING_LEAVES])
+        slirp.close()
+      },
+      close: slirp.close,
+    }
   }
 
-  #startSlirp(pid: number, identity: Identity): Connection & { readonly ready: Promise<void> } {
+  #startSlirp(pid: number, identity: Identity): { readonly ready: Promise<void>; close(): void } {
     const target = identity.kind === 'own' ? ['--netns-type=path', `/proc/${pid}/ns/net`] : [String(pid)]
     const child = spawn(
       this.#slirp,
@@ -96,11 +111,6 @@ export class OutboundNetwork {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-OUTPUT_BYTES_MAX)
     })
-    const ended = new Promise<void>(resolve => {
-      // The interface lives as long as the descriptor that this process holds.
-      child.on('exit', () => resolve())
-      child.on('error', () => resolve())
-    })
     const ready = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(backendFailed('the network did not come up in time', new Error(said)))
@@ -124,7 +134,6 @@ export class OutboundNetwork {
       close: () => {
         exitPipe.destroy()
         child.kill('SIGKILL')
-        return ended
       },
     }
   }
