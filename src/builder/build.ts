@@ -35,7 +35,8 @@ export interface BuildRequest {
   readonly entry: string | undefined
   /**
    * Builds share installed dependencies only within one scope (a project's id): install scripts are tenants' code, and what
-   * they leave behind must not reach another tenant. Without a scope a build shares nothing but itself.
+   * they leave behind must not reach another tenant. Places to build are shared fairly between scopes. Without one a build
+   * shares nothing but itself.
    */
   readonly cacheScope?: string
   onEvent(event: BuildEvent): void

@@ -137,7 +137,7 @@ class LocalBuilder implements OwnedBuilder {
         return { ...found, cached: true }
       }
       const listener = (event: Parameters<BuildRequest['onEvent']>[0]) => request.onEvent(event)
-      const record = await this.#jobs.run(key, listener, signal, (emit, stop) =>
+      const record = await this.#jobs.run(key, order.cacheScope, listener, signal, (emit, stop) =>
         this.#make(key, order, emit, stop),
       )
       return { ...record, cached: false }

@@ -1,8 +1,8 @@
 import { AtelierError } from '../core/index.ts'
 import type { BuildEvent } from './build.ts'
+import { Places } from './places.ts'
 
 const REPLAYED_EVENTS_MAX = 20_000
-const RETRY_AFTER_S = 30
 
 type Listener = (event: BuildEvent) => void
 
@@ -15,30 +15,27 @@ interface Job<T> {
 }
 
 /**
- * Work under keys: the same key asked for twice runs once, and so many keys run at a time while so many wait. A job ends when
- * nobody waits for its result any more.
+ * Work under keys: the same key asked for twice runs once, and so many keys run at a time while so many wait, shared fairly
+ * between their owners. A job ends when nobody waits for its result any more.
  */
 export class Jobs<T> {
-  readonly #runningMax: number
-  readonly #waitingMax: number
+  readonly #places: Places
   readonly #jobs = new Map<string, Job<T>>()
-  readonly #queue: (() => void)[] = []
-  #running = 0
 
   constructor(runningMax: number, waitingMax: number) {
-    this.#runningMax = runningMax
-    this.#waitingMax = waitingMax
+    this.#places = new Places(runningMax, waitingMax)
   }
 
   /** Rejects with UNAVAILABLE at once when too many wait, and with CANCELLED when `signal` aborts. */
   async run(
     key: string,
+    owner: string,
     listener: Listener,
     signal: AbortSignal,
     work: (emit: Listener, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     if (signal.aborted) throw givenUp(signal)
-    const job = this.#jobs.get(key) ?? this.#begin(key, work)
+    const job = this.#jobs.get(key) ?? this.#begin(key, owner, work)
     for (const event of job.said) listener(event)
     const mine: Listener = event => listener(event)
     job.listeners.add(mine)
@@ -67,15 +64,8 @@ export class Jobs<T> {
     await Promise.allSettled(jobs.map(job => job.result))
   }
 
-  #begin(key: string, work: (emit: Listener, signal: AbortSignal) => Promise<T>): Job<T> {
-    if (this.#running >= this.#runningMax && this.#queue.length >= this.#waitingMax)
-      throw new AtelierError(
-        'UNAVAILABLE',
-        `${this.#waitingMax} builds are waiting already; try again in a while.`,
-        {
-          retryAfterS: RETRY_AFTER_S,
-        },
-      )
+  #begin(key: string, owner: string, work: (emit: Listener, signal: AbortSignal) => Promise<T>): Job<T> {
+    this.#places.check(owner)
     const stop = new AbortController()
     const listeners = new Set<Listener>()
     const said: BuildEvent[] = []
@@ -83,7 +73,7 @@ export class Jobs<T> {
       if (said.length < REPLAYED_EVENTS_MAX) said.push(event)
       for (const listener of listeners) listener(event)
     }
-    const result = this.#inTurn(stop.signal, () => work(emit, stop.signal)).finally(() => {
+    const result = this.#inTurn(owner, stop.signal, () => work(emit, stop.signal)).finally(() => {
       if (this.#jobs.get(key) === job) this.#jobs.delete(key)
     })
     const job: Job<T> = { result, stop, listeners, said }
@@ -91,26 +81,13 @@ export class Jobs<T> {
     return job
   }
 
-  async #inTurn(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#runningMax) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#queue.push(resolve)
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      await promise
-      const place = this.#queue.indexOf(resolve)
-      if (place !== -1) {
-        this.#queue.splice(place, 1)
-        throw givenUp(signal)
-      }
-    } else this.#running++
-    // From the queue one comes with the place of the one that ended.
+  async #inTurn(owner: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (!(await this.#places.take(owner, signal))) throw givenUp(signal)
     try {
       if (signal.aborted) throw givenUp(signal)
       return await work()
     } finally {
-      const next = this.#queue.shift()
-      if (next) next()
-      else this.#running--
+      this.#places.giveBack(owner)
     }
   }
 }

@@ -36,9 +36,9 @@ export const PACKAGE_LIMITS_DEFAULT: PackageLimits = {
 
 /** What building may use. */
 export interface BuildLimits {
-  /** Builds at once; more wait. */
+  /** Builds at once; more wait. One project has at most all but one of them. */
   readonly buildsMax: number
-  /** Builds that may wait; more are refused with UNAVAILABLE. */
+  /** Builds that may wait, of one project a quarter; more are refused with UNAVAILABLE. */
   readonly waitingMax: number
   /** What each step runs with; `timeoutMs` holds for each step. */
   readonly step: Limits
@@ -52,7 +52,7 @@ export interface BuildLimits {
 }
 
 export const BUILD_LIMITS_DEFAULT: BuildLimits = {
-  buildsMax: 2,
+  buildsMax: 3,
   waitingMax: 100,
   step: {
     memoryMiB: 1024,

@@ -365,6 +365,39 @@ test('so many builds run at once, so many wait, and the next is refused', async 
   assert.equal(most, 2)
 })
 
+test('builds of one project that never end leave a place for another, and part of the line', async t => {
+  const backend = shellBackend()
+  const gate = Promise.withResolvers<void>()
+  const order: string[] = []
+  backend.knobs.onRun = async () => {
+    await gate.promise
+    return { code: 0, signal: undefined, reason: 'exit' }
+  }
+  const builder = await makeBuilder(t, {
+    backend,
+    environments: only({ checkSteps: [shell('check', 'true')] }),
+    buildLimits: { buildsMax: 3, waitingMax: 8 },
+  })
+  const start = async (cacheScope: string, body: string) => {
+    const { digest: packageDigest } = await send(builder, rawTar([{ ...MAIN, body }]), 'a.tar')
+    const onEvent = (event: BuildEvent) =>
+      event.kind === 'stage' && event.stage === 'unpack' ? order.push(cacheScope) : 0
+    return {
+      done: builder.build(
+        { packageDigest, environment: 'text', entry: undefined, cacheScope, onEvent },
+        never,
+      ),
+    }
+  }
+  const greedy = []
+  for (const body of ['1', '2', '3', '4']) greedy.push((await start('greedy', body)).done)
+  await assert.rejects((await start('greedy', '5')).done, { code: 'UNAVAILABLE' })
+  const modest = [(await start('modest', '6')).done, (await start('modest', '7')).done]
+  gate.resolve()
+  await Promise.all([...greedy, ...modest])
+  assert.equal(order.slice(0, 3).sort().join(), 'greedy,greedy,modest')
+})
+
 test('a build that is given up ends its step and leaves nothing behind', async t => {
   const controller = new AbortController()
   const seen: RunSpec[] = []
