@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { lstatSync, readdirSync, realpathSync } from 'node:fs'
+import { readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
@@ -53,11 +53,10 @@ test('whatever links a package has: it is refused, or every one of them ends ins
       }
       const { bundleDigest } = await builder.build(request, never)
       const root = realpathSync(await builder.locate(bundleDigest))
-      for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
-        if (!lstatSync(join(root, name)).isSymbolicLink()) continue
+      for (const link of linksBelow(root)) {
         taken++
-        const end = realOrNowhere(join(root, name))
-        assert.ok(end === undefined || end === root || end.startsWith(`${root}/`), `${name} leads to ${end}`)
+        const end = realOrNowhere(link)
+        assert.ok(end === undefined || end === root || end.startsWith(`${root}/`), `${link} leads to ${end}`)
       }
     }),
     { numRuns: 200 },
@@ -90,6 +89,15 @@ test('any bytes are a package or are refused with a reason, never anything else'
     { numRuns: 200 },
   )
 })
+
+/** Node's own recursive listing follows links, which here may go round in circles. */
+function linksBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name)
+    if (entry.isSymbolicLink()) return [path]
+    return entry.isDirectory() ? linksBelow(path) : []
+  })
+}
 
 function realOrNowhere(path: string): string | undefined {
   try {
