@@ -41,14 +41,14 @@ export function renderTable<T>(
   )
 }
 
-/** Names and values below one another, for one thing. Empty values are left out. */
+/** Names and values below one another, for one thing. Empty values are left out; what is no text is shown escaped. */
 export function renderFields(
   fields: readonly (readonly [name: string, value: string | number | undefined])[],
 ): string[] {
   const shown = fields.filter(([, value]) => value !== undefined && value !== '')
   const width = Math.max(0, ...shown.map(([name]) => name.length))
   return shown.map(([name, value]) => {
-    const [first, ...more] = String(value).split('\n')
+    const [first, ...more] = printable(String(value)).split('\n')
     return [
       `${name.padEnd(width)}${GAP}${first}`,
       ...more.map(line => ' '.repeat(width + GAP.length) + line),
