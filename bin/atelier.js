@@ -4,11 +4,23 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module from 'node:module'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const NODE_MAJOR_MIN = 24
+
+// Containers run as users that no table knows. The data directory is then the one place that is theirs.
+if (!process.env.HOME) {
+  const home = knownHome() || process.env.ATELIER_HOME
+  if (!home) {
+    console.error(
+      'error: this user has no home directory. Set HOME, or ATELIER_HOME to a folder for the data.',
+    )
+    process.exit(1)
+  }
+  process.env.HOME = home
+}
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   // Two thirds of a short command's time is reading its source: types are taken away and code is compiled once. The cache lies
@@ -39,4 +51,12 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
   })
+}
+
+function knownHome() {
+  try {
+    return userInfo().homedir
+  } catch {
+    return undefined
+  }
 }

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { makeHome, removeHome, ServerProcess, until } from '../support/server.ts'
+
+const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
+const NOBODY_KNOWN = 54_321
+const SLOW = {
+  'index.mjs': `export default async () => { await new Promise(r => setTimeout(r, 1500)); return 'to the end' }`,
+}
+
+test('a server that is told twice at once to stop, as by Ctrl-C under npm, lets running calls finish', async t => {
+  const server = await ServerProcess.start()
+  t.after(() => server.dispose())
+  await server.deploy('slow', SLOW)
+  const running = server.call('slow')
+  await until('the call runs', async () =>
+    (await server.instances('slow')).some(each => each.state === 'busy'),
+  )
+  process.kill(server.pid, 'SIGINT')
+  await sleep(30)
+  process.kill(server.pid, 'SIGINT')
+  assert.deepEqual([(await running).status, (await running).text], [200, 'to the end'])
+  await until('the server has ended', () => !server.isRunning)
+})
+
+test('a server that is told to stop while it starts does not stay', async t => {
+  const home = await makeHome()
+  t.after(() => removeHome(home))
+  const { child, exited } = run(t, process.execPath, home, ['server', '--port', '0', '--router-port', '0'])
+  await until('it has begun', () => existsSync(join(home, 'data', 'run')))
+  child.kill('SIGTERM')
+  assert.equal(await exited, 0)
+})
+
+test('started by an older Node, the server ends when that process is told to', {
+  skip: withoutOlderNode(),
+}, async t => {
+  const home = await makeHome()
+  t.after(() => removeHome(home))
+  const { child, exited, said } = run(t, olderNode()!, home, ['server', '--port', '0', '--router-port', '0'])
+  await until('it is ready', () => /is ready/.test(said()) || child.exitCode !== null)
+  const { url } = JSON.parse(readFileSync(join(home, 'data', 'admin.json'), 'utf8')) as { url: string }
+  assert.equal((await fetch(`${url}/healthz`)).status, 200)
+  child.kill('SIGTERM')
+  assert.equal(await exited, 0)
+  await assert.rejects(fetch(`${url}/healthz`))
+})
+
+test('a second server on the same data is refused, and told which process has them', async t => {
+  const server = await ServerProcess.start()
+  t.after(() => server.dispose())
+  await assert.rejects(ServerProcess.start({ home: server.home }), (error: Error) => {
+    assert.match(
+      error.message,
+      new RegExp(`in use by the process with pid ${server.pid}\\b.*data directory of its own`, 's'),
+    )
+    return true
+  })
+  assert.equal((await fetch(`${server.url}/readyz`)).status, 200)
+})
+
+test('data lie below a folder that only its owner may enter, in a path with spaces, without HOME', async t => {
+  const place = await makeHome()
+  t.after(() => removeHome(place))
+  chmodSync(place, 0o700)
+  const home = join(place, 'my data (1)')
+  const server = await ServerProcess.start({ home, env: { HOME: '' } })
+  t.after(() => server.dispose())
+  await server.deploy('hello', { 'index.mjs': `export default () => 'hello'`, 'lib/a b.mjs': '' })
+  assert.equal((await server.call('hello')).text, 'hello')
+  await server.deploy('python', { 'main.py': `def handler(request):\n    return "hello"\n` })
+  assert.equal((await server.call('python')).text, 'hello')
+})
+
+test('a user whom no table knows is told what to set, and with that it works', {
+  skip: withoutOtherUsers(),
+}, async t => {
+  const home = await makeHome()
+  t.after(() => removeHome(home))
+  chownSync(home, NOBODY_KNOWN, NOBODY_KNOWN)
+  const version = (env: Record<string, string>) =>
+    spawnSync(process.execPath, [BIN, '--version'], {
+      uid: NOBODY_KNOWN,
+      gid: NOBODY_KNOWN,
+      cwd: '/',
+      env: { PATH: process.env['PATH'], ...env },
+      encoding: 'utf8',
+    })
+  const without = version({})
+  assert.equal(without.status, 1)
+  assert.match(without.stderr, /^error: .*no home directory.*ATELIER_HOME/)
+  const given = version({ ATELIER_HOME: home })
+  assert.deepEqual([given.status, given.stderr], [0, ''])
+})
+
+test('with the second sandbox the status says so, and functions are kept apart', {
+  skip: withoutUnshare(),
+}, async t => {
+  const place = await makeHome()
+  t.after(() => removeHome(place))
+  const server = await ServerProcess.start({ home: join(place, 'data'), flags: ['--isolation', 'unshare'] })
+  t.after(() => server.dispose())
+  const { json } = await server.api<{ isolation: { tier: string; notes: string[] } }>('GET', '/v1/status')
+  assert.equal(json.isolation.tier, 'process')
+  assert.match(json.isolation.notes.join('\n'), /unshare/)
+  await server.deploy('looks', {
+    'index.mjs': `import { readdirSync } from 'node:fs'
+export default () => { try { return readdirSync(${JSON.stringify(place)}).join() } catch (error) { return error.code } }`,
+  })
+  assert.equal((await server.call('looks')).text, 'ENOENT')
+})
+
+test('without a sandbox the status says so', async t => {
+  const server = await ServerProcess.start({ flags: ['--isolation', 'none'] })
+  t.after(() => server.dispose())
+  const { json } = await server.api<{ isolation: { tier: string; notes: string[] } }>('GET', '/v1/status')
+  assert.equal(json.isolation.tier, 'none')
+  assert.match(json.isolation.notes.join('\n'), /NOT isolated/)
+  await server.deploy('hello', { 'index.mjs': `export default () => 'hello'` })
+  assert.equal((await server.call('hello')).text, 'hello')
+})
+
+function run(
+  t: TestContext,
+  node: string,
+  home: string,
+  args: readonly string[],
+): { child: ChildProcess; exited: Promise<number | null>; said: () => string } {
+  const child = spawn(node, [BIN, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: home, ATELIER_HOME: join(home, 'data') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const exited = new Promise<number | null>(resolve => child.once('exit', resolve))
+  return { child, exited, said: () => said }
+}
+
+function olderNode(): string | undefined {
+  return ['/usr/bin/node', '/usr/local/bin/node'].find(
+    path =>
+      existsSync(path) &&
+      Number.parseInt(execFileSync(path, ['-p', 'process.versions.node']).toString(), 10) < 24,
+  )
+}
+
+function withoutOlderNode(): string | false {
+  return olderNode() === undefined && 'the system has no Node older than 24'
+}
+
+function withoutUnshare(): string | false {
+  return !existsSync('/usr/bin/unshare') && 'unshare (util-linux) is not installed'
+}
+
+function withoutOtherUsers(): string | false {
+  if (process.getuid?.() !== 0) return 'only root can become another user'
+  const reached = spawnSync('test', ['-r', BIN, '-a', '-x', process.execPath], {
+    uid: NOBODY_KNOWN,
+    gid: NOBODY_KNOWN,
+    cwd: '/',
+  })
+  return reached.status !== 0 && 'the repository lies where other users may not look'
+}
