@@ -157,7 +157,7 @@ class Build {
         'BUILD_FAILED',
         `Installing the dependencies left ${dependencyFolder}, which is not a folder.`,
       )
-    const sealed = await seal(tree, this.#signal)
+    const sealed = await seal(tree, this.#shop.limits.diskBytesMax, this.#signal)
     return this.#shop.cache.put(key, tree, sealed, this.#scratch)
   }
 
@@ -214,7 +214,7 @@ class Build {
   ): Promise<{ folder: string; digest: string }> {
     const dependencyFolder = this.#plan.dependencyFolder
     if (shared && dependencyFolder !== undefined) await removeTree(join(work, dependencyFolder))
-    const sealed = await seal(work, this.#signal)
+    const sealed = await seal(work, this.#shop.limits.diskBytesMax, this.#signal)
     if (shared && dependencyFolder !== undefined) {
       const target = join(work, dependencyFolder)
       await mkdir(dirname(target), { recursive: true })

@@ -17,6 +17,7 @@ import {
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { AtelierError } from '../core/index.ts'
+import { showBytes } from './limits.ts'
 
 const LINK_HOPS_MAX = 40
 const WHOLE_BYTES_MAX = 1024 * 1024
@@ -36,11 +37,11 @@ export interface Sealed {
  * Makes a folder that a tenant's process has filled safe to keep and to show to instances: everything belongs to us, files are
  * 0444 or 0555 (set-user-id bits are gone), folders 0755, pipes and sockets are removed, and links lead nowhere out of
  * `root`. No process may be writing there any more. Nothing is ever read through a link. Rejects with
- * BUILD_FAILED at a link that leads out, and at names and counts that nobody can handle.
+ * BUILD_FAILED at a link that leads out, at more than `bytesMax` bytes, and at names and counts that nobody can handle.
  */
-export async function seal(root: string, signal: AbortSignal): Promise<Sealed> {
+export async function seal(root: string, bytesMax: number, signal: AbortSignal): Promise<Sealed> {
   try {
-    return await sealAll(root, signal)
+    return await sealAll(root, bytesMax, signal)
   } catch (thrown) {
     const code = (thrown as NodeJS.ErrnoException).code ?? ''
     if (!['ENOENT', 'ENAMETOOLONG', 'ELOOP'].includes(code)) throw thrown
@@ -52,7 +53,7 @@ export async function seal(root: string, signal: AbortSignal): Promise<Sealed> {
   }
 }
 
-async function sealAll(root: string, signal: AbortSignal): Promise<Sealed> {
+async function sealAll(root: string, bytesMax: number, signal: AbortSignal): Promise<Sealed> {
   const hash = createHash('sha256').update('atelier tree 1\n')
   const owner = process.geteuid?.() === 0 ? { uid: 0, gid: 0 } : undefined
   let bytes = 0
@@ -84,7 +85,10 @@ async function sealAll(root: string, signal: AbortSignal): Promise<Sealed> {
       }
       const executable = (found.mode & 0o111) !== 0
       await chmod(path, executable ? 0o555 : 0o444)
+      // Holes take no disk, so they were never counted, but they take as long to read as anything else.
       bytes += found.size
+      if (bytes > bytesMax)
+        throw new AtelierError('BUILD_FAILED', `The build left files of more than ${showBytes(bytesMax)}.`)
       hash.update(`${executable ? 'program' : 'file'} ${shown} ${await digestOf(path, found.size)}\n`)
     }
   }

@@ -365,6 +365,13 @@ test('so many builds run at once, so many wait, and the next is refused', async 
   assert.equal(most, 2)
 })
 
+test('files that are all hole are not read: a build may leave only so many bytes, whatever they take on the disk', async t => {
+  const builder = await makeBuilder(t, {
+    environments: only({ dependencySteps: [shell('install', 'mkdir libs; truncate -s 900G libs/hole')] }),
+  })
+  await assert.rejects(build(builder, [MAIN, DEPS]), { code: 'BUILD_FAILED', message: /more than 2048 MiB/ })
+})
+
 test('builds of one project that never end leave a place for another, and part of the line', async t => {
   const backend = shellBackend()
   const gate = Promise.withResolvers<void>()
