@@ -15,6 +15,12 @@ const HOP_BY_HOP = [
 const OURS = ['authorization', 'x-auth-token', 'atelier-project', 'cookie', 'idempotency-key', 'expect']
 
 /**
+ * What only the platform says to a function: who really asked, and by which route. Also with `_`, since CGI and WSGI make
+ * both the same variable; and `Proxy`, which becomes their HTTP_PROXY.
+ */
+const PLATFORMS = /^(?:(?:x-)?atelier-.*|x-forwarded-.*|forwarded|x-real-ip|proxy)$/
+
+/**
  * The API's origin also serves the console: a function's answer must not set cookies or policies for it. On the router,
  * where functions have their own origin, all of these pass.
  */
@@ -39,7 +45,8 @@ const NOT_ON_THIS_ORIGIN = [
 
 /** The caller's headers for the function: name, value, …; lower-case names. */
 export function requestHeaders(raw: readonly string[]): string[] {
-  return passing(raw, [...HOP_BY_HOP, ...OURS])
+  const passed = passing(raw, [...HOP_BY_HOP, ...OURS])
+  return passed.filter((_, i) => !PLATFORMS.test(passed[i & ~1]!.replaceAll('_', '-')))
 }
 
 /** The function's headers for the caller; several of one name stay several. */

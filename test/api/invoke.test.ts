@@ -73,6 +73,41 @@ test("the caller's token, cookies and project do not reach the function", async 
   assert.ok(names.includes('x-mine'))
 })
 
+test('a caller cannot speak to the function with the platform\u2019s voice', async () => {
+  let headers: readonly string[] = []
+  runs(async call => {
+    headers = call.request.headers
+    call.head(204)
+  })
+  const forged = [
+    'Atelier-Deadline',
+    'X-Atelier-Params-Id',
+    'x_atelier_params_id',
+    'X-Forwarded-For',
+    'X_Forwarded_Host',
+    'Forwarded',
+    'X-Real-IP',
+    'Proxy',
+  ] // prettier-ignore
+  const sent = Object.fromEntries(forged.map(name => [name, 'forged']))
+  assert.equal((await fixture.call('GET', PATH, member, { headers: sent })).statusCode, 204)
+  assert.ok(!headers.includes('forged'), headers.join())
+})
+
+test('a path that can be read in two ways is refused, as at the router', async () => {
+  let seen: string | undefined
+  runs(async call => {
+    seen = call.request.path
+    call.head(204)
+  })
+  for (const path of ['//other.example/', '/%00', '/%zz']) {
+    assert.equal((await fixture.call('GET', `${PATH}${path}`, member)).statusCode, 400, path)
+    assert.equal(seen, undefined)
+  }
+  await fixture.call('GET', `${PATH}/%61%2f?x=%2e`, member)
+  assert.equal(seen, '/a%2F?x=%2e')
+})
+
 test("a function cannot set cookies or a page of its own on the API's origin", async () => {
   runs(async call => {
     call.head(200, [

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { AtelierError, type TableFunction } from '../../core/index.ts'
+import { AtelierError, canonicalPath, type TableFunction } from '../../core/index.ts'
 import { CallAnswer } from '../call-answer.ts'
 import { requestHeaders } from '../call-headers.ts'
 import { need } from '../operation.ts'
@@ -98,10 +98,19 @@ function addressOf(request: FastifyRequest): { path: string; qualifier: string |
   // The query is passed on as it was written; only our own parameter is taken out.
   const rest = at < 0 ? '' : request.url.slice(at + 1)
   const kept = rest.split('&').filter(part => part !== '' && part.split('=', 1)[0] !== 'qualifier')
-  const path =
+  const written =
     /\/functions\/[^/]+\/invoke(\/.*)?$/.exec(at < 0 ? request.url : request.url.slice(0, at))?.[1] ?? '/'
+  // As the router does it, so that a function has one idea of its paths whichever way a call comes.
+  const path = canonicalPath(written)
+  if (path === undefined || !PRINTABLE.test(rest))
+    throw new AtelierError(
+      'INVALID_INPUT',
+      'The path behind "invoke" has more than one reading, or holds characters that must be percent-encoded.',
+    )
   return { path: kept.length > 0 ? `${path}?${kept.join('&')}` : path, qualifier }
 }
+
+const PRINTABLE = /^[\x21\x22\x24-\x7e]*$/ // no "#"
 
 function traceOf(request: FastifyRequest): { traceparent?: string } {
   const { traceparent } = request.headers
