@@ -45,7 +45,8 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     signal: AbortSignal,
   ): Promise<ReceivedPackage> {
     const received = await options.builder.receive(source, fileName, signal)
-    const detail = `${received.files.length} files, ${received.sizeBytes} bytes, ${received.digest}`
+    const count = received.files.length
+    const detail = `${count} ${count === 1 ? 'file' : 'files'}, ${received.sizeBytes} bytes, ${received.digest}`
     progress({ kind: 'stage', stage: 'receive', detail })
     return received
   }

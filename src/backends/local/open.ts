@@ -70,7 +70,7 @@ function describe(tier: Tier, { cgroups, network, seccompPath, isRoot }: Finding
     tier: sandboxed ? 'process' : 'none',
     notes: [
       sandboxed
-        ? `Each instance is a ${name} sandbox: its own namespaces, a read-only system, no capabilities, ${user}.`
+        ? `Each instance is a sandbox by ${name}: its own namespaces, a read-only system, no capabilities, ${user}.`
         : 'Functions are NOT isolated: they can read and change everything this server can, and reach the network.',
       ...tier.notes,
       ...(sandboxed && !seccomp ? [`No system call filter: ${whyNoFilter(seccompPath)}.`] : []),
