@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { type Invocation, newId, systemClock } from '../src/core/index.ts'
+import { RecordPacker } from '../src/telemetry/batch.ts'
 import { openTelemetryDatabase } from '../src/telemetry/database.ts'
 import { createMetrics, createTelemetry } from '../src/telemetry/index.ts'
 
@@ -18,15 +19,14 @@ const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'))
 const metrics = createMetrics()
 const telemetry = await createTelemetry({ path: join(folder, 'worker.db'), clock: systemClock })
 const database = openTelemetryDatabase(join(folder, 'main.db'))
-let waiting: Invocation[] = []
+const waiting = new RecordPacker()
 
 await measure('nothing (floor)', () => {})
 await measure('metrics alone', record => metrics.onInvocation(record))
 await measure('worker thread', record => telemetry.onInvocation(record))
 await measure('main thread', record => {
-  if (waiting.push(record) < 2_500) return
-  database.write({ records: waiting, lines: [] })
-  waiting = []
+  waiting.add(record)
+  if (waiting.count >= 2_500) waiting.take(records => database.write({ records, lines: [] }))
 })
 console.log(`dropped by the worker's queue: ${telemetry.counts().recordsDropped}`)
 await telemetry.close()

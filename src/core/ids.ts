@@ -7,21 +7,32 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz' // Crockford's base 32, in l
  * (github.com/ulid/spec)
  */
 export function newId(nowMs: number): string {
-  let time = ''
-  for (let rest = nowMs, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) time = ALPHABET[rest % 32] + time
-  return time + randomCharacters()
+  return leastId(nowMs) + randomCharacters()
 }
 
-// Random bytes are drawn in blocks: a draw for each id costs a system call on a call's way.
-let block = Buffer.alloc(0)
+/** The beginning of every id of this time: all of them sort after it, all earlier ones before. */
+export function leastId(ms: number): string {
+  if (ms === lastMs) return lastTime
+  let time = ''
+  for (let rest = ms, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) time = ALPHABET[rest % 32] + time
+  lastMs = ms
+  return (lastTime = time)
+}
+
+let lastMs = Number.NaN
+let lastTime = ''
+
+// Drawn in blocks: a draw for each id costs a system call on a call's way, and so many small strings cost the collector.
+let block = ''
 let used = 0
 
 function randomCharacters(): string {
   if (used + 16 > block.length) {
-    block = randomBytes(4096)
+    const bytes = randomBytes(4096)
+    for (let i = 0; i < bytes.length; i++) bytes[i] = ALPHABET.charCodeAt(bytes[i]! & 31)
+    block = bytes.toString('latin1')
     used = 0
   }
-  let text = ''
-  for (let i = 0; i < 16; i++) text += ALPHABET[block[used++]! & 31]
-  return text
+  used += 16
+  return block.slice(used - 16, used)
 }

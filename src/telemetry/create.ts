@@ -1,4 +1,5 @@
 import { AtelierError, type Clock, type Invocation, type LogLine } from '../core/index.ts'
+import { RecordPacker } from './batch.ts'
 import { Followers, lossOf } from './followers.ts'
 import type { Retention } from './prune.ts'
 import type { CallObserver, TelemetryReader } from './telemetry.ts'
@@ -73,7 +74,7 @@ const LOST: Problem = {
 }
 
 /**
- * Remembers calls. The main thread only appends to arrays and hands them over in batches; a worker thread with a file of its
+ * Remembers calls. The main thread only appends to flat arrays and hands them over in batches; a worker thread with a file of its
  * own does the SQL (5 to 10 µs a record, too much for the thread that also carries the calls). What is not written
  * yet when the process is killed is lost: at most `flushMs` of records, never anything that was acknowledged.
  */
@@ -92,7 +93,7 @@ class Telemetry implements RunningTelemetry, ThreadListener {
   readonly #onProblem: (message: string, cause: string | undefined) => void
   readonly #followers = new Followers()
   #thread: TelemetryThread | undefined
-  #records: Invocation[] = []
+  readonly #records = new RecordPacker()
   #lines: LogLine[] = []
   #lineBytes = 0
   readonly #lineBytesOf = new Map<string, number>()
@@ -121,11 +122,12 @@ class Telemetry implements RunningTelemetry, ThreadListener {
   }
 
   onInvocation(record: Invocation): void {
-    if (this.#records.length + this.#recordsSent >= this.#limits.recordsWaitingMax || this.#closing) {
+    if (this.#records.count + this.#recordsSent >= this.#limits.recordsWaitingMax || this.#closing) {
       this.#recordsDropped++
       return
     }
-    if (this.#records.push(record) >= this.#limits.flushCount) this.#flush()
+    this.#records.add(record)
+    if (this.#records.count >= this.#limits.flushCount) this.#flush()
     else if (!this.#flushPlanned) this.#planFlush()
   }
 
@@ -169,7 +171,7 @@ class Telemetry implements RunningTelemetry, ThreadListener {
   }
 
   counts(): TelemetryCounts {
-    const waiting = this.#records.length + this.#recordsSent
+    const waiting = this.#records.count + this.#recordsSent
     return { recordsDropped: this.#recordsDropped, linesDropped: this.#linesDropped, waiting }
   }
 
@@ -239,16 +241,15 @@ class Telemetry implements RunningTelemetry, ThreadListener {
     for (const { count, last } of this.#lostOf.values()) this.#lines.push(lossOf(count, last))
     this.#lostOf.clear()
     this.#lineBytesOf.clear()
-    const records = this.#records
     const lines = this.#lines
-    if (records.length === 0 && lines.length === 0) return
-    this.#records = []
+    const { count } = this.#records
+    if (count === 0 && lines.length === 0) return
     this.#lines = []
-    this.#sent.push({ records: records.length, lines: lines.length, lineBytes: this.#lineBytes })
-    this.#recordsSent += records.length
+    this.#sent.push({ records: count, lines: lines.length, lineBytes: this.#lineBytes })
+    this.#recordsSent += count
     this.#lineBytesSent += this.#lineBytes
     this.#lineBytes = 0
-    thread.send({ kind: 'write', batch: { records, lines } })
+    this.#records.take(records => thread.send({ kind: 'write', batch: { records, lines } }))
   }
 
   #dropLine(line: LogLine): void {

@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { prune, type Retention } from './prune.ts'
 import { type Answers, type Ask, reader } from './reader.ts'
 import { migrateTelemetry } from './schema.ts'
-import { type Batch, writer } from './writer.ts'
+import type { Batch } from './batch.ts'
+import { writer } from './writer.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
 const CACHE_KIB = 8_192

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { leastId } from '../core/index.ts'
 
 /** How long, and how much of it, is kept. */
 export interface Retention {
@@ -37,7 +38,7 @@ export function prune(database: DatabaseSync, retention: Retention, nowMs: numbe
 
 function tooOld(database: DatabaseSync, { ageMs, usageAgeMs }: Retention, nowMs: number): number {
   const before = nowMs - ageMs
-  const records = removeRecords(database, 'started_at < ?', before, ROWS_AT_ONCE)
+  const records = removeRecords(database, 'id < ?', leastId(before), ROWS_AT_ONCE)
   // Lines come nearly in order of time, so the oldest by number are the oldest; looking no further needs no index.
   const newest = database
     .prepare(
@@ -60,7 +61,12 @@ function tooMuchOfOne(database: DatabaseSync, retention: Retention): number {
     const id = String(row['function_id'])
     const surplus = Number(row['records']) - records
     if (surplus > 0)
-      removed += removeRecords(database, 'function_id = ?', id, Math.min(surplus, ROWS_AT_ONCE))
+      removed += removeRecords(
+        database,
+        'function = (select key from ids where text = ?)',
+        id,
+        Math.min(surplus, ROWS_AT_ONCE),
+      )
     const surplusBytes = Number(row['log_bytes']) - bytes
     if (surplusBytes > 0) {
       const average = database
@@ -83,7 +89,8 @@ function oldest(database: DatabaseSync): number {
 function removeRecords(database: DatabaseSync, where: string, value: number | string, limit: number): number {
   const gone = database
     .prepare(
-      `delete from invocations where id in (select id from invocations where ${where} order by started_at limit ?) returning function_id`,
+      `delete from invocations where id in (select id from invocations where ${where} order by id limit ?)
+         returning (select text from ids where key = function) as function_id`,
     )
     .all(value, limit)
   for (const [id, count] of counted(gone, () => 1))

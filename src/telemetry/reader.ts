@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import { AtelierError, type Invocation, type LogLine } from '../core/index.ts'
+import { AtelierError, type Invocation, leastId, type LogLine } from '../core/index.ts'
 import type { InvocationFilter, LogFilter, UsageRow } from './telemetry.ts'
 
 /** Questions, as they travel to the worker. */
@@ -46,8 +46,16 @@ export function reader(database: DatabaseSync): Asker {
   return question => answers[question.kind](question)
 }
 
+/** Joins what a record's row leaves to `ids` and `sources`. */
+const WHOLE = `join sources on sources.key = r.source join ids as p on p.key = r.project join ids as f on f.key = r.function`
+const WHOLE_COLUMNS =
+  'r.*, p.text as project_id, f.text as function_id, app_name, function_name, version, memory_mib, trigger'
+const KEY = '(select key from ids where text = ?)'
+
 function oneInvocation(database: DatabaseSync, projectId: string, id: string): Invocation {
-  const row = database.prepare('select * from invocations where id = ? and project_id = ?').get(id, projectId)
+  const row = database
+    .prepare(`select ${WHOLE_COLUMNS} from invocations as r ${WHOLE} where r.id = ? and r.project = ${KEY}`)
+    .get(id, projectId)
   if (row) return invocationOf(row)
   throw new AtelierError(
     'NOT_FOUND',
@@ -60,22 +68,19 @@ function invocations(
   question: Ask & { readonly kind: 'invocations' },
 ): Answers['invocations'] {
   const { filter, limit } = question
-  const where = new Conditions('project_id = ?', question.projectId)
-  where.add('function_id = ?', filter.functionId)
-  where.add('started_at >= ?', filter.sinceMs)
-  where.add('started_at < ?', filter.untilMs)
-  if (question.cursor !== undefined) {
-    const after = readCursor(question.cursor)
-    where.add('(started_at, id) < (?, ?)', after.startedAt, after.id)
-  }
+  const where = new Conditions(`project = ${KEY}`, question.projectId)
+  where.add(`function = ${KEY}`, filter.functionId)
+  where.add('id >= ?', filter.sinceMs === undefined ? undefined : leastId(filter.sinceMs))
+  where.add('id < ?', filter.untilMs === undefined ? undefined : leastId(filter.untilMs))
+  where.add('id < ?', question.cursor === undefined ? undefined : readCursor(question.cursor))
   // These have no index: they are looked for among the newest that the others leave.
   const rest = new Conditions('1 = 1')
   rest.add('app_name = ?', filter.appName)
   rest.add('function_name = ?', filter.functionName)
   rest.add('version = ?', filter.version)
   rest.add('status = ?', filter.status)
-  const sql = `select * from (select * from invocations where ${where.sql} order by started_at desc, id desc limit ${RECORDS_SEARCHED_MAX})
-    where ${rest.sql} order by started_at desc, id desc limit ?`
+  const sql = `select ${WHOLE_COLUMNS} from (select * from invocations where ${where.sql} order by id desc limit ${RECORDS_SEARCHED_MAX}) as r
+    ${WHOLE} where ${rest.sql} order by r.id desc limit ?`
   const rows = database.prepare(sql).all(...where.values, ...rest.values, limit + 1)
   const items = rows.slice(0, limit).map(invocationOf)
   const last = items.at(-1)
@@ -182,12 +187,12 @@ function lineOf(row: Row): LogLine {
 }
 
 function writeCursor(last: Invocation): string {
-  return Buffer.from(`${last.startedAt} ${last.id}`).toString('base64url')
+  return Buffer.from(last.id).toString('base64url')
 }
 
-function readCursor(cursor: string): { startedAt: number; id: string } {
-  const match = /^(\d{1,15}) ([\w-]{1,64})$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (match) return { startedAt: Number(match[1]), id: match[2]! }
+function readCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString()
+  if (/^[\w-]{1,64}$/.test(id)) return id
   throw new AtelierError(
     'INVALID_INPUT',
     'The cursor is not one that this list gave out; start again without it.',

@@ -4,21 +4,29 @@ import { AtelierError } from '../core/index.ts'
 /**
  * The tables, in a file of their own: records come at the rate of calls and may be lost with a crash, while the store's
  * few rows must not wait behind them. Steps in order; one that was released is never changed.
+ *
+ * A record is written for every call, so its row is short: ids sort by time and need no index for it, ids of projects and
+ * functions are numbers (`ids`), and what a function's records have in common stands in `sources`; both grow with deploys, not calls.
  */
 const STEPS: readonly string[] = [
-  `create table invocations (
-     id text not null, project_id text not null, function_id text not null, app_name text not null,
-     function_name text not null, version integer not null, trigger text not null, status text not null,
-     http_status integer not null, fault text, error_code text, error_message text, cold integer not null,
-     instance_id text, started_at integer not null, queued_ms real not null, starting_ms real not null,
-     initialising_ms real not null, running_ms real not null, billed_ms integer not null,
-     memory_mib integer not null, memory_peak_bytes integer, bytes_in integer not null,
-     bytes_out integer not null, traceparent text,
-     primary key (project_id, started_at, id)
+  `create table ids (key integer primary key, text text not null unique);
+
+   create table sources (
+     key integer primary key, project integer not null, function integer not null, app_name text not null,
+     function_name text not null, version integer not null, memory_mib integer not null, trigger text not null
+   );
+   create index sources_by_function on sources (function, version);
+
+   create table invocations (
+     id text primary key, project integer not null, function integer not null, source integer not null,
+     status text not null, http_status integer not null, fault text, error_code text, error_message text,
+     cold integer not null, instance_id text, started_at integer not null, queued_ms real not null,
+     starting_ms real not null, initialising_ms real not null, running_ms real not null,
+     billed_ms integer not null, memory_peak_bytes integer, bytes_in integer not null,
+     bytes_out integer not null, traceparent text
    ) without rowid;
-   create unique index invocations_by_id on invocations (id);
-   create index invocations_by_function on invocations (function_id, started_at, id);
-   create index invocations_by_time on invocations (started_at);
+   create index invocations_by_project on invocations (project, id);
+   create index invocations_by_function on invocations (function, id);
 
    create table logs (
      seq integer primary key, at integer not null, project_id text not null, function_id text not null,

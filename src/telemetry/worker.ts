@@ -4,7 +4,7 @@ import { AtelierError, type ErrorCode, type InputError } from '../core/index.ts'
 import { openTelemetryDatabase } from './database.ts'
 import type { Retention } from './prune.ts'
 import type { Ask } from './reader.ts'
-import type { Batch } from './writer.ts'
+import type { Batch } from './batch.ts'
 
 export type ToWorker =
   | { readonly kind: 'write'; readonly batch: Batch }

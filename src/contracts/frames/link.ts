@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import { AtelierError, type Clock } from '../../core/index.ts'
 import type { CallHandle, CallHead, CallSink, Link, LinkEvents, LinkFailure, LoadSpec } from '../contract.ts'
 import { type CallPort, FramesCall } from './call.ts'
-import { CALL_NUMBER_MAX, FLAG_END, FrameReader, FrameType, type FrameVisitor, FrameWriter } from './codec.ts'
+import { CallTable } from './call-table.ts'
+import { FLAG_END, FrameReader, FrameType, type FrameVisitor, FrameWriter } from './codec.ts'
 import { callHeadText } from './heads.ts'
 import { readFailure, readHello, readInitUs } from './payloads.ts'
 import { Toll } from './toll.ts'
@@ -24,13 +25,12 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
   readonly #writer = new FrameWriter()
   readonly #toll: Toll
   #isPausing = false
-  readonly #calls = new Map<number, FramesCall>() // at most the function's concurrency: the pool counts
+  readonly #calls = new CallTable<FramesCall>() // at most the function's concurrency: the pool counts
   readonly #hello = Promise.withResolvers<void>()
   #helloSeen = false
   #loading: PromiseWithResolvers<{ initMs: number }> | undefined
   #pinging: { readonly promise: Promise<boolean>; readonly settle: (answered: boolean) => void } | undefined
   #pings = 0
-  #lastNumber = 0
   #flushPending = false
   #closed: LinkFailure | undefined
   readonly #flush = () => this.#flushNow()
@@ -65,14 +65,14 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
 
   invoke(head: CallHead, sink: CallSink): CallHandle {
     const text = callHeadText(head)
-    const number = this.#nextNumber()
+    const number = this.#calls.nextNumber()
     const call = new FramesCall(this, number, head, sink)
     const closed = this.#closed
     if (closed) {
       queueMicrotask(() => call.fail({ kind: closed.kind, message: closed.detail }))
       return call
     }
-    this.#calls.set(number, call)
+    this.#calls.add(call)
     const { body } = head
     if (body === undefined || head.webSocket) this.#writer.frameWithHead(FrameType.call, 0, number, text)
     else if (body === null) this.#writer.frameWithHead(FrameType.call, FLAG_END, number, text)
@@ -201,12 +201,6 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
     else this.#events.onLog(call, stream, payload.toString('utf8', 1))
   }
 
-  #nextNumber(): number {
-    do this.#lastNumber = this.#lastNumber === CALL_NUMBER_MAX ? 1 : this.#lastNumber + 1
-    while (this.#calls.has(this.#lastNumber))
-    return this.#lastNumber
-  }
-
   #flushSoon(): void {
     if (this.#flushPending) return
     this.#flushPending = true
@@ -237,7 +231,7 @@ export class FramesLink implements Link, CallPort, FrameVisitor {
     this.#hello.reject(error)
     this.#loading?.reject(closedBeforeLoaded(failure))
     this.#pinging?.settle(false)
-    for (const call of this.#calls.values()) call.fail({ kind: 'closed', message: failure.detail })
+    for (const call of this.#calls.all()) call.fail({ kind: 'closed', message: failure.detail })
     this.#events.onClose(failure)
   }
 }

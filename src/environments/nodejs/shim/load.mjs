@@ -65,7 +65,7 @@ function watchFailures(current, calls, output, wire) {
   // After an exception that nothing caught, the state of the code is unknown: every running call ends, and the process.
   process.on('uncaughtException', error => {
     output.line(current.getStore(), 2, `Uncaught exception: ${describe(error)}`)
-    for (const call of calls.values()) call.fail(new Error('The function ended with an uncaught exception.'))
+    for (const call of calls.all()) call.fail(new Error('The function ended with an uncaught exception.'))
     process.exit(1)
   })
   process.on('exit', () => wire.flushAtExit())

@@ -2,10 +2,11 @@
 // where ATELIER_GENERIC says that nobody does, all is read and tried first.
 import { createRequire } from 'node:module'
 import { Call, failureText } from './call.mjs'
+import { Calls } from './calls.mjs'
 
 import { CALL, DRAIN, HELLO, LOAD, LOAD_FAILED, LOADED, PING, PONG, Wire } from './wire.mjs'
 
-const calls = new Map()
+const calls = new Calls()
 let draining = false
 /** Runs one call; there once LOAD is done. */
 let run
@@ -39,7 +40,7 @@ function sayHello() {
 function onFrame(type, flags, number, bytes, start, end) {
   if (type === CALL) {
     const call = new Call(wire, number, flags, bytes, start, end, onCallEnd)
-    calls.set(number, call)
+    calls.add(call)
     run(call)
   } else if (number !== 0) calls.get(number)?.receive(type, flags, bytes, start, end)
   else if (type === PING) {
@@ -53,7 +54,7 @@ function onFrame(type, flags, number, bytes, start, end) {
 }
 
 function onCallEnd(call) {
-  calls.delete(call.number)
+  calls.delete(call)
   if (calls.size === 0) {
     wire.flush()
     exitWhenDrained()
