@@ -46,9 +46,11 @@ export async function receive(
     }
   } catch (thrown) {
     if (signal.aborted) throw new AtelierError('CANCELLED', 'The upload was given up.', { cause: thrown })
-    if (source.errored === thrown && !(thrown instanceof AtelierError))
+    // A file that cannot be written ends the source with the same error, so what the disk says is asked first.
+    const failure = asStorageError(thrown, 'a package')
+    if (source.errored === thrown && !(failure instanceof AtelierError))
       throw new AtelierError('CANCELLED', 'The upload broke off before its end.', { cause: thrown })
-    throw asStorageError(thrown, 'a package')
+    throw failure
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

@@ -1,5 +1,5 @@
 import type { Grant, SandboxExit } from '../backends/index.ts'
-import { AtelierError, type Clock, type TableVersion } from '../core/index.ts'
+import { AtelierError, asAtelierError, type Clock, type TableVersion } from '../core/index.ts'
 import { type Instance, within } from './instance.ts'
 import type { PoolEnvironment, PoolOptions, PoolPolicy } from './options.ts'
 import { isLeaving } from './states.ts'
@@ -117,9 +117,17 @@ export class Starter {
     instance.become('loaded')
   }
 
-  /** When the process ended while it loaded, its exit says more than the closed stream. */
+  /** What the caller is told. When the process ended while it loaded, its exit says more than the closed stream. */
   async #whyNotLoaded(instance: Instance, version: TableVersion, thrown: unknown): Promise<unknown> {
-    if (!instance.isClosed) return thrown
+    // The code's own words are its owner's: they stand in its log, and not in an answer to whoever may call.
+    if (!instance.isClosed) {
+      instance.voice.note(asAtelierError(thrown).message)
+      return new AtelierError(
+        'FUNCTION_LOAD_FAILED',
+        `Function "${nameOf(version)}" could not be loaded; the function's log tells why.`,
+        { cause: thrown },
+      )
+    }
     const exit = await within(this.#clock, this.#policy.exitReasonMs, instance.sandbox.exited)
     if (instance.endedBecause !== undefined) return givenUp(instance)
     if (exit?.reason === 'memory')

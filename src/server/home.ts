@@ -63,9 +63,13 @@ export function writeAdminFile(home: Home, next: AdminFile): void {
   renameSync(partial, home.adminPath)
 }
 
-/** Brings the addresses in the file up to date. Where there is none, the administrator has taken it away: so it stays. */
+/**
+ * Brings the addresses in the file up to date; writes nothing where they are right, so that a server comes up on a full
+ * disk. Where there is no file, the administrator has taken it away: so it stays.
+ */
 export function updateAdminFile(home: Home, addresses: Pick<AdminFile, 'url' | 'routerUrl'>): void {
   if (!existsSync(home.adminPath)) return
   const before = JSON.parse(readFileSync(home.adminPath, 'utf8')) as AdminFile
+  if (before.url === addresses.url && before.routerUrl === addresses.routerUrl) return
   writeAdminFile(home, { ...before, ...addresses })
 }

@@ -8,6 +8,7 @@ import { writer } from './writer.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
 const CACHE_KIB = 8_192
+const INCREMENTAL = 2
 
 /** Records, logs and sums in one SQLite file. Synchronous: it lives in a worker thread, see `worker.ts`. */
 export interface TelemetryDatabase {
@@ -22,10 +23,11 @@ export interface TelemetryDatabase {
 export function openTelemetryDatabase(path: string): TelemetryDatabase {
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    // Incremental vacuum must be chosen before the first table. Records may be lost with the power, not with the process.
-    database.exec(
-      `pragma auto_vacuum = incremental; pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -${CACHE_KIB}`,
-    )
+    // Incremental vacuum must be chosen before the first table; to say it again would write, and fail on a full disk.
+    if (database.prepare('pragma auto_vacuum').get()?.['auto_vacuum'] !== INCREMENTAL)
+      database.exec('pragma auto_vacuum = incremental')
+    // Records may be lost with the power, not with the process.
+    database.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -${CACHE_KIB}`)
     chmodSync(path, 0o600)
     migrateTelemetry(database, path)
   } catch (error) {

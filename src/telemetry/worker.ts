@@ -29,6 +29,8 @@ export interface Problem {
   readonly cause: string | undefined
 }
 
+const SQLITE_FULL = 13
+
 const port = parentPort
 if (port) serve(port, (workerData as { readonly path: string }).path)
 
@@ -78,8 +80,6 @@ function attempt(work: () => void): { problem?: Problem } {
     return { problem: problemOf(thrown) }
   }
 }
-
-const SQLITE_FULL = 13
 
 function problemOf(thrown: unknown): Problem {
   if (thrown instanceof AtelierError) {

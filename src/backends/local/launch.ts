@@ -21,6 +21,7 @@ export interface LaunchSteps {
 
 const COMPLETE_MS_MAX = 10_000
 const COMPLETE_PAUSE_MS = 1
+const FIRST_PROCESS_MS_MAX = 2_000
 
 /** Waits for the held process, lets `beforeStart` prepare it, and lets it go; undoes everything when a step fails. */
 export async function guardLaunch(
@@ -58,24 +59,31 @@ export async function guardLaunch(
     }
     child.kill('SIGKILL')
   }
+  const first = steps.firstProcess()
   try {
-    pid = await Promise.race([steps.firstProcess(), failed.promise])
+    pid = await Promise.race([first, failed.promise])
     since = startTime(pid)
     await Promise.race([spec.beforeStart(pid), failed.promise])
     if (signal.aborted) throw backendFailed('the start was given up', signal.reason)
     steps.release()
-    const first = pid
+    const known = pid
     return {
       pid,
       monitorPid: child.pid ?? pid,
       channel: spec.channel ? (pipeOf(child, steps.channelFd) as Duplex) : undefined,
       stdout: child.stdout as Readable,
       stderr: child.stderr as Readable,
-      complete: () => until(() => steps.isComplete(first), first),
+      complete: () => until(() => steps.isComplete(known), known),
       exited,
       kill,
     }
   } catch (error) {
+    // Given up while it is made: its monitor's end alone would leave a first process that waits for its release for ever.
+    if (pid === undefined) {
+      const patience = sleep(FIRST_PROCESS_MS_MAX, undefined, { ref: false })
+      pid = await Promise.race([first.catch(() => undefined), exited.then(() => undefined), patience])
+      since = pid === undefined ? undefined : startTime(pid)
+    }
     kill()
     child.stderr?.off('readable', holdBack)
     const said = await lastWords(child)

@@ -18,7 +18,13 @@ export class Leftovers {
 
   /** Notes the processes of sandbox `id`. A number alone may be somebody else's later, so its start goes with it. */
   note(id: string, pids: readonly number[]): void {
-    writeFileSync(join(this.#directory, id), pids.map(pid => `${pid} ${startTime(pid) ?? '-'}\n`).join(''))
+    const text = pids.map(pid => `${pid} ${startTime(pid) ?? '-'}\n`).join('')
+    try {
+      writeFileSync(join(this.#directory, id), text)
+    } catch (error) {
+      // A full disk must not stop functions: sandboxes die with their server, and groups are found without a note.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    }
   }
 
   forget(id: string): void {
