@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, readFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +9,7 @@ import { makeHome, removeHome, ServerProcess, until } from '../support/server.ts
 const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const NOBODY_KNOWN = 54_321
 const SLOW = {
-  'index.mjs': `export default async () => { await new Promise(r => setTimeout(r, 1500)); return 'to the end' }`,
+  'index.mjs': `export default async () => { await new Promise(r => setTimeout(r, 2500)); return 'to the end' }`,
 }
 
 test('a server that is told twice at once to stop, as by Ctrl-C under npm, lets running calls finish', async t => {
@@ -25,6 +25,38 @@ test('a server that is told twice at once to stop, as by Ctrl-C under npm, lets 
   process.kill(server.pid, 'SIGINT')
   assert.deepEqual([(await running).status, (await running).text], [200, 'to the end'])
   await until('the server has ended', () => !server.isRunning)
+})
+
+test('Ctrl-C, which reaches all processes of the terminal at once, lets running calls finish', async t => {
+  const home = await makeHome()
+  t.after(() => removeHome(home))
+  const { child, exited, said } = run(t, process.execPath, home, [
+    'server',
+    '--port',
+    '0',
+    '--router-port',
+    '0',
+  ])
+  await until('it is ready', () => /is ready/.test(said()) || child.exitCode !== null)
+  const command = (...args: string[]) =>
+    spawnSync(process.execPath, [BIN, ...args], {
+      cwd: home,
+      env: { PATH: process.env['PATH'], HOME: home, ATELIER_HOME: join(home, 'data') },
+      encoding: 'utf8',
+    })
+  writeFileSync(join(home, 'node.mjs'), SLOW['index.mjs'])
+  writeFileSync(
+    join(home, 'python.py'),
+    'import time\ndef handler():\n    time.sleep(2.5)\n    return "to the end"\n',
+  )
+  const urls = ['node.mjs', 'python.py'].map(file =>
+    command('deploy', file, '--public', '--quiet').stdout.trim(),
+  )
+  const running = urls.map(async url => (await fetch(url)).text())
+  await until('both run', () => command('instance', 'list').stdout.match(/ busy /g)?.length === 2)
+  process.kill(-child.pid!, 'SIGINT')
+  assert.deepEqual(await Promise.all(running), ['to the end', 'to the end'])
+  assert.equal(await exited, 0)
 })
 
 test('a server that is told to stop while it starts does not stay', async t => {
@@ -133,6 +165,7 @@ function run(
   const child = spawn(node, [BIN, ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: home, ATELIER_HOME: join(home, 'data') },
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // a process group of its own, as a terminal gives it
   })
   t.after(() => child.kill('SIGKILL'))
   let said = ''

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
 import type { Writable } from 'node:stream'
-import { backendFailed, COMMAND_ENV, command, findProgram, words } from './commands.ts'
+import { backendFailed, COMMAND_ENV, command, findProgram, OWN_SESSION, words } from './commands.ts'
 import type { Identity, Rlimits } from './launcher.ts'
 import { FUNCTION_TARGET } from './policy.ts'
 import { descendants } from './procfs.ts'
@@ -37,6 +37,7 @@ export class Attendant {
       program('nsenter'),
       ['-t', String(pid), ...user, '-m', '--', '/bin/sh', '-c', SCRIPT],
       {
+        ...OWN_SESSION,
         env: COMMAND_ENV,
         stdio: ['pipe', 'ignore', 'pipe'],
       },

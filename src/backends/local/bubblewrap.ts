@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
-import { backendFailed, words } from './commands.ts'
+import { backendFailed, OWN_SESSION, words } from './commands.ts'
 import { guardLaunch, INNER_PROGRAMS, innerCommand, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
 import { commandLine, descendants } from './procfs.ts'
@@ -42,6 +42,7 @@ export class BubblewrapLauncher implements Launcher {
     const seccomp = spec.seccompPath === undefined ? undefined : openSync(spec.seccompPath, 'r')
     try {
       const child = spawn(this.#program, ['--args', String(ARGUMENTS_FD), '--', ...innerCommand(spec)], {
+        ...OWN_SESSION,
         // bubblewrap itself runs outside the sandbox, perhaps as root: nothing of the tenant's settings reaches it.
         env: {},
         cwd: '/',

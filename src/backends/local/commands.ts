@@ -7,6 +7,12 @@ const PROGRAM_FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin'
 const OUTPUT_BYTES_MAX = 4096
 export const COMMAND_ENV = { PATH: PROGRAM_FOLDERS.join(':'), LC_ALL: 'C' }
 
+/**
+ * Options for every process that serves a sandbox: Ctrl-C in a terminal goes to all processes of the server's group, but when
+ * instances end is for the server alone to say, which lets their calls finish first.
+ */
+export const OWN_SESSION = { detached: true } as const
+
 /** Full path of a system program, when it is installed. */
 export function findProgram(name: string): string | undefined {
   return PROGRAM_FOLDERS.map(folder => `${folder}/${name}`).find(path => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { backendFailed, COMMAND_ENV, command, findProgram } from './commands.ts'
+import { backendFailed, COMMAND_ENV, command, findProgram, OWN_SESSION } from './commands.ts'
 import type { Identity } from './launcher.ts'
 
 const READY_MS_MAX = 10_000
@@ -101,7 +101,7 @@ export class OutboundNetwork {
         ...target,
         'tap0',
       ],
-      { env: COMMAND_ENV, stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
+      { ...OWN_SESSION, env: COMMAND_ENV, stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
     )
     const readyPipe = child.stdio[3] as Readable
     const exitPipe = child.stdio[4] as Writable

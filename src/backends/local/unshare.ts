@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { backendFailed, words } from './commands.ts'
+import { backendFailed, OWN_SESSION, words } from './commands.ts'
 import { guardLaunch, INNER_PROGRAMS, innerCommand, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
 import { commandLine } from './procfs.ts'
@@ -55,6 +55,7 @@ export class UnshareLauncher implements Launcher {
         ...confined(spec),
       ],
       {
+        ...OWN_SESSION,
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
         cwd: '/',
         stdio: ['ignore', 'pipe', 'pipe', spec.channel ? 'pipe' : 'ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AtelierError } from '../../core/index.ts'
+import { OWN_SESSION } from './commands.ts'
 import { until } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec } from './launcher.ts'
 import { descendants } from './procfs.ts'
@@ -80,6 +81,7 @@ class Zygote {
     this.#server.unref()
     const [program = '', ...args] = command
     this.#process = spawn(program, args, {
+      ...OWN_SESSION,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { LANG: 'C.UTF-8' },
       cwd: '/',
