@@ -1,5 +1,6 @@
 import { load } from '../load.ts'
 import { type Platform, startPlatform } from '../platform.ts'
+import { processorTimeUs } from '../processor-time.ts'
 import type { Bench, Row } from '../row.ts'
 import { median, medianRatio } from '../statistics.ts'
 import { ONE_INSTANCE } from './warm.ts'
@@ -24,14 +25,17 @@ export const many: Row = {
     }
     await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
     const [idle, idleMany] = [await servers[0].platform.memoryMB(), await servers[1].platform.memoryMB()]
-    const [few, lots] = await interleave(bench, urls)
+    const [few, lots] = await interleave(
+      bench,
+      servers.map(({ platform }, i) => ({ url: urls[i]!, pid: platform.pid })),
+    )
     return [
       {
         what: `throughput with ${bench.functionsMany} functions`,
-        value: medianRatio(lots!, few!),
+        value: medianRatio(lots!.rates, few!.rates),
         unit: 'ratio',
         floor: { least: 0.95 },
-        detail: `${Math.round(median(few!))}/s with ${FEW}, ${Math.round(median(lots!))}/s`,
+        detail: `${shown(few!)} with ${FEW}, ${shown(lots!)}`,
       },
       { what: 'idle server', value: idle, unit: 'MB', floor: { most: 120 } },
       {
@@ -52,11 +56,30 @@ async function deployMany(platform: Platform, count: number): Promise<void> {
   await Promise.all(Array.from({ length: DEPLOYS_AT_ONCE }, deployNext))
 }
 
-async function interleave(bench: Bench, urls: readonly string[]): Promise<number[][]> {
-  const rates: number[][] = urls.map(() => [])
-  for (const url of urls) await load({ url, connections: 32, seconds: 1 })
+interface Taken {
+  readonly rates: number[]
+  readonly processorUs: number[]
+}
+
+function shown({ rates, processorUs }: Taken): string {
+  return `${Math.round(median(rates))}/s and ${median(processorUs).toFixed(1)} us of processor a call`
+}
+
+/** The same one function is called on each server. Who is measured first changes from round to round. */
+async function interleave(
+  bench: Bench,
+  targets: readonly { readonly url: string; readonly pid: number }[],
+): Promise<Taken[]> {
+  const taken = targets.map((): Taken => ({ rates: [], processorUs: [] }))
+  for (const { url } of targets) await load({ url, connections: 32, seconds: 1 })
   for (let round = 0; round < bench.rounds; round++)
-    for (const [i, url] of urls.entries())
-      rates[i]!.push((await load({ url, connections: 32, seconds: bench.secondsPerRound })).perSecond)
-  return rates
+    for (let turn = 0; turn < targets.length; turn++) {
+      const i = (round + turn) % targets.length
+      const { url, pid } = targets[i]!
+      const beforeUs = processorTimeUs(pid)
+      const { perSecond } = await load({ url, connections: 32, seconds: bench.secondsPerRound })
+      taken[i]!.rates.push(perSecond)
+      taken[i]!.processorUs.push((processorTimeUs(pid) - beforeUs) / (perSecond * bench.secondsPerRound))
+    }
+  return taken
 }
