@@ -1,6 +1,8 @@
 import type { Instance } from './instance.ts'
 import type { PoolLimits } from './options.ts'
 
+const SHARE_KEPT_FROM_ONE = 1 / 8
+
 interface ProjectUse {
   memoryMiB: number
   instances: number
@@ -35,6 +37,27 @@ export class Capacity {
     return {
       memoryMiB: Math.max(0, this.memoryMiB + memoryMiB - this.#limits.memoryMiBMax),
       instances: Math.max(0, this.instances + instances - this.#limits.instancesMax),
+    }
+  }
+
+  /**
+   * What `projectId` holds too much for a start that needs so much, where other projects could want something as well: the
+   * last eighth of the machine is kept from a project that holds all the rest, since calls may run for hours.
+   */
+  missingOfShare(
+    projectId: string,
+    memoryMiB: number,
+    instances: number,
+  ): { memoryMiB: number; instances: number } {
+    const { memoryMiBMax, instancesMax } = this.#limits
+    const use = this.#projects.get(projectId)
+    const shareMiB = memoryMiBMax - Math.floor(memoryMiBMax * SHARE_KEPT_FROM_ONE)
+    const shareInstances = Math.max(1, instancesMax - Math.ceil(instancesMax * SHARE_KEPT_FROM_ONE))
+    // A version that alone is larger than the share may still have one instance.
+    if (use === undefined) return { memoryMiB: 0, instances: 0 }
+    return {
+      memoryMiB: Math.max(0, use.memoryMiB + memoryMiB - shareMiB),
+      instances: Math.max(0, use.instances + instances - shareInstances),
     }
   }
 

@@ -73,6 +73,7 @@ class InstancePool implements Pool, NurseryHost {
       capacity: this.#capacity,
       fleets: this.#fleets,
       warm: this.#warm,
+      projectCount: () => options.table.projects.size,
       start: (fleet, generic) => {
         if (generic) this.#warm.remove(generic)
         this.#nursery.startFor(fleet, generic)

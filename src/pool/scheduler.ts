@@ -14,6 +14,8 @@ interface SchedulerOptions {
   readonly capacity: Capacity
   readonly fleets: Fleets
   readonly warm: WarmShelves
+  /** How many projects there are on this platform. */
+  readonly projectCount: () => number
   /** Begins a start; reports `started` at once and `settled` when it is over. */
   readonly start: (fleet: Fleet, generic: Instance | undefined) => void
   readonly evict: (instance: Instance) => void
@@ -60,7 +62,11 @@ export class Scheduler {
       const fleet = this.#next()
       if (fleet === undefined) return
       const generic = this.#options.warm.peek(fleet.version)
-      if (!this.#makeRoom(fleet, generic)) {
+      if (!this.#fitsShare(fleet)) {
+        // It waits for its own project's instances, and stands in nobody's way.
+        this.#hungry.delete(fleet)
+        this.#lookAgain(fleet)
+      } else if (!this.#makeRoom(fleet, generic)) {
         // Calls wait; what is only to be kept warm must not take anything from anybody.
         if (fleet.line.length > 0) {
           this.starved = fleet
@@ -116,6 +122,28 @@ export class Scheduler {
       waitingSince: fleet.line.since,
     }))
     return fleets[nextClaim(claims)]
+  }
+
+  /**
+   * True when a start keeps the project within what one may hold where there are several. Otherwise removes idle instances of
+   * the project's other functions, and their going calls `pump` again.
+   */
+  #fitsShare(fleet: Fleet): boolean {
+    const { capacity, projectCount, fleets, evict } = this.#options
+    const { projectId, limits } = fleet.version
+    if (projectCount() < 2) return true
+    const missing = capacity.missingOfShare(projectId, limits.memoryMiB, 1)
+    if (missing.memoryMiB === 0 && missing.instances === 0) return true
+    if (fleet.line.length === 0 || capacity.leavingInstances > 0) return false // or enough is leaving already
+    const idle: Instance[] = []
+    for (const other of fleets.all())
+      if (other !== fleet && other.version.projectId === projectId)
+        for (const instance of other.open) if (instance.inFlight === 0) idle.push(instance)
+    const spares = idle.map(instance => this.#asSpare(instance))
+    const projectMemoryMiB = capacity.projectMemoryMiB(projectId)
+    for (const index of chooseEvictions(spares, { ...missing, projectMemoryMiB, needMiB: limits.memoryMiB }))
+      evict(idle[index]!)
+    return false
   }
 
   /** True when a start fits now. Otherwise removes spare instances, if that helps, and their going calls `pump` again. */

@@ -81,6 +81,36 @@ for (const concurrency of [1, 4])
     assert.ok(late.served >= 24 * concurrency)
   })
 
+test('where there are several projects, none can hold the whole machine with calls that never end', async () => {
+  const fleet = new TestFleet({ limits: { instancesMax: 8 } })
+  fleet.table.publish(
+    ['greedy', 'late'].map(id => ({ kind: 'project', id, value: { id, name: id, enabled: true } })),
+  )
+  const endless = [1, 2, 3].map(n => hammer(fleet, aVersion({ project: 'greedy', name: `f${n}` }), 20))
+  await fleet.pass(100, 10)
+  assert.equal(
+    endless.reduce((sum, each) => sum + each.served, 0),
+    7,
+  )
+  const late = hammer(fleet, aVersion({ project: 'late' }), 1)
+  await fleet.settle()
+  assert.equal(late.served, 1)
+})
+
+test('a project at its share makes room for its own calls from its own idle instances', async () => {
+  const fleet = new TestFleet({ limits: { instancesMax: 8 } })
+  fleet.table.publish(
+    ['greedy', 'other'].map(id => ({ kind: 'project', id, value: { id, name: id, enabled: true } })),
+  )
+  const old = aVersion({ project: 'greedy', name: 'old' })
+  const peak = await Promise.all([1, 2, 3, 4, 5, 6, 7].map(() => fleet.pool.acquire(old, WAIT_MS, undefined)))
+  for (const lease of peak) lease.release('ok')
+  const next = hammer(fleet, aVersion({ project: 'greedy', name: 'new' }), 1)
+  await fleet.pass(100, 10)
+  assert.equal(next.served, 1)
+  assert.equal(fleet.pool.stats().evicted, 1)
+})
+
 test('within a project, one function does not starve another', async () => {
   const fleet = new TestFleet({ limits: { instancesMax: 4 } })
   const greedy = hammer(fleet, aVersion({ name: 'greedy' }), 500)
