@@ -1,9 +1,9 @@
 import { chmodSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import type { Batch } from './batch.ts'
 import { prune, type Retention } from './prune.ts'
 import { type Answers, type Ask, reader } from './reader.ts'
 import { migrateTelemetry } from './schema.ts'
-import type { Batch } from './batch.ts'
 import { writer } from './writer.ts'
 
 const BUSY_TIMEOUT_MS = 5_000

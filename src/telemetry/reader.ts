@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import { AtelierError, type Invocation, leastId, type LogLine } from '../core/index.ts'
+import { AtelierError, type Invocation, type LogLine, leastId } from '../core/index.ts'
 import type { InvocationFilter, LogFilter, UsageRow } from './telemetry.ts'
 
 /** Questions, as they travel to the worker. */

@@ -1,10 +1,10 @@
 /** The thread that owns the telemetry file: writing a record costs more than the call's way may spend. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { AtelierError, type ErrorCode, type InputError } from '../core/index.ts'
+import type { Batch } from './batch.ts'
 import { openTelemetryDatabase } from './database.ts'
 import type { Retention } from './prune.ts'
 import type { Ask } from './reader.ts'
-import type { Batch } from './batch.ts'
 
 export type ToWorker =
   | { readonly kind: 'write'; readonly batch: Batch }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startTelemetry, anInvocation, PROJECT } from './fixture.ts'
+import { anInvocation, PROJECT, startTelemetry } from './fixture.ts'
 
 test('records of many functions and versions in one batch are each read back as they were', async () => {
   const telemetry = await startTelemetry({ limits: { flushCount: 5_000, recordsWaitingMax: 10_000 } })

@@ -9,8 +9,8 @@ import {
   PAYLOAD_BYTES_MAX,
   WINDOW_BYTES,
 } from './codec.ts'
-import { parseResultHead, type ResultHead } from './heads.ts'
 import { Crumbs } from './crumbs.ts'
+import { parseResultHead, type ResultHead } from './heads.ts'
 
 /** What a call needs of its link. */
 export interface CallPort {
