@@ -7,7 +7,7 @@ import { ONE_INSTANCE } from './warm.ts'
 
 const FEW = 10
 const DEPLOYS_AT_ONCE = 8
-const SETTLE_MS = 10_000 // deploys leave garbage behind; idle means that it has been collected
+const SETTLE_MS = 10_000 // an idle server gives back what load left behind after three quiet seconds
 
 export const many: Row = {
   name: 'many',

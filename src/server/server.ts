@@ -17,6 +17,7 @@ import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
 import { listen } from './listen.ts'
 import type { ServerLog } from './log.ts'
 import { describeParts, observe } from './metrics.ts'
+import { trimWhenIdle } from './trim.ts'
 import { packageVersion } from './version.ts'
 
 const MIB = 1024 * 1024
@@ -165,6 +166,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
+  let apiRequests = 0
+  api.server.on('request', () => apiRequests++)
   const routerAt = await listen('router-port', config['router-port'], port =>
     router.listen(port, config.host),
   )
@@ -183,6 +186,13 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   }, COLLECT_EVERY_MS)
   collecting.unref()
   opened.defer(() => clearInterval(collecting))
+  opened.defer(
+    trimWhenIdle(() => ({
+      atMs: clock.now(),
+      requests: router.counters.requests + apiRequests,
+      running: invoker.inHand,
+    })),
+  )
   notReady.clear()
 
   const resources = opened.move()

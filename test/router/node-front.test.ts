@@ -1,4 +1,4 @@
-import { createNodeFront } from '../../src/router/index.ts'
+import { createNodeFront } from '../../src/router/node/front.ts'
 import { frontSuite } from '../suites/front.ts'
 
 frontSuite('node:http', createNodeFront)

@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Launch } from '../../backends/index.ts'
 import { AtelierError } from '../../core/index.ts'
 import { asFailure, usage } from '../failure.ts'
 import { DevInstance } from './instance.ts'
 import { type DevProject, readDevProject } from './project.ts'
+
+const MID_SAVE_MS = 100 // an editor, or a busy machine, may take so long between emptying a file and filling it
 
 export interface RunnerEvents {
   onLog(stream: 'stdout' | 'stderr', text: string): void
@@ -37,6 +40,7 @@ export class DevRunner {
   #broken: Error | undefined
   #reload: Promise<void> | undefined
   #again = false
+  #changed = Promise.withResolvers<void>()
   #closed = false
 
   constructor(options: RunnerOptions, events: RunnerEvents) {
@@ -56,6 +60,7 @@ export class DevRunner {
   /** Loads the code as it is now. Never rejects: what is wrong is told to the events. */
   async reload(): Promise<void> {
     this.#again = true
+    this.#changed.resolve()
     this.#reload ??= this.#reloadUntilQuiet().finally(() => (this.#reload = undefined))
     await this.#reload
   }
@@ -77,6 +82,7 @@ export class DevRunner {
   async #reloadUntilQuiet(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false
+      this.#changed = Promise.withResolvers()
       await this.#reloadOnce()
     }
   }
@@ -85,9 +91,11 @@ export class DevRunner {
     const startedMs = performance.now()
     const before = this.#running
     let instance: DevInstance | undefined
+    let next: (() => void) | undefined
     try {
       const project = await readDevProject(this.#options.folder, this.#options.env)
       const launch = await launchOf(project)
+      next = () => this.#prepareSpare(project, launch)
       if (this.#options.inspectPort !== undefined) await this.#freeInspector()
       instance = this.#take(project, launch)
       await instance.load(project)
@@ -95,13 +103,30 @@ export class DevRunner {
       this.#broken = undefined
       this.#events.onReady(project, performance.now() - startedMs, before !== undefined)
       void before?.instance.retire()
-      if (this.#options.inspectPort === undefined && !this.#closed)
-        this.#spare = { environment: project.environment.name, instance: this.#start(project, launch) }
+      next()
     } catch (thrown) {
       instance?.kill()
+      next?.()
+      // A file that was read while it was being saved is nobody's mistake: what is broken is told when it stays so.
+      if (await this.#changesWithin(MID_SAVE_MS)) return
       this.#broken = thrown instanceof AtelierError ? thrown : asFailure(thrown)
       this.#events.onBroken(this.#broken, this.#running !== undefined)
     }
+  }
+
+  async #changesWithin(timeMs: number): Promise<boolean> {
+    const waiting = new AbortController()
+    await Promise.race([
+      this.#changed.promise,
+      sleep(timeMs, undefined, { signal: waiting.signal }).catch(() => {}),
+    ])
+    waiting.abort()
+    return this.#again || this.#closed
+  }
+
+  #prepareSpare(project: DevProject, launch: Launch): void {
+    if (this.#options.inspectPort !== undefined || this.#closed || this.#spare) return
+    this.#spare = { environment: project.environment.name, instance: this.#start(project, launch) }
   }
 
   #take(project: DevProject, launch: Launch): DevInstance {
