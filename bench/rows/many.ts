@@ -56,7 +56,7 @@ export const many: Row = {
 async function startOnce(bench: Bench): Promise<void> {
   const cleanUps: (() => Promise<void> | void)[] = []
   await startPlatform({ ...bench, after: cleanUp => cleanUps.push(cleanUp) })
-  for (const cleanUp of cleanUps.reverse()) await cleanUp()
+  for (const cleanUp of cleanUps.toReversed()) await cleanUp()
 }
 
 async function deployMany(platform: Platform, count: number): Promise<void> {
