@@ -11,6 +11,7 @@ import { join } from 'node:path'
 const PROGRAMS: readonly { readonly name: string; readonly debian: string; readonly why: string }[] = [
   { name: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that functions run in' },
   { name: 'slirp4netns', debian: 'slirp4netns', why: 'network for sandboxes' },
+  { name: 'ip', debian: 'iproute2', why: 'rules for the network of sandboxes' },
   { name: 'python3', debian: 'python3', why: 'the python environment' },
   { name: 'pip3', debian: 'python3-pip', why: 'building Python packages' },
   { name: 'curl', debian: 'curl', why: "the README's tour" },
