@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { ApiFixture, problem } from './fixture.ts'
+import { ApiFixture, type Login, problem } from './fixture.ts'
 
 const fixture = await ApiFixture.open()
 after(() => fixture[Symbol.asyncDispose]())
@@ -124,6 +124,14 @@ test('metrics are Prometheus text', async () => {
   const answer = await fixture.call('GET', '/metrics')
   assert.match(String(answer.headers['content-type']), /^text\/plain; version=0\.0\.4/)
   assert.match(answer.body, /^process_resident_memory_bytes \d/m)
+})
+
+test('from elsewhere, or through a proxy, metrics need an operator', async () => {
+  const asks = (by?: Login) =>
+    fixture.call('GET', '/metrics', by, { headers: { 'x-forwarded-for': '192.0.2.7' } })
+  assert.equal((await asks()).statusCode, 401)
+  assert.equal((await asks(fixture.member)).statusCode, 403)
+  assert.equal((await asks(fixture.admin)).statusCode, 200)
 })
 
 test('the status shows the data path to operators only', async () => {

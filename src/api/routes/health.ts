@@ -1,5 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { AtelierError } from '../../core/index.ts'
+import { type IdentityProvider, may } from '../../identity/index.ts'
+import { tokenOf } from '../authentication.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 
@@ -8,8 +11,8 @@ const Health = Type.Object({
   reasons: Type.Optional(Type.Array(Type.String())),
 })
 
-/** What probes and scrapers ask, without a token: nothing in it is a tenant's but the names in the metrics. */
-export function healthRoutes(server: FastifyInstance, { status, metrics }: ApiParts): void {
+/** What probes and scrapers ask. */
+export function healthRoutes(server: FastifyInstance, { status, metrics, identity }: ApiParts): void {
   operation(server, {
     method: 'GET',
     path: '/healthz',
@@ -44,11 +47,35 @@ export function healthRoutes(server: FastifyInstance, { status, metrics }: ApiPa
     id: 'getMetrics',
     tag: 'server',
     summary: 'Metrics for Prometheus',
+    description:
+      "They name functions of all projects: from this machine without a token, from elsewhere with an operator's.",
     anonymous: true,
     answers: { 200: Type.String({ description: 'Prometheus text format.' }) },
-    handle: async ({ reply }) => {
+    handle: async ({ request, reply }) => {
+      if (!isFromHere(request)) await needOperator(request, identity)
       reply.type(metrics.contentType)
       return metrics.text()
     },
   })
+}
+
+/** Whether a program on this machine asks for itself, not a proxy for somebody else. */
+function isFromHere({ socket, headers }: FastifyRequest): boolean {
+  if (
+    headers['x-forwarded-for'] !== undefined ||
+    headers.forwarded !== undefined ||
+    headers.via !== undefined
+  )
+    return false
+  const address = socket.remoteAddress ?? ''
+  return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
+}
+
+async function needOperator(request: FastifyRequest, identity: IdentityProvider): Promise<void> {
+  const token = tokenOf(request)
+  if (token === undefined)
+    throw new AtelierError('UNAUTHENTICATED', "From another machine metrics need an operator's token.")
+  const principal = identity.cached(token) ?? (await identity.authenticate(token))
+  if (!may(principal, 'operate'))
+    throw new AtelierError('FORBIDDEN', 'Only an operator (role admin) may read metrics.')
 }
