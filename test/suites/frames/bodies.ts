@@ -121,4 +121,14 @@ export function bodyTests(shim: ShimUnderTest): void {
     const last = await driver.next(each => each.call === number, 'FAIL')
     assert.equal(last.type, T.FAIL)
   })
+
+  test('ends a call that is cancelled before its code has begun', async t => {
+    const driver = await loaded(t, shim)
+    for (let i = 0; i < 20; i++) {
+      const number = driver.call('POST /echo-whole', { open: true, body: 'begin' })
+      driver.send(T.CANCEL, number, 'client')
+      const last = await driver.next(each => each.call === number, 'FAIL')
+      assert.equal(last.type, T.FAIL)
+    }
+  })
 }

@@ -4,6 +4,7 @@ import queue
 import threading
 
 from .answer import send, send_async, to_response
+from .call import Cancelled
 from .context import Context
 from .output import current_call
 
@@ -77,7 +78,13 @@ class AsyncRunner:
         current_call.set(call)  # the task copies the loop's context, this callback's own
         task = self._loop.create_task(self._run(call))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def over(_):
+            self._tasks.discard(task)
+            if task.cancelled():  # before its first step: then nothing of _run has run
+                call.fail(Cancelled(call.cancel_reason))
+
+        task.add_done_callback(over)
         call.on_cancel = lambda: self._loop.call_soon_threadsafe(task.cancel)
         if call.cancel_reason is not None:
             task.cancel()
