@@ -48,7 +48,7 @@ async function launcherFor(t: TestContext) {
   mkdirSync(join(folder, 'etc'))
   writeFileSync(join(folder, 'etc', 'hosts'), '127.0.0.1 localhost\n')
   chmodSync(folder, 0o700)
-  const launcher = new ZygoteLauncher([PYTHON, '-I', '-B', join(folder, 'zygote.py')])
+  const launcher = new ZygoteLauncher([PYTHON, '-I', '-B', join(folder, 'zygote.py')], folder)
   t.after(() => {
     launcher.close()
     rmSync(folder, { recursive: true, force: true })

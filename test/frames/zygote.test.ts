@@ -17,7 +17,7 @@ test('instances that are forked from the zygote speak frames, each for itself', 
   const folder = mkdtempSync(join(tmpdir(), 'atelier-zygote-frames-'))
   mkdirSync(join(folder, 'etc'))
   cpSync(join(import.meta.dirname, '../fixtures/frames/python'), join(folder, 'suite'), { recursive: true })
-  const launcher = new ZygoteLauncher(status.ready ? (status.launch.zygote?.command ?? []) : [])
+  const launcher = new ZygoteLauncher(status.ready ? (status.launch.zygote?.command ?? []) : [], folder)
   t.after(() => {
     launcher.close()
     rmSync(folder, { recursive: true, force: true })

@@ -91,7 +91,7 @@ describe('a function that floods the server hurts itself', { skip, timeout: 240_
 
   test('eighty thousand headers are no answer', async t => {
     const { honest, hostile } = await scene(t)
-    const answer = await fetch(`${hostile}/names`)
+    const answer = await fetch(`${hostile.href}/names`)
     assert.equal(answer.status, 502)
     assert.equal(await (await fetch(honest)).text(), 'fine')
   })

@@ -134,7 +134,7 @@ export class LocalBackend implements Backend {
     if (zygote === undefined || !this.#sandboxed) return this.#tier.launcher
     let launcher = this.#zygotes.get(environment)
     if (launcher === undefined) {
-      launcher = new ZygoteLauncher(zygote.command)
+      launcher = new ZygoteLauncher(zygote.command, this.#parts.runPath)
       this.#zygotes.set(environment, launcher)
     }
     return launcher

@@ -16,6 +16,7 @@ import { closeInherited, mayRaiseLimits, openFilesHardLimit } from './procfs.ts'
 import { seccompFilter } from './seccomp/filter.ts'
 import { chooseTier, launcherMakers, type Tier } from './tier.ts'
 import { Uids, uidRange } from './uids.ts'
+import { removeZygoteFolders } from './zygote.ts'
 
 /**
  * Opens the backend that runs sandboxes on this machine. Tries a sandbox before it answers. Rejects with BACKEND_FAILED
@@ -25,6 +26,7 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
   mkdirSync(options.runPath, { recursive: true, mode: 0o700 })
   chmodSync(options.runPath, 0o700)
   mkdirSync(options.bundlesPath, { recursive: true })
+  removeZygoteFolders(options.runPath)
   const seed = createHash('sha256').update(options.runPath).digest()
   const isRoot = process.getuid?.() === 0
   const range = isRoot

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,8 @@ import type { Launched, Launcher, LaunchSpec } from './launcher.ts'
 import { descendants } from './procfs.ts'
 
 const LAUNCH_MS_MAX = 10_000 // a fork takes milliseconds; a zygote that needs longer is lost, and is started anew
+const FOLDER_PREFIX = 'atelier-zygote-'
+const RUN_PATH_BYTES_MAX = 80 // the path of a socket has 107 bytes at most
 const GREETING_BYTES_MAX = 128
 const GO = '\n'
 const KINDS = ['channel', 'stdout', 'stderr'] as const
@@ -42,15 +44,21 @@ type Answer =
 export class ZygoteLauncher implements Launcher {
   readonly name = 'zygote'
   readonly #command: readonly string[]
+  readonly #runPath: string
   #running: Zygote | undefined
 
-  /** @param command program and arguments of the zygote, as paths on this machine */
-  constructor(command: readonly string[]) {
+  /**
+   * @param command program and arguments of the zygote, as paths on this machine
+   * @param runPath private folder for its socket; `removeZygoteFolders` clears what a killed process left there
+   */
+  constructor(command: readonly string[], runPath: string) {
     this.#command = command
+    this.#runPath = runPath
   }
 
   launch(spec: LaunchSpec, signal: AbortSignal): Promise<Launched> {
-    if (this.#running === undefined || this.#running.over) this.#running = new Zygote(this.#command)
+    if (this.#running === undefined || this.#running.over)
+      this.#running = new Zygote(this.#command, this.#runPath)
     return this.#running.launch(spec, signal)
   }
 
@@ -61,10 +69,16 @@ export class ZygoteLauncher implements Launcher {
   }
 }
 
+/** Removes the folders of zygotes whose server was killed; for the start, before there are any. */
+export function removeZygoteFolders(runPath: string): void {
+  for (const name of readdirSync(runPath))
+    if (name.startsWith(FOLDER_PREFIX)) rmSync(join(runPath, name), { recursive: true, force: true })
+}
+
 class Zygote {
   readonly #process: ChildProcess
-  readonly #folder = mkdtempSync(join(tmpdir(), 'atelier-zygote-')) // short: a socket's path has 108 bytes at most
-  readonly #socketPath = join(this.#folder, 's')
+  readonly #folder: string
+  readonly #socketPath: string
   readonly #server: Server
   readonly #listening: Promise<void>
   readonly #pending = new Map<string, Pending>()
@@ -72,7 +86,10 @@ class Zygote {
   #tail = ''
   over = false
 
-  constructor(command: readonly string[]) {
+  constructor(command: readonly string[], runPath: string) {
+    const isShort = Buffer.byteLength(runPath) <= RUN_PATH_BYTES_MAX
+    this.#folder = mkdtempSync(join(isShort ? runPath : tmpdir(), FOLDER_PREFIX))
+    this.#socketPath = join(this.#folder, 's')
     this.#server = createServer({ pauseOnConnect: true }, socket => this.#greet(socket))
     this.#listening = new Promise((resolve, reject) => {
       this.#server.once('error', reject)
