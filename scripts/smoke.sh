@@ -6,7 +6,12 @@ folder=$(mktemp -d)
 export ATELIER_HOME="$folder/data" ATELIER_PORT=0 ATELIER_ROUTER_PORT=0
 server=''
 finish() {
-  if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+  # The whole group: npm does not pass on what it gets.
+  if [ -n "$server" ]; then
+    kill -TERM -- "-$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    for _ in $(seq 100); do kill -0 -- "-$server" 2>/dev/null || break; sleep 0.1; done
+  fi
   rm -rf "$folder"
 }
 trap finish EXIT
@@ -14,7 +19,7 @@ trap finish EXIT
 git clone --quiet "$source" "$folder/atelier"
 cd "$folder/atelier"
 npm ci --silent
-npm start >"$folder/server.log" 2>&1 &
+setsid npm start >"$folder/server.log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
   [ -f "$ATELIER_HOME/admin.json" ] && npx atelier status >/dev/null 2>&1 && break
