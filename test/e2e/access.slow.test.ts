@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { ServerProcess } from '../support/server.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 const HELLO = {
   'index.mjs': `export default request => ({ path: new URL(request.url).pathname, method: request.method })`,

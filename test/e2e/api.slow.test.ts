@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Answer, ServerProcess } from '../support/server.ts'
+import { type Answer, ServerProcess } from '../support/server-process.ts'
 
 interface Page {
   readonly items: readonly { readonly name: string }[]

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { after, before, test } from 'node:test'
-import { ServerProcess } from '../support/server.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 /** Answers with what a connection to `?host=&port=` came to. */
 const CONNECTS = {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { UsageRow } from '../../src/telemetry/index.ts'
-import { ServerProcess, until } from '../support/server.ts'
+import { ServerProcess, until } from '../support/server-process.ts'
 
 const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const CODE = {

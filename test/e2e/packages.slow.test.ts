@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Version } from '../../src/core/index.ts'
-import { ServerProcess } from '../support/server.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 const HELLO = `export default () => 'hello'`
 

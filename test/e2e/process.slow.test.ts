@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeHome, removeHome, ServerProcess, until } from '../support/server.ts'
+import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
 const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const NOBODY_KNOWN = 54_321

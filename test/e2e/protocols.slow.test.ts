@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { after, before, test } from 'node:test'
-import { ServerProcess } from '../support/server.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 /**
  * What a client sees of HTTP through the whole server: router, invoker, pool, sandbox, shim. Each language answers the

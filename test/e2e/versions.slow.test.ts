@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { VersionSpec } from '../../src/core/index.ts'
-import { ServerProcess } from '../support/server.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 interface VersionSeen {
   readonly number: number

@@ -61,7 +61,15 @@ export class ServerProcess {
   readonly #exited: Promise<number | NodeJS.Signals>
   #token: string | undefined
 
-  private constructor(home: string, child: ChildProcess, exited: Promise<number | NodeJS.Signals>) {
+  readonly #said: { stderr: string }
+
+  private constructor(
+    home: string,
+    child: ChildProcess,
+    exited: Promise<number | NodeJS.Signals>,
+    said: { stderr: string },
+  ) {
+    this.#said = said
     this.home = home
     this.#child = child
     this.#exited = exited
@@ -101,7 +109,7 @@ export class ServerProcess {
       READY_MS_MAX,
     )
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${said.stderr}`)
-    return new ServerProcess(place, child, exited)
+    return new ServerProcess(place, child, exited, said)
   }
 
   get pid(): number {
@@ -135,13 +143,22 @@ export class ServerProcess {
     await this.#exited
   }
 
+  /** What it wrote on its standard error so far. */
+  get stderr(): string {
+    return this.#said.stderr
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }
 
   /** Ends it if it still runs, and takes its home away. */
   async dispose(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+    if (this.isRunning) {
       const patience = setTimeout(() => this.#child.kill('SIGKILL'), 20_000)
       await this.stop()
       clearTimeout(patience)
