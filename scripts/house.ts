@@ -7,6 +7,8 @@ const STOREYS = [
   'server',
   'api',
   'router',
+  'triggers',
+  'async',
   'invoker',
   'control',
   'pool',
@@ -16,12 +18,14 @@ const STOREYS = [
   'backends',
   'telemetry',
   'identity',
+  'topics',
+  'cloudevents',
   'store',
   'core',
 ] as const
 
 /** Folders whose folders are houses of their own: `backends/local` and `backends/fake` do not know each other. */
-const NESTED: readonly string[] = ['backends', 'contracts', 'environments']
+const NESTED: readonly string[] = ['backends', 'contracts', 'environments', 'triggers']
 
 /** Packages that only some storeys may know. */
 const PACKAGE_RULES: readonly {
@@ -31,7 +35,7 @@ const PACKAGE_RULES: readonly {
 }[] = [
   {
     pattern: /^(kysely|node:sqlite)$/,
-    only: ['store', 'control', 'identity', 'telemetry', 'api'],
+    only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics'],
     why: 'the data plane knows no SQL',
   },
   { pattern: /^fastify$|^@fastify\//, only: ['api', 'server'], why: 'only the API is built on it' },
