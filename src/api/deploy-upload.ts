@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { AtelierError } from '../core/index.ts'
 import { inputError, invalid } from './input.ts'
+import { AsyncChangeSchema } from './schemas/async.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
 
 const SETTINGS_BYTES_MAX = 1024 * 1024
@@ -44,6 +45,7 @@ export const DeploySettings = exactly(
       }),
     ),
     network: Type.Optional(Type.Enum(['none', 'outbound'])),
+    async: Type.Optional(AsyncChangeSchema),
     publishOnly: Type.Optional(
       Type.Boolean({ description: 'Publish, and leave the live alias where it is.' }),
     ),

@@ -1,5 +1,6 @@
+import { parseDuration } from '../core/index.ts'
 import { usage } from './failure.ts'
-import { parseCpu, parseDuration, parseMemory, parseSince } from './units.ts'
+import { parseCpu, parseMemory, parseSince } from './units.ts'
 
 /** The options of one command line, read by type. What is not given is `undefined`; what cannot be read is a usage failure. */
 export class Options {

@@ -1,19 +1,6 @@
+import { parseDuration } from '../core/index.ts'
+
 /** What people type for times and sizes, and how these are shown to them. Pure; `undefined` for what cannot be read. */
-
-const MS_PER_UNIT: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
-
-/** Milliseconds of `500ms`, `30s`, `1.5h`, `2d`; a bare number is seconds. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text)
-  if (!match) return undefined
-  return Math.round(Number(match[1]) * MS_PER_UNIT[match[2] ?? 's']!)
-}
 
 /** MiB of `128`, `256Mi`, `256MiB`, `1Gi`, `512M`. Whole numbers of MiB only. */
 export function parseMemory(text: string): number | undefined {

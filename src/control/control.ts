@@ -17,6 +17,8 @@ import type {
   Version,
 } from '../core/index.ts'
 
+import type { AsyncChange } from './async-settings.ts'
+
 /**
  * The control plane's operations. Each checks the policy for its principal first, runs as one transaction, publishes to
  * the function table after the commit, and answers NOT_FOUND for what is another project's. `expected` is the revision
@@ -58,7 +60,7 @@ export interface Control {
     by: Principal,
     app: string,
     name: string,
-    change: { description?: string; access?: Access },
+    change: { description?: string; access?: Access; async?: AsyncChange },
     expected?: number,
   ): Promise<FunctionRecord>
   deleteFunction(by: Principal, app: string, name: string, expected?: number): Promise<void>
@@ -153,6 +155,8 @@ export interface DeployRequest {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  /** Not part of the version: holds from the deploy on, also for calls that wait. */
+  readonly async?: AsyncChange
   /** Keep the live alias where it is: publish only. */
   readonly publishOnly?: boolean
 }

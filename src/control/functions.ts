@@ -1,7 +1,15 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { type Access, type FunctionRecord, LIVE_ALIAS, type Principal, type Version } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 import { touchFunctionAndTriggers } from './apps.ts'
+import {
+  type AsyncChange,
+  type AsyncOwn,
+  asyncJson,
+  changed,
+  checkAsync,
+  complete,
+} from './async-settings.ts'
 import { type Context, checkRevision, need, noSuch } from './context.ts'
 import type { Control } from './control.ts'
 import { asFunction, asTargets, asVersion } from './rows.ts'
@@ -49,11 +57,13 @@ export function functionOperations(context: Context): FunctionOperations {
       return context.commit(async (tx, touched) => {
         const before = await needFunction(tx, by, app, name)
         checkRevision(`Function "${name}"`, before.revision, expected)
+        const asyncJson = change.async && (await changedAsync(tx, before.id, change.async))
         await tx
           .updateTable('functions')
           .set({
             ...(change.description === undefined ? {} : { description: change.description }),
             ...(change.access === undefined ? {} : { access: change.access }),
+            ...(asyncJson === undefined ? {} : { async_json: asyncJson }),
             revision: before.revision + 1,
             updated_at: clock.now(),
           })
@@ -133,6 +143,25 @@ export async function liveVersion(db: Kysely<Tables>, functionId: string): Promi
       isSole: targets.length === 1,
     }
   )
+}
+
+/** The function's settings with the change, as text for the store. Throws INVALID_INPUT for what they cannot be. */
+export async function changedAsync(
+  tx: Transaction<Tables>,
+  functionId: string,
+  change: AsyncChange,
+): Promise<string | null> {
+  const row = await tx
+    .selectFrom('functions')
+    .select('async_json')
+    .where('id', '=', functionId)
+    .executeTakeFirstOrThrow()
+  const before = row.async_json === null ? {} : (JSON.parse(row.async_json) as AsyncOwn)
+  const own = changed(before, change)
+  const problems = new Problems()
+  checkAsync(complete(own), problems)
+  problems.throwIfAny()
+  return asyncJson(own)
 }
 
 export function checkAccess(access: Access | undefined, problems: Problems): void {

@@ -11,10 +11,11 @@ import {
 import type { Tables } from '../store/index.ts'
 import { moveAlias } from './aliases.ts'
 import { ensureApp, needApp } from './apps.ts'
+import type { AsyncChange } from './async-settings.ts'
 import { keepEnd } from './build-log.ts'
 import type { ControlOptions } from './context.ts'
 import type { DeployRequest, DeployResult } from './control.ts'
-import { findFunction, type LiveVersion, liveVersion, needFunction } from './functions.ts'
+import { changedAsync, findFunction, type LiveVersion, liveVersion, needFunction } from './functions.ts'
 import type { Language } from './language.ts'
 import { checkQuotas } from './quota.ts'
 import { asVersion } from './rows.ts'
@@ -62,6 +63,7 @@ export async function publishVersion(
   const app = before ? await needApp(tx, by, request.app) : await ensureApp(tx, by, request.app, now)
   const spec = specOf(deploy, app.config)
   const record = before ?? (await insertFunction(tx, by, app.id, request, now))
+  if (request.async) await setAsync(tx, record, request.async, now)
   const compared = await comparedVersion(tx, record, request)
   if (
     compared &&
@@ -145,6 +147,7 @@ async function insertFunction(
       name: request.name,
       description: request.description ?? '',
       access: request.access ?? 'private',
+      async_json: null,
       latest_version: 0,
       revision: 0,
       created_at: now,
@@ -152,6 +155,22 @@ async function insertFunction(
     })
     .execute()
   return needFunction(tx, by, request.app, request.name)
+}
+
+async function setAsync(
+  tx: Transaction<Tables>,
+  record: FunctionRecord,
+  change: AsyncChange,
+  now: number,
+): Promise<void> {
+  const json = await changedAsync(tx, record.id, change)
+  const revision = record.revision + 1
+  await tx
+    .updateTable('functions')
+    .set({ async_json: json, revision, updated_at: now })
+    .where('id', '=', record.id)
+    .where(where => where.or([where('async_json', 'is', null), where('async_json', '!=', json)]))
+    .execute()
 }
 
 async function updateFunction(
@@ -180,6 +199,7 @@ async function updateFunction(
     .where('id', '=', record.id)
     .execute()
 }
+
 /** What a new version must differ from: what is live alone, or the newest when it shall not go live. */
 async function comparedVersion(
   tx: Transaction<Tables>,

@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { AliasTarget, TableChange, TableFunction, TableProject, TableVersion } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 import { Interner } from './interner.ts'
-import { asProject, asTargets, asTrigger } from './rows.ts'
+import { asAsync, asProject, asTargets, asTrigger } from './rows.ts'
 
 type Db = Kysely<Tables> | Transaction<Tables>
 
@@ -65,6 +65,7 @@ export class EntryReader {
       .innerJoin('apps', 'apps.id', 'functions.app_id')
       .innerJoin('projects', 'projects.id', 'functions.project_id')
       .select(['functions.id', 'functions.name', 'functions.access', 'functions.project_id'])
+      .select('functions.async_json')
       .select(['apps.name as app_name', 'projects.name as project_name'])
       .where('functions.id', 'in', ids)
       .execute()
@@ -105,9 +106,16 @@ export class EntryReader {
       if (!owner) return []
       const { projectId, projectName, appName, functionName: name } = owner
       const own = { versions: versions.get(row.id) ?? new Map(), aliases: aliases.get(row.id) ?? new Map() }
-      return [{ id: row.id, projectId, projectName, appName, name, access: row.access, ...own }]
+      return [
+        { id: row.id, projectId, projectName, appName, name, access: row.access, ...own, ...asyncOf(row) },
+      ]
     })
   }
+}
+
+/** Most functions say nothing: then it costs nothing. */
+function asyncOf(row: { async_json: string | null }): Pick<TableFunction, 'async'> {
+  return row.async_json === null ? {} : { async: asAsync(row.async_json) }
 }
 
 type Owner = 'functionId' | 'projectId' | 'projectName' | 'appName' | 'functionName'

@@ -1,16 +1,19 @@
 import type { Selectable } from 'kysely'
-import type {
-  Alias,
-  AliasTarget,
-  App,
-  Cors,
-  FunctionRecord,
-  HttpTrigger,
-  Project,
-  Version,
-  VersionSpec,
+import {
+  type Alias,
+  type AliasTarget,
+  type App,
+  ASYNC_SETTINGS_DEFAULT,
+  type AsyncSettings,
+  type Cors,
+  type FunctionRecord,
+  type HttpTrigger,
+  type Project,
+  type Version,
+  type VersionSpec,
 } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
+import { type AsyncOwn, complete } from './async-settings.ts'
 
 type Row<T extends keyof Tables> = Selectable<Tables[T]>
 
@@ -47,9 +50,15 @@ export function asFunction(row: Row<'functions'> & { app_name: string }): Functi
     name: row.name,
     description: row.description,
     access: row.access,
+    async: asAsync(row.async_json),
     latestVersion: row.latest_version,
     ...dated(row),
   }
+}
+
+/** Settings as they hold, of what the function itself says; where it says nothing, one object for all. */
+export function asAsync(json: string | null): AsyncSettings {
+  return json === null ? ASYNC_SETTINGS_DEFAULT : complete(JSON.parse(json) as AsyncOwn)
 }
 
 export function asVersion(row: Row<'versions'>): Version {

@@ -6,6 +6,7 @@ import {
   SCALING_DEFAULT,
   type Scaling,
 } from '../core/index.ts'
+import { changed, checkAsync, complete } from './async-settings.ts'
 import type { DeployRequest } from './control.ts'
 import { checkAccess, type LiveVersion } from './functions.ts'
 import { checkConfig, checkDescription, checkLimits, checkScaling, Problems } from './validate.ts'
@@ -46,6 +47,7 @@ export function settle(
   checkConfig(settings.config, problems)
   checkDescription(request.description, problems)
   checkAccess(request.access, problems)
+  if (request.async) checkAsync(complete(changed({}, request.async)), problems)
   if (settings.secrets.length > SECRETS_MAX) problems.add('secrets', `must be at most ${SECRETS_MAX}`)
   for (const name of settings.secrets)
     if (!isName(name)) problems.add('secrets', `${JSON.stringify(name.slice(0, 80))} is not a name`)

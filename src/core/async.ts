@@ -60,6 +60,22 @@ export interface AsyncSettings {
   readonly onFailure?: Destination
 }
 
+export const ASYNC_SETTINGS_DEFAULT: AsyncSettings = {
+  retry: {
+    attemptsMax: 3,
+    delayMs: 1_000,
+    factor: 2,
+    delayMsMax: 300_000,
+    jitter: 0.2,
+    on: ['error', 'status', 'timeout', 'crash', 'platform'],
+  },
+  maxAgeMs: 6 * 3_600_000,
+  resultKeptMs: 7 * 86_400_000,
+  concurrencyMax: 100,
+  queuedMax: 200_000,
+  paused: false,
+}
+
 /** An accepted call, as it stands. Its id is the invocation id of every attempt: logs and records are found by it. */
 export interface AsyncCall {
   readonly id: string

@@ -1,6 +1,7 @@
 export * from './async.ts'
 export * from './clock.ts'
 export * from './defaults.ts'
+export * from './duration.ts'
 export * from './errors.ts'
 export * from './event-trigger.ts'
 export * from './ids.ts'

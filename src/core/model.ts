@@ -1,3 +1,5 @@
+import type { AsyncSettings } from './async.ts'
+
 /**
  * The nouns of Atelier, as plain read-only data. Ids are opaque strings; times are milliseconds since the epoch.
  * Names are what people type; see `names.ts` for their rule.
@@ -55,6 +57,8 @@ export interface FunctionRecord {
   readonly name: string
   readonly description: string
   readonly access: Access
+  /** How its asynchronous calls are treated: what it says, over the defaults. */
+  readonly async: AsyncSettings
   /** How many versions were ever published; the newest has this number. */
   readonly latestVersion: number
   readonly revision: number

@@ -1,3 +1,4 @@
+import type { AsyncSettings } from './async.ts'
 import type { Access, AliasTarget, HttpTrigger, Limits, NetworkMode, Scaling } from './model.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface TableFunction {
   readonly appName: string
   readonly name: string
   readonly access: Access
+  /** Absent: all as by default. */
+  readonly async?: AsyncSettings
   /** Every version that is kept, by number. */
   readonly versions: ReadonlyMap<number, TableVersion>
   readonly aliases: ReadonlyMap<string, readonly AliasTarget[]>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { ASYNC_SETTINGS_DEFAULT } from '../../src/core/index.ts'
 import { ApiFixture, problem } from './fixture.ts'
 
 const fixture = await ApiFixture.open()
@@ -76,6 +77,28 @@ test('a function with its versions and aliases is read, changed, rolled back and
   const opened = await fixture.call('PATCH', base, member, { body: { access: 'public' } })
   assert.equal(opened.json<Json>()['access'], 'public')
   problem(await fixture.call('PATCH', base, member, { body: { access: 'open' } }), 400, 'INVALID_INPUT')
+
+  const slow = { async: { retry: { attemptsMax: 5 }, onFailure: { kind: 'topic', topic: 'failed' } } }
+  const patched = await fixture.call('PATCH', base, member, { body: slow })
+  const settings = patched.json<{ async: { retry: Json; onFailure: Json; maxAgeMs: number } }>().async
+  assert.deepEqual(settings.retry, { ...ASYNC_SETTINGS_DEFAULT.retry, attemptsMax: 5 })
+  assert.deepEqual(settings.onFailure, { kind: 'topic', topic: 'failed' })
+  assert.equal(settings.maxAgeMs, ASYNC_SETTINGS_DEFAULT.maxAgeMs)
+  const reset = await fixture.call('PATCH', base, member, {
+    body: { async: { retry: null, onFailure: null } },
+  })
+  assert.deepEqual(reset.json<Json>()['async'], ASYNC_SETTINGS_DEFAULT)
+  for (const wrong of [
+    { retry: { attemptsMax: 0 } },
+    { retry: { on: ['bad luck'] } },
+    { retry: { jitter: 2 } },
+    { onSuccess: { kind: 'webhook', url: 'ftp://example.com' } },
+    { onSuccess: { kind: 'webhook', url: 'https://me:secret@example.com' } },
+    { onSuccess: { kind: 'function', app: '../x', function: 'y' } },
+    { maxAgeMs: -1 },
+    { surprise: true },
+  ])
+    problem(await fixture.call('PATCH', base, member, { body: { async: wrong } }), 400, 'INVALID_INPUT')
 
   const versions = (await fixture.call('GET', `${base}/versions`, reader)).json<{ items: Json[] }>()
   assert.deepEqual(new Set(versions.items.map(each => Number(each['number']))), new Set([1, 2]))

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
+import { AsyncChangeSchema } from '../schemas/async.ts'
 import { Access, Description, exactly, FunctionParams, PageQuery } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { FunctionSchema, RollbackResultSchema } from '../schemas/nouns.ts'
@@ -51,8 +52,12 @@ export function functionRoutes(server: FastifyInstance, { control, status }: Api
     description: 'What decides how it runs is part of a version: deploy to change that.',
     params: FunctionParams,
     body: exactly(
-      { description: Type.Optional(Description), access: Type.Optional(Access) },
-      { examples: [{ access: 'public' }] },
+      {
+        description: Type.Optional(Description),
+        access: Type.Optional(Access),
+        async: Type.Optional(AsyncChangeSchema),
+      },
+      { examples: [{ access: 'public', async: { retry: { attemptsMax: 5 }, paused: false } }] },
     ),
     answers: { 200: ref(FunctionSchema, 'The function as it is now.') },
     errors: ['PRECONDITION_FAILED'],

@@ -1,4 +1,6 @@
 import { Type } from 'typebox'
+import { ASYNC_SETTINGS_DEFAULT } from '../../core/index.ts'
+import { AsyncSettingsSchema } from './async.ts'
 import { model, ref, Time } from './model.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
@@ -82,6 +84,7 @@ export const FunctionSchema = model(
     name: Type.String(),
     description: Type.String(),
     access: Type.Enum(['public', 'private']),
+    async: AsyncSettingsSchema,
     latestVersion: Type.Integer({ description: 'The newest version’s number.' }),
     revision: Revision,
     url: Type.String({ description: 'Where the live alias answers.' }),
@@ -95,6 +98,7 @@ export const FunctionSchema = model(
     name: 'thumbnail',
     description: '',
     access: 'public',
+    async: ASYNC_SETTINGS_DEFAULT,
     latestVersion: 2,
     revision: 3,
     url: 'http://127.0.0.1:1882/default/shop/thumbnail',

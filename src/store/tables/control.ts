@@ -45,6 +45,7 @@ interface FunctionsTable extends Dated {
   description: string
   access: Access
   latest_version: number
+  async_json: string | null
   revision: number
 }
 
