@@ -1,0 +1,21 @@
+export {
+  type AttributeValue,
+  attributeOf,
+  attributesOf,
+  type CloudEvent,
+  createEvent,
+} from './event.ts'
+export { checkFilter, type EventFilter, filterErrors, matches, matchesAttributes } from './filter.ts'
+export {
+  BATCH_EVENTS_MAX,
+  type ContentMode,
+  type HttpMessage,
+  modeOf,
+  type ParsedMessage,
+  parseHttp,
+  toBatch,
+  toHttpBinary,
+  toStructured,
+} from './http.ts'
+export { type CallAnswer, eventsOfCall } from './of-call.ts'
+export { parseTime } from './values.ts'
