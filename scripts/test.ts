@@ -2,73 +2,70 @@
  * `npm test`: the whole suite with the Node that the repository brings. What needs a program that is missing is
  * installed first where that is possible (root on Debian or Ubuntu), and said so; otherwise those tests skip by name.
  *
- * `--fast`: without `*.slow.test.ts`. Other arguments are parts of file names: only files that contain one of them.
+ * `--fast`: without `*.slow.test.ts`. `--timings`: the slowest files and tests at the end. Other arguments are parts of
+ * file names: only files that contain one of them.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, globSync } from 'node:fs'
+import { globSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { installMissing } from './test-programs.ts'
+import { TestReport } from './test-report.ts'
+import { TestTimes } from './test-times.ts'
 
-const PROGRAMS: readonly { readonly name: string; readonly debian: string; readonly why: string }[] = [
-  { name: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that functions run in' },
-  { name: 'slirp4netns', debian: 'slirp4netns', why: 'network for sandboxes' },
-  { name: 'ip', debian: 'iproute2', why: 'rules for the network of sandboxes' },
-  { name: 'python3', debian: 'python3', why: 'the python environment' },
-  { name: 'pip3', debian: 'python3-pip', why: 'building Python packages' },
-  { name: 'curl', debian: 'curl', why: "the README's tour" },
-  { name: 'zip', debian: 'zip', why: 'packages made by another program' },
-]
 const SLOW = '.slow.test.ts'
-const FILES_AT_ONCE = 2 // the suite is planned for two cores
+const FILES_AT_ONCE = availableParallelism() + 1 // one more than cores: many tests wait for a process or a timer
+const FILE_TIMEOUT_MS = 300_000
+const COMPILED_FILES_MAX = 10_000
+const OPTIONS = ['--fast', '--timings']
 
 const root = join(import.meta.dirname, '..')
-const bin = join(root, 'node_modules', '.bin')
-const options = process.argv.slice(2)
-const fast = options.includes('--fast')
-const wanted = options.filter(each => !each.startsWith('-'))
+const cache = join(root, 'node_modules', '.cache', 'atelier')
+const compiled = join(cache, 'compile')
+const options = process.argv.slice(2).filter(each => each.startsWith('-'))
+const wanted = process.argv.slice(2).filter(each => !each.startsWith('-'))
+const unknown = options.find(each => !OPTIONS.includes(each))
+if (unknown !== undefined) fail(`there is no option ${unknown}; there are ${OPTIONS.join(' and ')}`)
+
+const files = globSync('test/**/*.test.ts', { cwd: root })
+  .filter(file => !(options.includes('--fast') && file.endsWith(SLOW)))
+  .filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
+if (files.length === 0) fail(`no test file matches ${wanted.join(' ') || 'test/**/*.test.ts'}`)
 
 installMissing()
 
-const files = globSync('test/**/*.test.ts', { cwd: root })
-  .filter(file => !(fast && file.endsWith(SLOW)))
-  .filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
-  .toSorted()
-if (files.length === 0) {
-  console.error(`no test file matches ${wanted.join(' ') || 'test/**/*.test.ts'}`)
-  process.exit(1)
+process.chdir(root)
+forgetMuchCompiledCode()
+const times = TestTimes.read(join(cache, 'test-times.json'))
+const report = new TestReport(root)
+const events = run({
+  files: times.longestFirst(files).map(file => join(root, file)),
+  concurrency: FILES_AT_ONCE,
+  timeout: FILE_TIMEOUT_MS,
+  env: {
+    ...process.env,
+    PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`,
+    // Types are taken away and code is compiled once for all the processes that tests start, not once for each.
+    NODE_COMPILE_CACHE: compiled,
+  },
+})
+process.exitCode = 1 // until the end says otherwise
+report.watch(events)
+const output = events.compose(new spec())
+output.pipe(process.stdout)
+output.once('end', () => {
+  times.update(report.fileMs())
+  for (const line of report.summary({ timings: options.includes('--timings') })) console.log(line)
+  process.exitCode = report.success ? 0 : 1
+})
+
+/** Modules that tests write into temporary folders leave their compiled code too, under names that never come again. */
+function forgetMuchCompiledCode(): void {
+  if (globSync('*/*', { cwd: compiled }).length > COMPILED_FILES_MAX) rmSync(compiled, { recursive: true })
 }
 
-const result = spawnSync(
-  process.execPath,
-  ['--test', `--test-concurrency=${FILES_AT_ONCE}`, '--test-timeout=300000', ...files],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` } },
-)
-process.exitCode = result.status ?? 1
-
-function installMissing(): void {
-  const missing = PROGRAMS.filter(program => !onPath(program.name))
-  if (missing.length === 0) return
-  const list = missing.map(each => `${each.debian} (${each.why})`).join(', ')
-  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
-    console.log(`missing: ${list}. The tests that need them are skipped, by name.`)
-    return
-  }
-  console.log(`installing what the tests need: ${list}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'], env })
-  const packages = missing.map(each => each.debian)
-  const installed = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env,
-  })
-  if (installed.status !== 0)
-    console.log(
-      `apt-get could not install ${packages.join(' ')}; the tests that need them are skipped, by name.`,
-    )
-}
-
-function onPath(program: string): boolean {
-  return (process.env['PATH'] ?? '')
-    .split(':')
-    .concat('/usr/sbin', '/sbin')
-    .some(folder => existsSync(join(folder, program)))
+function fail(message: string): never {
+  console.error(message)
+  process.exit(2)
 }

@@ -14,15 +14,17 @@ const TTL_MS_MIN = 60_000
 const TTL_MS_MAX = 366 * 24 * HOUR_MS
 const TOKENS_PER_USER_MAX = 1_000 // the oldest ends when one more is issued
 
-/** Users, roles and tokens in our own store; see `EmbeddedIdentity`. */
+/** Users, roles and tokens in our own store; see `EmbeddedIdentity`. `passwordCost` is for tests: see `Passwords`. */
 export async function createEmbeddedIdentity({
   store,
   clock,
+  passwordCost,
 }: {
   store: Store
   clock: Clock
+  passwordCost?: number
 }): Promise<EmbeddedIdentity> {
-  const passwords = new Passwords()
+  const passwords = new Passwords(passwordCost)
   const cache = new TokenCache()
   // From one place a few mistakes; from everywhere many, and then a wait that annoys a guesser more than a person.
   const throttleHere = new Throttle({ failuresFree: 5, delayMsMax: 60_000 })

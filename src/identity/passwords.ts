@@ -1,7 +1,7 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { AtelierError } from '../core/index.ts'
 
-const COST = 2 ** 15 // scrypt's N: 32 MiB and some 80 ms for each guess
+const COST_DEFAULT = 2 ** 15 // scrypt's N: 32 MiB and some 80 ms for each guess
 const BLOCK = 8
 const PARALLEL = 1
 const KEY_BYTES = 32
@@ -25,14 +25,20 @@ export function checkPassword(password: string): void {
 
 /** Slow one-way hashes of passwords, a few at a time: who guesses waits for those before. */
 export class Passwords {
+  readonly #cost: number
   readonly #waiting: (() => void)[] = []
   #running = 0
   #unknown: Promise<string> | undefined
 
+  /** `cost`: scrypt's N for new hashes. Only tests, whose passwords guard nothing, may take less than the default. */
+  constructor(cost: number = COST_DEFAULT) {
+    this.#cost = cost
+  }
+
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES)
-    const key = await this.#derive(password, salt, KEY_BYTES, { N: COST, r: BLOCK, p: PARALLEL })
-    return `scrypt$${COST}$${BLOCK}$${PARALLEL}$${salt.toString('base64url')}$${key.toString('base64url')}`
+    const key = await this.#derive(password, salt, KEY_BYTES, { N: this.#cost, r: BLOCK, p: PARALLEL })
+    return `scrypt$${this.#cost}$${BLOCK}$${PARALLEL}$${salt.toString('base64url')}$${key.toString('base64url')}`
   }
 
   /** Whether the password is the one of `stored`. Without one (no such user) it takes as long, and the answer is no. */

@@ -26,7 +26,7 @@ describe('what code in a local sandbox can see and do', { skip: unavailable() },
   })
 
   test('it sees its own bundle as /function, read-only', async () => {
-    assert.equal((await inside(sandbox, 'cat /function/name.txt')).text, 'one')
+    assert.equal((await inside(sandbox, 'cat /function/name.txt')).text, 'bundle-one')
     assert.notEqual((await inside(sandbox, 'touch /function/mine')).code, 0)
     assert.notEqual((await inside(sandbox, 'rm -f /function/name.txt')).code, 0)
     assert.ok(existsSync(join(fixture.grant.bundlePath, 'name.txt')))
@@ -34,27 +34,27 @@ describe('what code in a local sandbox can see and do', { skip: unavailable() },
 
   test('it reaches no other bundle, by no way we know', async () => {
     for (const attempt of [
-      'ls -A /function | grep -v name.txt; cat /function/two/name.txt',
-      'umount /function; ls -A /function/two',
-      'umount -l /function; ls -A /function/two',
-      'umount /function; umount /function; cat /function/two/name.txt',
-      'mount --bind / /tmp; ls -A /tmp/function/two',
-      'mount --move /function /tmp; cat /function/two/name.txt',
-      'unshare -Urm /bin/sh -c "umount /function; ls -A /function/two"',
-      'unshare -Urm /bin/sh -c "mount --bind / /tmp; ls -A /tmp/function/two"',
-      'unshare -U /bin/sh -c "ls -A /function/two"',
-      'cat /proc/1/root/function/two/name.txt',
-      'cat /proc/self/root/function/two/name.txt',
-      'for fd in /proc/[0-9]*/fd/*; do ls -A "$fd/two" "$fd/../two"; done',
-      'cat /function/../two/name.txt /function/../function/two/name.txt',
-      'cd /function/.. && cat function/two/name.txt',
+      'ls -A /function | grep -v name.txt; cat /function/bundle-two/name.txt',
+      'umount /function; ls -A /function/bundle-two',
+      'umount -l /function; ls -A /function/bundle-two',
+      'umount /function; umount /function; cat /function/bundle-two/name.txt',
+      'mount --bind / /tmp; ls -A /tmp/function/bundle-two',
+      'mount --move /function /tmp; cat /function/bundle-two/name.txt',
+      'unshare -Urm /bin/sh -c "umount /function; ls -A /function/bundle-two"',
+      'unshare -Urm /bin/sh -c "mount --bind / /tmp; ls -A /tmp/function/bundle-two"',
+      'unshare -U /bin/sh -c "ls -A /function/bundle-two"',
+      'cat /proc/1/root/function/bundle-two/name.txt',
+      'cat /proc/self/root/function/bundle-two/name.txt',
+      'for fd in /proc/[0-9]*/fd/*; do ls -A "$fd/bundle-two" "$fd/../bundle-two"; done',
+      'cat /function/../bundle-two/name.txt /function/../function/bundle-two/name.txt',
+      'cd /function/.. && cat function/bundle-two/name.txt',
       `cat ${fixture.other.bundlePath}/name.txt`,
-      'for cwd in /proc/[0-9]*/cwd; do cat "$cwd/two/name.txt"; done',
-      'nsenter -t 1 -m /bin/sh -c "ls -A /function/two"',
-      'find / -xdev -name name.txt -not -path "/function/*" 2>/dev/null; find / -name two 2>/dev/null',
+      'for cwd in /proc/[0-9]*/cwd; do cat "$cwd/bundle-two/name.txt"; done',
+      'nsenter -t 1 -m /bin/sh -c "ls -A /function/bundle-two"',
+      'find / -xdev -name name.txt -not -path "/function/*" 2>/dev/null; find / -name bundle-two 2>/dev/null',
     ]) {
       const { text } = await inside(sandbox, `( ${attempt} ) 2>/dev/null`)
-      assert.doesNotMatch(text, /two/, attempt)
+      assert.doesNotMatch(text, /bundle-two/, attempt)
     }
   })
 

@@ -25,7 +25,7 @@ export async function openLocal(options: {
 }): Promise<BackendFixture & { readonly backend: Backend; readonly home: string; readonly other: Grant }> {
   const home = await mkdtemp(join(tmpdir(), 'atelier-backend-'))
   const bundlesPath = join(home, 'bundles')
-  for (const name of ['one', 'two']) {
+  for (const name of ['bundle-one', 'bundle-two']) {
     await mkdir(join(bundlesPath, name), { recursive: true })
     await writeFile(join(bundlesPath, name, 'name.txt'), name)
   }
@@ -44,8 +44,8 @@ export async function openLocal(options: {
     backend,
     home,
     echo: ECHO,
-    grant: grant('one'),
-    other: grant('two'),
+    grant: grant('bundle-one'),
+    other: grant('bundle-two'),
     dispose: () => rm(home, { recursive: true, force: true }),
   }
 }

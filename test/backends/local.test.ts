@@ -27,8 +27,11 @@ describe('the second choice, unshare', { skip: noUnshare }, () => {
     const fixture = await openForTest(t, 'unshare')
     const sandbox = await fixture.backend.start({ id: 'second', launch: SHELL }, never)
     await sandbox.attach(fixture.grant)
-    assert.equal((await inside(sandbox, 'cat /function/name.txt')).text, 'one')
-    assert.doesNotMatch((await inside(sandbox, 'umount /bundles 2>&1; ls -A /bundles 2>&1')).text, /two/)
+    assert.equal((await inside(sandbox, 'cat /function/name.txt')).text, 'bundle-one')
+    assert.doesNotMatch(
+      (await inside(sandbox, 'umount /bundles 2>&1; ls -A /bundles 2>&1')).text,
+      /bundle-two/,
+    )
     assert.equal((await inside(sandbox, 'ls -d /root /home /sys /.old 2>/dev/null')).text, '')
     for (const path of ['/', '/usr', '/etc', '/function'])
       assert.notEqual((await inside(sandbox, `touch ${path}/mine 2>&1`)).code, 0, path)
@@ -56,7 +59,7 @@ describe('no sandbox at all', () => {
     const fixture = await openForTest(t, 'none')
     const sandbox = await fixture.backend.start({ id: 'bare', launch: SHELL }, never)
     await sandbox.attach(fixture.grant)
-    assert.equal((await inside(sandbox, 'cat "$ATELIER_DIRECTORY/name.txt"')).text, 'one')
+    assert.equal((await inside(sandbox, 'cat "$ATELIER_DIRECTORY/name.txt"')).text, 'bundle-one')
     const home = (await inside(sandbox, 'echo "$HOME"')).text.trim()
     assert.ok(home.startsWith(fixture.home))
     const child = (await inside(sandbox, 'setsid sleep 1000 >/dev/null 2>&1 & echo $!')).text.trim()

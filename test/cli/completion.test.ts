@@ -4,9 +4,8 @@ import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { BIN, bareEnvironment } from '../support/command.ts'
 import { atelier, freshHome, json, playApi } from './fixture.ts'
-
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 
 /** What Tab offers in a real bash that has read the completion script, for each line of words; the last is being typed. */
 async function offered(
@@ -29,7 +28,7 @@ while IFS= read -r line; do
   echo "\${COMPREPLY[*]}"
 done`
   const bash = spawn('bash', ['--norc', '-c', script], {
-    env: { PATH: `${home}:${process.env['PATH']}`, HOME: home, ...env },
+    env: bareEnvironment({ PATH: `${home}:${process.env['PATH']}`, HOME: home, ...env }),
   })
   bash.stdin.end(lines.map(line => `${line}\n`).join(''))
   const [stdout, stderr] = await Promise.all([text(bash.stdout), text(bash.stderr)])

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
+import { BIN, bareEnvironment } from '../support/command.ts'
 
 /** A running `atelier dev` and what it says. */
 export class Dev {
@@ -17,7 +15,7 @@ export class Dev {
   constructor(home: string, folder: string, args: readonly string[]) {
     this.child = spawn(process.execPath, [BIN, 'dev', folder, '--port', '0', ...args], {
       cwd: home,
-      env: { PATH: process.env['PATH'] ?? '', HOME: home },
+      env: bareEnvironment({ HOME: home }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.exited = once(this.child, 'exit')

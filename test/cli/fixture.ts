@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
-
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
+import { BIN, bareEnvironment } from '../support/command.ts'
 
 export interface Outcome {
   readonly code: number | null
@@ -37,12 +36,7 @@ export async function atelier(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Outcome> {
-  const env = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: home,
-    ATELIER_HOME: join(home, 'data'),
-    ...options.env,
-  }
+  const env = bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data'), ...options.env })
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: options.cwd ?? home,
     env,

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { BIN, bareEnvironment } from '../support/command.ts'
 import { atelier, folderWith, freshHome, type RunOptions } from './fixture.ts'
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const skip = spawnSync('bwrap', ['--version']).status !== 0 && 'bubblewrap is not installed'
 
 /** A real server with its data in `<home>/data`, where the commands find their login. Resolves when it is ready. */
@@ -19,7 +19,7 @@ async function startServer(
     [BIN, 'server', '--port', '0', '--router-port', '0', '--warm-instances', '1'],
     {
       cwd: home,
-      env: { PATH: process.env['PATH'] ?? '', HOME: home, ATELIER_HOME: join(home, 'data') },
+      env: bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { UsageRow } from '../../src/telemetry/index.ts'
+import { BIN, bareEnvironment } from '../support/command.ts'
 import { ServerProcess, until } from '../support/server-process.ts'
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const CODE = {
   'index.mjs': `
 await new Promise(resolve => setTimeout(resolve, 120))
@@ -92,7 +91,7 @@ test('the caller of code that throws learns nothing of its stack, and the log ha
 test('logs -f shows lines as they are written, those of this function alone', async t => {
   await server.deploy('neighbour', CODE)
   const child = spawn(process.execPath, [BIN, 'logs', '-f', 'seen'], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: server.home, ATELIER_HOME: server.home },
+    env: bareEnvironment({ HOME: server.home, ATELIER_HOME: server.home }),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill('SIGKILL'))

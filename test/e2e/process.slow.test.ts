@@ -4,9 +4,9 @@ import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BIN, bareEnvironment } from '../support/command.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const NOBODY_KNOWN = 54_321
 const SLOW = {
   'index.mjs': `export default async () => { await new Promise(r => setTimeout(r, 2500)); return 'to the end' }`,
@@ -41,7 +41,7 @@ test('Ctrl-C, which reaches all processes of the terminal at once, lets running 
   const command = (...args: string[]) =>
     spawnSync(process.execPath, [BIN, ...args], {
       cwd: home,
-      env: { PATH: process.env['PATH'], HOME: home, ATELIER_HOME: join(home, 'data') },
+      env: bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
       encoding: 'utf8',
     })
   writeFileSync(join(home, 'node.mjs'), SLOW['index.mjs'])
@@ -163,7 +163,7 @@ function run(
   args: readonly string[],
 ): { child: ChildProcess; exited: Promise<number | null>; said: () => string } {
   const child = spawn(node, [BIN, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: home, ATELIER_HOME: join(home, 'data') },
+    env: bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // a process group of its own, as a terminal gives it
   })

@@ -7,6 +7,7 @@ import { newId, type Principal, type Role } from '../../src/core/index.ts'
 import { createEmbeddedIdentity, type EmbeddedIdentity, type FirstLogin } from '../../src/identity/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
 import { FakeClock } from '../support/clock.ts'
+import { PASSWORD_COST_LOW } from '../support/passwords.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'atelier-identity-'))
 const stores: Store[] = []
@@ -31,7 +32,7 @@ async function fixture(): Promise<Fixture> {
   const store = await openStore({ url: path })
   stores.push(store)
   const clock = new FakeClock()
-  const identity = await createEmbeddedIdentity({ store, clock })
+  const identity = await createEmbeddedIdentity({ store, clock, passwordCost: PASSWORD_COST_LOW })
   let first: FirstLogin | undefined
   assert.equal(await identity.bootstrap(async login => void (first = login)), true)
   assert.ok(first)
@@ -123,6 +124,20 @@ test('neither tokens nor passwords are in the file', async () => {
   assert.ok(bytes.includes('scrypt$'))
   assert.ok(!bytes.includes(token.slice(4)))
   assert.ok(!bytes.includes(first.password))
+})
+
+test('a hash costs 32 MiB and a tenth of a second to try, and is tried at the cost that it was made with', async () => {
+  const { identity, store, clock, first } = await fixture()
+  const unchanged = await createEmbeddedIdentity({ store, clock })
+  const admin = (await unchanged.login(first)).principal
+  await unchanged.createUser(admin, { name: 'ivy', password: 'ivy-password' })
+  await identity.grant(admin, { user: 'ivy', project: 'default', role: 'member' })
+  const hashes = await store.db.selectFrom('users').select('password_hash').orderBy('name').execute()
+  assert.deepEqual(
+    hashes.map(row => row.password_hash.split('$').slice(0, 4).join(' ')),
+    [`scrypt ${PASSWORD_COST_LOW} 8 1`, 'scrypt 32768 8 1'],
+  )
+  assert.equal((await identity.login(loginOf('ivy'))).principal.userName, 'ivy')
 })
 
 test('what is wrong with a login is not told', async () => {

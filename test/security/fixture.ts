@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { BIN, bareEnvironment } from '../support/command.ts'
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const MIB = 1024 * 1024
 
 /** Why these tests cannot run here, or false. */
@@ -48,7 +48,7 @@ export class Victim {
       [BIN, 'server', '--home', home, '--port', '0', '--router-port', '0', '--warm-instances', '1', ...flags],
       // What only the server may know: no tenant's code may ever see it.
       {
-        env: { PATH: process.env['PATH'] ?? '', SERVERS_SECRET: MARK },
+        env: bareEnvironment({ SERVERS_SECRET: MARK }),
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     )

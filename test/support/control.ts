@@ -17,6 +17,7 @@ import { createEmbeddedIdentity, type EmbeddedIdentity } from '../../src/identit
 import { openStore, type Store } from '../../src/store/index.ts'
 import { FakeClock } from './clock.ts'
 import { MemoryBuilder } from './memory-builder.ts'
+import { PASSWORD_COST_LOW } from './passwords.ts'
 
 /** An environment for packages with one file of this extension. */
 export function fileEnvironment(name: string, extension: string): Environment & { revision: string } {
@@ -118,7 +119,11 @@ export class ControlFixture {
 
   async #start(): Promise<void> {
     this.store = await openStore({ url: join(this.folder, 'atelier.db') })
-    this.identity = await createEmbeddedIdentity({ store: this.store, clock: this.clock })
+    this.identity = await createEmbeddedIdentity({
+      store: this.store,
+      clock: this.clock,
+      passwordCost: PASSWORD_COST_LOW,
+    })
     this.control = await createControl({
       store: this.store,
       builder: this.builder,

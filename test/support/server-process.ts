@@ -8,8 +8,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Invocation } from '../../src/core/index.ts'
 import { rawTar } from '../builder/archives.ts'
+import { BIN, bareEnvironment } from './command.ts'
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'atelier.js')
 const READY_MS_MAX = 60_000
 const POLL_MS = 25
 
@@ -94,7 +94,7 @@ export class ServerProcess {
       ...flags,
     ]
     const child = spawn(process.execPath, [BIN, ...args], {
-      env: { PATH: process.env['PATH'] ?? '', HOME: place, ...env },
+      env: bareEnvironment({ HOME: place, ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const said = { stdout: '', stderr: '' }
@@ -262,7 +262,7 @@ export class ServerProcess {
     ...args: string[]
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
     const child = spawn(process.execPath, [BIN, ...args], {
-      env: { PATH: process.env['PATH'] ?? '', HOME: this.home, ATELIER_HOME: this.home },
+      env: bareEnvironment({ HOME: this.home, ATELIER_HOME: this.home }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const exited = new Promise<number>(resolve => child.once('exit', code => resolve(code ?? -1)))
