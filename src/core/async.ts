@@ -60,6 +60,7 @@ export interface AsyncSettings {
   readonly onFailure?: Destination
 }
 
+/** What a function has that sets nothing itself. */
 export const ASYNC_SETTINGS_DEFAULT: AsyncSettings = {
   retry: {
     attemptsMax: 3,

@@ -1,3 +1,4 @@
+export type { EventTables } from './event-tables.ts'
 export * from './restore.ts'
 export { backupSqlite as backupStore } from './sqlite/backup.ts'
 export * from './store.ts'

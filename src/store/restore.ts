@@ -3,22 +3,28 @@ import { copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AtelierError } from '../core/index.ts'
-import { MIGRATIONS } from './migrations/index.ts'
+import { EVENT_LAYOUT } from './migrations/events/index.ts'
+import { CONTROL_LAYOUT } from './migrations/index.ts'
 import { lockFile } from './sqlite/lock.ts'
 
 /**
- * Puts the backup `source` in the place of the store `target`; what was there is kept beside it as `<target>.replaced`.
+ * Puts the backup `source` in the place of the store `target`, which is of this kind; what was there is kept beside it as `<target>.replaced`.
  * Rejects with UNAVAILABLE while a server runs on it, and with INVALID_INPUT when the backup is damaged, not ours, or
  * from a newer Atelier: the store is then untouched.
  */
-export async function restoreStore(source: string, target: string): Promise<void> {
+export async function restoreStore(
+  source: string,
+  target: string,
+  kind: 'control' | 'events' = 'control',
+): Promise<void> {
+  const layout = kind === 'events' ? EVENT_LAYOUT : CONTROL_LAYOUT
   await mkdir(dirname(target), { recursive: true, mode: 0o700 })
   const unlock = lockFile(target)
   const incoming = `${target}.incoming`
   try {
-    checkBackup(source)
+    checkBackup(source, layout)
     await copyFile(source, incoming)
-    checkBackup(incoming)
+    checkBackup(incoming, layout)
     await flush(incoming)
     await settle(target)
     await rm(`${target}.replaced`, { force: true })
@@ -32,17 +38,22 @@ export async function restoreStore(source: string, target: string): Promise<void
   }
 }
 
+interface BackupLayout {
+  readonly notes: string
+  readonly steps: readonly unknown[]
+}
+
 /** Throws INVALID_INPUT unless `path` is a whole database of ours that this Atelier understands. */
-function checkBackup(path: string): void {
+function checkBackup(path: string, { notes, steps }: BackupLayout): void {
   let problem: string
   try {
     const database = new DatabaseSync(path, { readOnly: true })
     try {
       const check = database.prepare('pragma integrity_check').all()
-      const newest = database.prepare('select max(number) as number from migrations').get()?.['number']
+      const newest = database.prepare(`select max(number) as number from ${notes}`).get()?.['number']
       if (check.length !== 1 || check[0]?.['integrity_check'] !== 'ok') problem = 'is damaged'
       else if (typeof newest !== 'number') problem = 'is empty'
-      else if (newest > MIGRATIONS.length) problem = 'was made by a newer Atelier: restore it with that one'
+      else if (newest > steps.length) problem = 'was made by a newer Atelier: restore it with that one'
       else return
     } finally {
       database.close()

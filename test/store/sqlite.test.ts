@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { openStore, restoreStore, type Store } from '../../src/store/index.ts'
+import { openEventStore, openStore, restoreStore, type Store } from '../../src/store/index.ts'
+import { CONTROL_LAYOUT } from '../../src/store/migrations/index.ts'
+import { openThreadedSqlite } from '../../src/store/sqlite/threaded.ts'
 import { storeSuite } from '../suites/store.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'atelier-store-'))
@@ -23,6 +25,20 @@ storeSuite('sqlite', async () => {
     async reopen() {
       await store.close()
       store = await openStore({ url })
+      return store
+    },
+    dispose: () => store.close(),
+  }
+})
+
+storeSuite('threaded sqlite', async () => {
+  const path = freshPath()
+  let store = await openThreadedSqlite(path, { url: path }, CONTROL_LAYOUT)
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      store = await openThreadedSqlite(path, { url: path }, CONTROL_LAYOUT)
       return store
     },
     dispose: () => store.close(),
@@ -260,4 +276,77 @@ test('a restore takes the place of a damaged store with a log beside it', async 
     .executeTakeFirst()
   assert.equal(row?.taken, 1)
   await again.close()
+})
+
+test('statements sent together are undone together when one of them fails', async () => {
+  const store = await openEventStore({ url: freshPath() })
+  const node = (id: string): { id: string; beat: number } => ({ id, beat: 1 })
+  await store.db.insertInto('async_nodes').values(node('there')).execute()
+  await assert.rejects(
+    store.transaction(tx =>
+      Promise.all(
+        ['before', 'there', 'after'].map(id => tx.insertInto('async_nodes').values(node(id)).execute()),
+      ),
+    ),
+    { code: 'CONFLICT' },
+  )
+  const ids = await store.db.selectFrom('async_nodes').select('id').execute()
+  assert.deepEqual(ids, [{ id: 'there' }])
+  await store.close()
+})
+
+test('bytes come back as they went in, also those that are part of a larger buffer', async () => {
+  const store = await openEventStore({ url: freshPath() })
+  const large = Buffer.alloc(100_000, 7)
+  const bodies = [large.subarray(10, 13), large, Buffer.alloc(0)]
+  for (const [index, body] of bodies.entries())
+    await store.db
+      .insertInto('async_payloads')
+      .values({ id: `${index}`, head_json: '[]', body })
+      .execute()
+  const rows = await store.db.selectFrom('async_payloads').select('body').orderBy('id').execute()
+  assert.deepEqual(
+    rows.map(({ body }) => Buffer.from(body!)),
+    bodies,
+  )
+  assert.equal(large.length, 100_000) // what was given is still the giver's
+  await store.close()
+})
+
+test('an event store that is full refuses as a whole, keeps what it has, and works again with space', async () => {
+  const store = await openEventStore({ url: freshPath(), sizeBytesMax: 400_000 })
+  let stored = 0
+  const insert = (): Promise<unknown> =>
+    store.transaction(tx =>
+      Promise.all([
+        tx
+          .insertInto('async_nodes')
+          .values({ id: `n${stored}`, beat: 1 })
+          .execute(),
+        tx
+          .insertInto('async_payloads')
+          .values({ id: `${stored}`, head_json: '[]', body: Buffer.alloc(20_000) })
+          .execute(),
+        tx.updateTable('async_nodes').set({ beat: 2 }).where('id', '=', `n${stored}`).execute(),
+      ]),
+    )
+  const fill = async (): Promise<void> => {
+    for (; ; stored++) await insert()
+  }
+  await assert.rejects(fill(), { code: 'STORAGE_FULL' })
+  assert.equal((await store.db.selectFrom('async_nodes').select('id').execute()).length, stored)
+  await store.db.deleteFrom('async_payloads').execute()
+  await insert()
+  await store.close()
+})
+
+test('a control store and an event store do not take the place of each other', async () => {
+  const path = freshPath()
+  const store = await openEventStore({ url: path })
+  const backup = join(root, 'events.db')
+  await store.backup(backup)
+  await store.close()
+  await assert.rejects(restoreStore(backup, path), { code: 'INVALID_INPUT', message: /not a backup/ })
+  await restoreStore(backup, path, 'events')
+  await (await openEventStore({ url: path })).close()
 })

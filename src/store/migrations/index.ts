@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely'
+import type { SqlDialect } from '../store.ts'
 import type { Tables } from '../tables.ts'
 import { identity } from './0001-identity.ts'
 import { control } from './0002-control.ts'
@@ -9,10 +10,20 @@ import { asyncSettings } from './0004-async-settings.ts'
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
  * are `varchar` with a length, times `bigint`, flags and counts `integer`, the rest `text`.
  */
-export interface Migration {
+export interface Migration<T = Tables> {
   readonly name: string
-  up(tx: Transaction<Tables>): Promise<void>
+  up(tx: Transaction<T>, dialect: SqlDialect): Promise<void>
 }
 
-/** In order; its place is its number. A step that was released is never changed, moved or removed. */
-export const MIGRATIONS: readonly Migration[] = [identity, control, idempotency, asyncSettings]
+/** All tables of a store, as the steps that led to them. */
+export interface Layout<T> {
+  /** Where the steps taken are noted: two layouts may share a database. */
+  readonly notes: 'migrations' | 'event_migrations'
+  /** In order; its place is its number. A step that was released is never changed, moved or removed. */
+  readonly steps: readonly Migration<T>[]
+}
+
+export const CONTROL_LAYOUT: Layout<Tables> = {
+  notes: 'migrations',
+  steps: [identity, control, idempotency, asyncSettings],
+}

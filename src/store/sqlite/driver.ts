@@ -13,9 +13,26 @@ import {
 import type { SqliteConnection } from './connection.ts'
 import type { Mutex } from './mutex.ts'
 
+/** What Kysely needs of a database that has one connection for it. */
+interface Parts {
+  readonly connection: DatabaseConnection
+  readonly begin?: () => void
+  readonly commit?: () => Promise<void> | void
+  readonly rollback?: () => Promise<void> | void
+}
+
 /** Kysely on one connection that does transactions: the caller holds the mutex. */
 export function transactionDialect(writer: SqliteConnection): Dialect {
-  return dialectOf(() => new TransactionDriver(writer))
+  return dialectOf({
+    connection: writer,
+    // Immediate: a transaction that begins by reading could not become a writer when another process wrote meanwhile.
+    begin: () => writer.exec('begin immediate'),
+    commit: () => writer.exec('commit'),
+    // A full disk makes SQLite roll back by itself; rolling back again would hide that error behind another.
+    rollback: () => {
+      if (writer.inTransaction) writer.exec('rollback')
+    },
+  })
 }
 
 /**
@@ -24,68 +41,45 @@ export function transactionDialect(writer: SqliteConnection): Dialect {
  * committed, and a write waits for its turn.
  */
 export function plainDialect(reader: SqliteConnection, writer: SqliteConnection, mutex: Mutex): Dialect {
-  return dialectOf(() => new PlainDriver(new PlainConnection(reader, writer, mutex)))
+  return dialectOf({ connection: new PlainConnection(reader, writer, mutex) })
 }
 
-function dialectOf(createDriver: () => Driver): Dialect {
+/** The dialect around `parts`; without `begin` it does no transactions. */
+export function dialectOf(parts: Parts): Dialect {
   return {
-    createDriver,
+    createDriver: () => new PartsDriver(parts),
     createAdapter: () => new SqliteAdapter(),
     createIntrospector: db => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   }
 }
 
-class TransactionDriver implements Driver {
-  readonly #writer: SqliteConnection
+class PartsDriver implements Driver {
+  readonly #parts: Parts
 
-  constructor(writer: SqliteConnection) {
-    this.#writer = writer
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return this.#writer
+    return this.#parts.connection
   }
 
-  // Immediate: a transaction that begins by reading could not become a writer when another process wrote meanwhile.
   async beginTransaction(): Promise<void> {
-    this.#writer.exec('begin immediate')
+    if (!this.#parts.begin) throw new Error('Transactions go through store.transaction')
+    this.#parts.begin()
   }
 
   async commitTransaction(): Promise<void> {
-    this.#writer.exec('commit')
+    await this.#parts.commit?.()
   }
 
-  // A full disk makes SQLite roll back by itself; rolling back again would hide that error behind another.
   async rollbackTransaction(): Promise<void> {
-    if (this.#writer.inTransaction) this.#writer.exec('rollback')
+    await this.#parts.rollback?.()
   }
 
-  async releaseConnection(): Promise<void> {}
-  async destroy(): Promise<void> {}
-}
-
-class PlainDriver implements Driver {
-  readonly #connection: DatabaseConnection
-
-  constructor(connection: DatabaseConnection) {
-    this.#connection = connection
-  }
-
-  async init(): Promise<void> {}
-
-  async acquireConnection(): Promise<DatabaseConnection> {
-    return this.#connection
-  }
-
-  async beginTransaction(): Promise<void> {
-    throw new Error('Transactions go through store.transaction')
-  }
-
-  async commitTransaction(): Promise<void> {}
-  async rollbackTransaction(): Promise<void> {}
   async releaseConnection(): Promise<void> {}
   async destroy(): Promise<void> {}
 }
@@ -116,6 +110,7 @@ class PlainConnection implements DatabaseConnection {
   }
 }
 
-function isRead({ query, sql }: CompiledQuery): boolean {
+/** Whether a statement only reads. */
+export function isRead({ query, sql }: CompiledQuery): boolean {
   return SelectQueryNode.is(query) || (RawNode.is(query) && /^\s*select\b/i.test(sql))
 }

@@ -4,9 +4,9 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { AtelierError } from '../../core/index.ts'
+import type { Layout } from '../migrations/index.ts'
 import { migrate } from '../migrations/migrate.ts'
 import type { Store, StoreOptions } from '../store.ts'
-import type { Tables } from '../tables.ts'
 import { backupSqlite } from './backup.ts'
 import { SqliteConnection } from './connection.ts'
 import { plainDialect, transactionDialect } from './driver.ts'
@@ -14,11 +14,15 @@ import { asStoreError } from './errors.ts'
 import { lockFile } from './lock.ts'
 import { Mutex } from './mutex.ts'
 
-const BUSY_TIMEOUT_MS = 5_000 // another process (a backup) holds the file for moments only; we have its lock
+export const BUSY_TIMEOUT_MS = 5_000 // another process (a backup) holds the file for moments only; we have its lock
 const WAL_BYTES_KEPT = 64 * 1024 ** 2 // the log is cut back to this after it was longer
 
 /** The store in one SQLite file; see `openStore`. */
-export async function openSqlite(path: string, options: StoreOptions): Promise<Store> {
+export async function openSqlite<T>(
+  path: string,
+  options: StoreOptions,
+  layout: Layout<T>,
+): Promise<Store<T>> {
   makeFolder(path)
   const unlock = lockFile(path)
   const opened: SqliteConnection[] = []
@@ -30,11 +34,11 @@ export async function openSqlite(path: string, options: StoreOptions): Promise<S
     reader.exec('pragma query_only = on')
     chmodSync(path, 0o600)
     const mutex = new Mutex()
-    const writing = new Kysely<Tables>({ dialect: transactionDialect(writer) })
-    const db = new Kysely<Tables>({ dialect: plainDialect(reader, writer, mutex) })
+    const writing = new Kysely<T>({ dialect: transactionDialect(writer) })
+    const db = new Kysely<T>({ dialect: plainDialect(reader, writer, mutex) })
     const nested = new AsyncLocalStorage<true>()
 
-    const store: Store = {
+    const store: Store<T> = {
       db,
       dialect: 'sqlite',
       async transaction(work, { relaxed = false } = {}) {
@@ -56,7 +60,7 @@ export async function openSqlite(path: string, options: StoreOptions): Promise<S
         release()
       },
     }
-    await migrate(store)
+    await migrate(store, layout)
     return store
   } catch (error) {
     for (const connection of opened) connection.close()
@@ -67,13 +71,13 @@ export async function openSqlite(path: string, options: StoreOptions): Promise<S
 
 // WAL: readers do not wait for the writer. Synchronous full: a commit waits for the disk, since what was acknowledged
 // must survive the loss of power too (0.1 to 0.2 ms a commit where the disk has a write cache, 0.01 without the wait).
+export const CONNECTION_SETUP = `pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = ${WAL_BYTES_KEPT}`
+
 function connect(path: string, options: StoreOptions): SqliteConnection {
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
   const connection = new SqliteConnection(database)
   try {
-    connection.exec(
-      `pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = ${WAL_BYTES_KEPT}`,
-    )
+    connection.exec(CONNECTION_SETUP)
     if (options.sizeBytesMax !== undefined) {
       const pageBytes = Number(database.prepare('pragma page_size').get()?.['page_size'])
       connection.exec(`pragma max_page_count = ${Math.max(1, Math.floor(options.sizeBytesMax / pageBytes))}`)
@@ -85,7 +89,7 @@ function connect(path: string, options: StoreOptions): SqliteConnection {
   return connection
 }
 
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   } catch (cause) {
@@ -95,7 +99,7 @@ function makeFolder(path: string): void {
   }
 }
 
-function notOurs(path: string, thrown: unknown): unknown {
+export function notOurs(path: string, thrown: unknown): unknown {
   const error = asStoreError(thrown)
   if (error instanceof AtelierError && error.code !== 'INTERNAL') return error
   return new AtelierError('INVALID_INPUT', `The store ${path} cannot be opened as an SQLite database.`, {

@@ -1,0 +1,4 @@
+import type { AsyncTables } from './tables/async.ts'
+
+/** Every table of the event plane by name; each subject describes its own in a file under `tables/`. */
+export interface EventTables extends AsyncTables {}
