@@ -41,6 +41,8 @@ export function checkRoute(
 ): void {
   if (path.length > PATH_CHARACTERS_MAX)
     problems.add('path', `must have at most ${PATH_CHARACTERS_MAX} characters`)
+  if (path.startsWith('/-/') || /^\/%2d\//i.test(path))
+    problems.add('path', 'must not begin with "/-/": those addresses are the platform\'s')
   for (const method of methods)
     if (!METHODS.includes(method)) problems.add('methods', `must be of ${METHODS.join(', ')}`)
   if (new Set(methods).size !== methods.length) problems.add('methods', 'must not name one twice')

@@ -4,7 +4,7 @@ import { checkAccess, takeToken } from './access.ts'
 import { RequestFields } from './fields.ts'
 import type { RequestHead } from './front.ts'
 import type { Plane } from './plane.ts'
-import { type Resolved, resolve } from './resolve.ts'
+import { notFound, type Resolved, resolve } from './resolve.ts'
 import { hostName, readTarget, type Target } from './target.ts'
 
 /** A request that is understood: where it goes and what was said with it. */
@@ -22,6 +22,8 @@ export function read(head: RequestHead): Reading {
 
 /** Throws NOT_FOUND or METHOD_NOT_ALLOWED. A preflight is resolved as the request that it asks about. */
 export function locate(plane: Plane, { target, head }: Reading, method = head.method): Resolved {
+  // The platform's own addresses: no route stands in front of them.
+  if (target.path.startsWith('/-/')) throw notFound()
   return resolve(plane.table, plane.index, hostName(target.host), method, target.path)
 }
 

@@ -19,6 +19,11 @@ export interface RouterLimits {
   readonly bodyBytesMax: number
   /** Bodies of a known length up to this are gathered before the function is called: a slow client holds no slot. */
   readonly gatherBytesMax: number
+  /** Body of one request at a trigger's secret URL, which is kept whole; and of all that are under way. */
+  readonly hookBodyBytesMax: number
+  readonly hookBodiesBytesMax: number
+  /** Time for such a body to arrive. */
+  readonly hookBodyMs: number
   /** What is read and dropped of a body nobody wants, so that the client can read the answer before the close. */
   readonly lingerBytesMax: number
   readonly lingerMs: number
@@ -39,6 +44,9 @@ export const ROUTER_LIMITS_DEFAULT: RouterLimits = {
   keepAliveMs: 65_000, // longer than the 60 s of common load balancers, so that the near side closes first
   bodyBytesMax: Number.MAX_SAFE_INTEGER,
   gatherBytesMax: 65_536,
+  hookBodyBytesMax: 6_291_456,
+  hookBodiesBytesMax: 134_217_728,
+  hookBodyMs: 60_000,
   lingerBytesMax: 1_048_576,
   lingerMs: 2_000,
   messageBytesMax: 262_144,

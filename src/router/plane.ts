@@ -1,6 +1,8 @@
 import type { AtelierError, Clock, FunctionTable } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
+import type { GatherBudget } from './gather-budget.ts'
+import type { HookReceiver } from './hook-call.ts'
 import type { RouterLimits } from './limits.ts'
 import type { RouteIndex } from './match.ts'
 
@@ -10,6 +12,8 @@ export interface Plane {
   readonly index: RouteIndex
   readonly invoker: Invoker
   readonly identity: IdentityProvider
+  readonly hooks: HookReceiver | undefined
+  readonly hookBudget: GatherBudget
   readonly log: RouterLog
   readonly limits: RouterLimits
   readonly clock: Clock

@@ -3,7 +3,9 @@ import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import { Call } from './call.ts'
 import type { CreateFront, Front } from './front.ts'
+import { GatherBudget } from './gather-budget.ts'
 import { SocketHost } from './handshake.ts'
+import { HookCall, type HookReceiver, isPlatformTarget } from './hook-call.ts'
 import { ROUTER_LIMITS_DEFAULT, type RouterLimits } from './limits.ts'
 import { RouteIndex } from './match.ts'
 import { type Counters, Flusher, type Plane, type RouterCounters, type RouterLog } from './plane.ts'
@@ -25,6 +27,8 @@ export interface RouterOptions {
   readonly table: FunctionTable
   readonly invoker: Invoker
   readonly identity: IdentityProvider
+  /** Takes what comes to `/-/hooks/<token>`; without it nothing is there. */
+  readonly hooks?: HookReceiver
   readonly log: RouterLog
   readonly clock: Clock
   readonly limits?: Partial<RouterLimits>
@@ -48,6 +52,7 @@ class LiveRouter implements Router {
     table,
     invoker,
     identity,
+    hooks,
     log,
     clock,
     limits: overrides,
@@ -64,6 +69,8 @@ class LiveRouter implements Router {
       index,
       invoker,
       identity,
+      hooks,
+      hookBudget: new GatherBudget(limits.hookBodiesBytesMax),
       log,
       limits,
       clock,
@@ -77,7 +84,11 @@ class LiveRouter implements Router {
       limits,
       clock,
       handler: {
-        onExchange: exchange => new Call(plane, exchange).start(),
+        onExchange: exchange =>
+          (isPlatformTarget(exchange.target)
+            ? new HookCall(plane, exchange)
+            : new Call(plane, exchange)
+          ).start(),
         onUpgrade: upgrade => new SocketCall(plane, sockets, upgrade).start(),
         onRefused: error => {
           if (error.fault === 'platform') log.error({ err: error.cause ?? error }, error.message)

@@ -52,12 +52,16 @@ export interface HookRequest {
   readonly body: Uint8Array
   readonly remoteAddress: string
   readonly receivedAt: number
+  /** Aborted when the sender has left. */
+  readonly signal: AbortSignal
 }
 
 export interface HookAnswer {
   readonly status: number
   readonly headers?: readonly string[]
-  readonly body?: string
+  readonly body?: string | Uint8Array
+  /** The call that it became; told to the sender as the invocation. */
+  readonly callId?: string
 }
 
 /** One event on its way to the function, whatever its source. */

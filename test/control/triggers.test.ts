@@ -110,6 +110,8 @@ test('what is wrong with a trigger is named', async () => {
   const wrong: [Partial<TriggerInput>, RegExp][] = [
     [{ path: 'x' }, /path/],
     [{ path: '/a/../b' }, /path/],
+    [{ path: '/-/hooks/mine' }, /platform/],
+    [{ path: '/%2D/hooks/mine', host: 'mine.example.org' }, /platform/],
     [{ path: '/*/a' }, /path/],
     [{ path: `/${'x'.repeat(600)}` }, /path/],
     [{ methods: ['FETCH'] }, /methods/],

@@ -10,7 +10,7 @@ import {
 } from '../../src/core/index.ts'
 import type { IdentityProvider } from '../../src/identity/index.ts'
 import type { CreateFront } from '../../src/router/front.ts'
-import { createRouter, type Router, type RouterLimits } from '../../src/router/index.ts'
+import { createRouter, type HookReceiver, type Router, type RouterLimits } from '../../src/router/index.ts'
 import { type Handler, HandlerInvoker } from './handlers.ts'
 
 export interface RouterFixture {
@@ -28,6 +28,7 @@ export interface FixtureOptions {
   readonly trustForwarded?: boolean
   /** By function name; each lives at `/acme/main/<name>` and is public unless its name begins with "private". */
   readonly handlers?: Readonly<Record<string, Handler>>
+  readonly hooks?: HookReceiver
   readonly triggers?: readonly (Partial<HttpTrigger> & { function: string })[]
 }
 
@@ -54,6 +55,7 @@ export async function startRouter(t: TestContext, options: FixtureOptions = {}):
     clock: systemClock,
     limits: options.limits ?? {},
     trustForwarded: options.trustForwarded ?? false,
+    ...(options.hooks && { hooks: options.hooks }),
     ...(options.front && { front: options.front }),
   })
   const { port } = await router.listen(0, '127.0.0.1')
