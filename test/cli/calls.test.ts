@@ -116,18 +116,21 @@ test('logs are printed line by line, and nothing in them can steer the terminal'
 
 test('logs -f goes on over a connection that is lost, without a line twice, until Ctrl-C', async t => {
   let connections = 0
-  let interrupt: () => void = () => undefined
   const answer: Answer = (_, response) => {
     connections++
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     response.write(`${JSON.stringify({ ...line, text: `from connection ${connections}` })}\n`, () => {
       if (connections === 1) response.destroy()
-      else setTimeout(() => interrupt(), 200)
     })
   }
   const { seen, run } = await asking(t, { [`GET ${HELLO}/logs`]: answer })
+  let said = ''
   const { code, stdout, stderr } = await run(['logs', 'hello', '-f'], {
-    during: child => (interrupt = () => child.kill('SIGINT')),
+    during: child =>
+      child.stdout!.on('data', piece => {
+        said += String(piece)
+        if (said.includes('from connection 2')) child.kill('SIGINT')
+      }),
   })
   assert.equal(code, 130)
   assert.match(stdout, /from connection 1\n.*from connection 2\n/)

@@ -1,25 +1,4 @@
-import { join } from 'node:path'
 import { framesSuite } from '../suites/frames.ts'
-import { spawnShim } from './spawn.ts'
+import { nodejsShim } from './nodejs-shim.ts'
 
-const shim = join(import.meta.dirname, '../../src/environments/nodejs/shim/main.mjs')
-
-const ARGUMENTS = ['--disable-warning=ExperimentalWarning', shim]
-const SUITE = {
-  directory: join(import.meta.dirname, '../fixtures/frames/nodejs'),
-  entry: 'suite.mjs',
-  broken: [
-    { entry: 'syntax.mjs', says: /Unexpected.*\(syntax\.mjs:1\)/ },
-    { entry: 'throws.mjs', says: /not today/ },
-    { entry: 'missing.mjs', says: /missing\.mjs/ },
-    { entry: 'empty.mjs', says: /exports no handler/ },
-    { entry: 'suite.mjs#nothing', says: /nothing/ },
-    { entry: 'suite.mjs:cobol', says: /cobol.*web/ },
-  ],
-}
-
-framesSuite('nodejs', { ...SUITE, spawn: () => spawnShim(process.execPath, ARGUMENTS) })
-framesSuite('nodejs, generic', {
-  ...SUITE,
-  spawn: () => spawnShim(process.execPath, ARGUMENTS, { ATELIER_GENERIC: '1' }),
-})
+framesSuite('nodejs', nodejsShim())
