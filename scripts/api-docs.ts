@@ -99,7 +99,7 @@ async function readDocument(): Promise<Document> {
       notReady: [],
     }),
   })
-  const document = api.swagger() as unknown as Document
+  const document = (await api.inject('/v1/openapi.json')).json<Document>()
   await api.close()
   return document
 }

@@ -1,5 +1,5 @@
 import multipart from '@fastify/multipart'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { newId } from '../core/index.ts'
 import { authenticate } from './authentication.ts'
 import { documentApi } from './document.ts'
@@ -48,15 +48,14 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    schemaController: ownCompilers,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply, parts.log),
   })
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, parts.log))
-  server.setValidatorCompiler(createValidatorCompiler())
-  server.setSerializerCompiler(() => value => JSON.stringify(value))
   server.setNotFoundHandler(unknownRoutes(server))
   secureAnswers(server, parts)
 
-  await documentApi(server, parts.status().version)
+  documentApi(server, parts.status().version, parts.log)
   await server.register(multipart)
   const environments = new EnvironmentList(parts.environments, parts.clock)
   healthRoutes(server, parts)
@@ -88,6 +87,17 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   await server.ready()
   return server
 }
+
+/**
+ * Given with the options, not set later: so the framework does not load its own, which are larger than all of this folder. Its types
+ * know a factory of validators only as one that makes Ajv itself.
+ */
+const ownCompilers = {
+  compilersFactory: {
+    buildValidator: () => createValidatorCompiler(),
+    buildSerializer: () => () => (value: unknown) => JSON.stringify(value),
+  },
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>
 
 /** Headers that every answer carries, and a line in the log for each request. */
 function secureAnswers(server: FastifyInstance, { log }: ApiParts): void {

@@ -2,11 +2,11 @@ import { type Readable, Transform } from 'node:stream'
 import type { MultipartFile, MultipartValue } from '@fastify/multipart'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyRequest } from 'fastify'
-import { type Static, Type } from 'typebox'
 import { AtelierError } from '../core/index.ts'
 import { inputError, invalid } from './input.ts'
 import { AsyncChangeSchema } from './schemas/async.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
+import { type Static, Type } from './schemas/type.ts'
 
 const SETTINGS_BYTES_MAX = 1024 * 1024
 const FILE_NAME_MAX = 255

@@ -1,72 +1,34 @@
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
-import { models } from './schemas/index.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { DescribedRoute } from './document-server.ts'
+import type { ApiLog } from './log.ts'
 
-const TAGS: readonly { readonly name: string; readonly description: string }[] = [
-  { name: 'apps', description: 'Named groups of functions with shared configuration.' },
-  { name: 'functions', description: 'Deploy, show, change, roll back.' },
-  { name: 'versions', description: 'Immutable snapshots of everything that decides how a function runs.' },
-  { name: 'aliases', description: 'Names for versions; `live` is what callers get.' },
-  { name: 'calls', description: 'Call functions, and look at calls that were.' },
-  { name: 'logs', description: 'What functions write.' },
-  { name: 'triggers', description: 'HTTP routes of the router.' },
-  { name: 'secrets', description: 'Values that go in and never come out.' },
-  { name: 'packages', description: 'Code as it was sent.' },
-  { name: 'environments', description: 'The languages that this server runs.' },
-  { name: 'instances', description: 'The sandboxes that run now.' },
-  { name: 'usage', description: 'What is billed.' },
-  { name: 'projects', description: 'Tenants, and who may do what in them.' },
-  { name: 'users', description: 'Who can log in.' },
-  { name: 'tokens', description: 'Log in and out.' },
-  { name: 'server', description: 'The server itself.' },
-]
+const DOCS_PATH = '/docs'
 
-const INTRODUCTION =
-  'Functions-as-a-Service for private clouds. Bodies are JSON, times RFC 3339 in UTC, errors RFC 9457. Lists answer `items` and, when there is more, `next` for `?cursor=`. Single things carry an `ETag`; writes honour `If-Match`. Creates, deploys and calls honour `Idempotency-Key`. A token belongs to one project; the header `Atelier-Project` names another one that the user may work in.'
-
-// Everything the page loads is ours; styles are written into it by the script.
-const PAGE_POLICY =
-  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src 'self' data:; object-src 'none'; style-src 'self' 'unsafe-inline'"
-
-// Swagger UI's bar shows a framework's logo and a field for the address of another document.
-const THEME = {
-  title: 'Atelier: the API',
-  css: [{ filename: 'atelier.css', content: '.swagger-ui .topbar { display: none }' }],
-}
-
-/** Serves the OpenAPI document at /v1/openapi.json and Swagger UI, from our own files, at /docs. */
-export async function documentApi(server: FastifyInstance, version: string): Promise<void> {
-  for (const schema of models) server.addSchema(schema)
-  await server.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Atelier',
-        version,
-        description: INTRODUCTION,
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      tags: [...TAGS],
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer' },
-          authToken: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' },
-        },
-      },
-    },
-    // What a handler reads by itself is not validated by the framework, but the document must tell it.
-    transform: ({ schema, url, route }) => {
-      const parts = route.config?.multipart
-      return { url, schema: parts ? { ...schema, consumes: ['multipart/form-data'], body: parts } : schema }
-    },
-    refResolver: {
-      buildLocalReference: (json, _base, _fragment, index) =>
-        typeof json['$id'] === 'string' ? json['$id'] : `def-${index}`,
-    },
+/**
+ * Serves the OpenAPI document at /v1/openapi.json and Swagger UI at /docs. Routes that are registered afterwards are described.
+ * What makes the document, and holds every schema once more, is loaded when somebody asks: most servers are never asked.
+ */
+export function documentApi(server: FastifyInstance, version: string, log: ApiLog): void {
+  const routes: DescribedRoute[] = []
+  server.addHook('onRoute', ({ method, url, schema = {}, config = {} }) => {
+    if (method !== 'HEAD' && schema.hide !== true) routes.push({ method, url, schema, config })
   })
-  await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY, theme: THEME })
-  server.get('/v1/openapi.json', { schema: { hide: true }, config: { anonymous: true } }, async () =>
-    server.swagger(),
-  )
+  let made: Promise<FastifyInstance> | undefined
+  const documentServer = (): Promise<FastifyInstance> =>
+    (made ??= import('./document-server.ts').then(({ createDocumentServer }) =>
+      createDocumentServer(routes, DOCS_PATH, version, log),
+    ))
+  server.addHook('onClose', async () => (await made)?.close())
+
+  const hidden = { schema: { hide: true }, config: { anonymous: true } }
+  server.get('/v1/openapi.json', hidden, async () => (await documentServer()).swagger())
+  const show = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const pages = await documentServer()
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) reply.raw.setHeader(name, value)
+    reply.hijack()
+    pages.routing(request.raw, reply.raw)
+  }
+  server.get(DOCS_PATH, hidden, show)
+  server.get(`${DOCS_PATH}/*`, hidden, show)
 }

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Static, TObject, TSchema } from 'typebox'
 import type { ErrorCode, Principal } from '../core/index.ts'
 import { AtelierError } from '../core/index.ts'
 import { type Action, may } from '../identity/index.ts'
 import { problemResponses } from './schemas/problem.ts'
+import type { Static, TObject, TSchema } from './schemas/type.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

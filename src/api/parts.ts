@@ -22,7 +22,7 @@ export interface ApiParts {
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */
   readonly status: () => ServerStatus
   /** What `/metrics` answers. */
-  readonly metrics: { readonly contentType: string; text: () => Promise<string> }
+  readonly metrics: { readonly contentType: string; text: () => string }
   readonly log: ApiLog
   readonly clock: Clock
   readonly limits?: Partial<ApiLimits>

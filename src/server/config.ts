@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { homedir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { AtelierError, type InputError } from '../core/index.ts'
 import { type ServerOption, serverOptions } from './options.ts'
 
@@ -28,12 +26,13 @@ export interface ConfigSources {
 }
 
 /**
- * Defaults, overlaid with the file, the environment (`ATELIER_ROUTER_PORT`) and the flags. Throws INVALID_INPUT that lists
- * everything that is wrong, each with the place it came from.
+ * Defaults, overlaid with the file, the environment (`ATELIER_ROUTER_PORT`) and the flags. Rejects with INVALID_INPUT that
+ * lists everything that is wrong, each with the place it came from.
  */
-export function readConfig(sources: ConfigSources): ServerConfig {
+export async function readConfig(sources: ConfigSources): Promise<ServerConfig> {
   const errors: InputError[] = []
-  const file = sources.file === undefined ? {} : readFile(sources.file)
+  const file =
+    sources.file === undefined ? {} : (await import('./config-file.ts')).readConfigFile(sources.file)
   const known = new Set<string>(serverOptions.map(option => option.name))
   for (const name of Object.keys(file))
     if (!known.has(name))
@@ -64,30 +63,6 @@ export function readConfig(sources: ConfigSources): ServerConfig {
 /** `router-port` is `ATELIER_ROUTER_PORT`. */
 export function variableOf(name: string): string {
   return `ATELIER_${name.toUpperCase().replaceAll('-', '_')}`
-}
-
-function readFile(path: string): Record<string, unknown> {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new AtelierError('INVALID_INPUT', `The configuration file ${path} cannot be read.`, { cause })
-  }
-  let value: unknown
-  try {
-    value = parse(text)
-  } catch (cause) {
-    const where = /at line \d+, column \d+/.exec(String(cause))?.[0] ?? 'somewhere'
-    throw new AtelierError(
-      'INVALID_INPUT',
-      `The configuration file ${path} is neither YAML nor JSON (${where}).`,
-      { cause },
-    )
-  }
-  if (value === null) return {}
-  if (typeof value !== 'object' || Array.isArray(value))
-    throw new AtelierError('INVALID_INPUT', `The configuration file ${path} must hold settings by name.`)
-  return value as Record<string, unknown>
 }
 
 function workedOut(name: string, env: ConfigSources['env']): string | number {

@@ -23,7 +23,7 @@ interface Parts {
 
 /** What the parts know of themselves, read when somebody asks for the metrics. */
 export function describeParts(metrics: Metrics, { pool, router, invoker, telemetry }: Parts): void {
-  metrics.gauges('atelier_instances', 'Instances by state and environment.', ['state', 'environment'], () => {
+  metrics.gauges('atelier_instances', 'Instances by state and environment.', () => {
     const counts = new Map<string, { labels: { state: InstanceState; environment: string }; value: number }>()
     for (const { state, environment } of pool.instances()) {
       const key = `${state} ${environment}`

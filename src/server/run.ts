@@ -15,7 +15,7 @@ export async function runServer(
 ): Promise<number> {
   const stopAsked = stopSignal()
   try {
-    const config = readConfig({ flags, env: process.env, file })
+    const config = await readConfig({ flags, env: process.env, file })
     const log = createLog(config['log-level'])
     const server = await startServer(config, log)
     console.log(server.banner)

@@ -1,5 +1,6 @@
 export type { RunningTelemetry, TelemetryLimits, TelemetryOptions } from './create.ts'
 export { createTelemetry } from './create.ts'
-export type { Metrics, Sample } from './metrics.ts'
-export { createMetrics } from './metrics.ts'
+export type { Sample } from './metrics/exposition.ts'
+export type { Metrics } from './metrics/metrics.ts'
+export { createMetrics } from './metrics/metrics.ts'
 export type * from './telemetry.ts'

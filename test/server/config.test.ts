@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readConfig } from '../../src/server/config.ts'
 
-test('flags win over the environment, that over the file, and that over the defaults', t => {
+test('flags win over the environment, that over the file, and that over the defaults', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-config-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'atelier.yaml')
   writeFileSync(file, 'port: 1\nrouter-port: 2\nhost: 127.0.0.3\n')
-  const config = readConfig({
+  const config = await readConfig({
     flags: { port: '11' },
     env: { ATELIER_PORT: '12', ATELIER_ROUTER_PORT: '22', ATELIER_HOME: folder },
     file,
@@ -22,12 +22,12 @@ test('flags win over the environment, that over the file, and that over the defa
   assert.equal(config.home, folder)
 })
 
-test('everything that is wrong is told at once, with its place', t => {
+test('everything that is wrong is told at once, with its place', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-config-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'atelier.yaml')
   writeFileSync(file, 'prot: 1\n')
-  assert.throws(
+  await assert.rejects(
     () => readConfig({ flags: { port: '99999' }, env: { ATELIER_ISOLATION: 'maybe' }, file }),
     (error: Error) => {
       assert.match(error.message, /--port: "99999" is not a whole number from 0 to 65535/)
@@ -38,10 +38,10 @@ test('everything that is wrong is told at once, with its place', t => {
   )
 })
 
-test('a file that is not YAML is refused with the place of the mistake', t => {
+test('a file that is not YAML is refused with the place of the mistake', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-config-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'atelier.yaml')
   writeFileSync(file, 'port: [1\n')
-  assert.throws(() => readConfig({ flags: {}, env: {}, file }), /neither YAML nor JSON \(at line \d+/)
+  await assert.rejects(() => readConfig({ flags: {}, env: {}, file }), /neither YAML nor JSON \(at line \d+/)
 })

@@ -47,5 +47,5 @@ test('a call is told to the records and counted, a line of output only to the re
   observer.onLog(line)
   assert.deepEqual(records, [RECORD])
   assert.deepEqual(lines, [line])
-  assert.match(await metrics.text(), /atelier_calls_total\{.*function="hello".*\} 1/)
+  assert.match(metrics.text(), /atelier_calls_total\{.*function="hello".*\} 1/)
 })

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { exactly, FunctionParams, named } from '../schemas/inputs.ts'
 import { listOf, Nothing, ref } from '../schemas/model.ts'
 import { AliasSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { aliasView } from '../views.ts'
 
 const AliasParams = Type.Object({

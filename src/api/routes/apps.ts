@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { AppParams, Config, Description, exactly, Paged } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { AppSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { appView, pageView } from '../views.ts'
 
 export function appRoutes(server: FastifyInstance, { control }: ApiParts): void {

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { DeployEvent, DeployResult } from '../../control/index.ts'
 import type { Principal } from '../../core/index.ts'
 import { DeploySettings, readDeployUpload } from '../deploy-upload.ts'
@@ -10,6 +9,7 @@ import { explain, logProblem, problemOf } from '../problem.ts'
 import { FunctionParams } from '../schemas/inputs.ts'
 import { ref } from '../schemas/model.ts'
 import { DeployResultSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { functionView, versionView } from '../views.ts'
 
 export function deployRoutes(server: FastifyInstance, { control, status, log, limits }: ApiParts): void {

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
@@ -7,6 +6,7 @@ import { AsyncChangeSchema } from '../schemas/async.ts'
 import { Access, Description, exactly, FunctionParams, PageQuery } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { FunctionSchema, RollbackResultSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { aliasView, functionView, pageView, versionView } from '../views.ts'
 
 export function functionRoutes(server: FastifyInstance, { control, status }: ApiParts): void {

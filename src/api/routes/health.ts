@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import { AtelierError } from '../../core/index.ts'
 import { type IdentityProvider, may } from '../../identity/index.ts'
 import { tokenOf } from '../authentication.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
+import { Type } from '../schemas/type.ts'
 
 const Health = Type.Object({
   status: Type.String({ examples: ['ok'] }),

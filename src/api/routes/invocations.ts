@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { AtelierError } from '../../core/index.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { InvocationSchema, InvocationStatusSchema, LogLineSchema } from '../schemas/calls.ts'
 import { exactly, named, PageQuery } from '../schemas/inputs.ts'
 import { listOf, pageOf, ref } from '../schemas/model.ts'
+import { Type } from '../schemas/type.ts'
 import { invocationView, logView, msOf, pageView } from '../views.ts'
 
 const InvocationParams = named(

@@ -1,6 +1,5 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { Type } from 'typebox'
 import { AtelierError, type LogLine } from '../../core/index.ts'
 import type { LogFilter } from '../../telemetry/index.ts'
 import { operation } from '../operation.ts'
@@ -8,6 +7,7 @@ import { API_LIMITS_DEFAULT, type ApiParts } from '../parts.ts'
 import { LogLineSchema } from '../schemas/calls.ts'
 import { exactly, FunctionParams } from '../schemas/inputs.ts'
 import { ref } from '../schemas/model.ts'
+import { Type } from '../schemas/type.ts'
 import { logView, msOf } from '../views.ts'
 
 export function logRoutes(server: FastifyInstance, { control, telemetry, limits }: ApiParts): void {

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { tagged, unchanged } from '../revision.ts'
 import { named, Paged } from '../schemas/inputs.ts'
 import { pageOf, ref } from '../schemas/model.ts'
 import { PackageSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { packageView, pageView } from '../views.ts'
 
 const PackageParams = named('digest', '`sha256:<hex>`.')

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
@@ -7,6 +6,7 @@ import { Description, exactly, named, Paged } from '../schemas/inputs.ts'
 import { listOf, Nothing, pageOf, ref } from '../schemas/model.ts'
 import { ProjectSchema, QuotaSchema } from '../schemas/nouns.ts'
 import { GrantSchema } from '../schemas/server.ts'
+import { Type } from '../schemas/type.ts'
 import { pageView, projectView } from '../views.ts'
 
 const ProjectParams = named('project', 'The project’s name.')

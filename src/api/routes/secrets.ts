@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { exactly, named, Paged } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { SecretSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { pageView, secretView } from '../views.ts'
 
 const SecretParams = named('secret', 'The secret’s name.')

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { tokenOf } from '../authentication.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { exactly } from '../schemas/inputs.ts'
 import { Nothing, ref } from '../schemas/model.ts'
 import { TokenSchema, WhoamiSchema } from '../schemas/server.ts'
+import { Type } from '../schemas/type.ts'
 import { time } from '../views.ts'
 
 export function tokenRoutes(server: FastifyInstance, { identity }: ApiParts): void {

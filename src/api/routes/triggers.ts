@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { Access, exactly, named, PageQuery } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { TriggerSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { pageView, triggerView } from '../views.ts'
 
 const texts = (description: string) =>

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { AtelierError, type Clock } from '../../core/index.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { UsageSchema } from '../schemas/calls.ts'
 import { exactly } from '../schemas/inputs.ts'
 import { ref } from '../schemas/model.ts'
+import { Type } from '../schemas/type.ts'
 import { msOf, time } from '../views.ts'
 
 const DAY_MS = 86_400_000

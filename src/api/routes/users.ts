@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { exactly, named } from '../schemas/inputs.ts'
 import { listOf, Nothing, ref } from '../schemas/model.ts'
 import { UserSchema } from '../schemas/server.ts'
+import { Type } from '../schemas/type.ts'
 import { userView } from '../views.ts'
 
 const UserParams = named('user', 'The user’s name.')

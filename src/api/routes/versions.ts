@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { tagged } from '../revision.ts'
 import { FunctionParams, Paged } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { VersionSchema } from '../schemas/nouns.ts'
+import { Type } from '../schemas/type.ts'
 import { pageView, versionView } from '../views.ts'
 
 const VersionParams = Type.Object({

@@ -1,5 +1,5 @@
-import { type TSchema, Type } from 'typebox'
 import { exactly } from './inputs.ts'
+import { type TSchema, Type } from './type.ts'
 
 export const AttemptFailureSchema = Type.Enum(['error', 'status', 'timeout', 'crash', 'platform'], {
   description:

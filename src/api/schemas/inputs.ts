@@ -1,4 +1,4 @@
-import { type TProperties, Type } from 'typebox'
+import { type TProperties, Type } from './type.ts'
 
 /** An object that takes these fields and no others. */
 export function exactly<T extends TProperties>(properties: T, options: object = {}) {

@@ -1,4 +1,4 @@
-import { type Static, type TObject, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox'
+import { type Static, type TObject, type TProperties, type TSchema, type TUnsafe, Type } from './type.ts'
 
 /** A schema with a name of its own in the OpenAPI document. */
 export type ModelSchema<T extends TSchema = TSchema> = T & { readonly $id: string }

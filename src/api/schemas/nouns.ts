@@ -1,7 +1,7 @@
-import { Type } from 'typebox'
 import { ASYNC_SETTINGS_DEFAULT } from '../../core/index.ts'
 import { AsyncSettingsSchema } from './async.ts'
 import { model, ref, Time } from './model.ts'
+import { Type } from './type.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
 const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'

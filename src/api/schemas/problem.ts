@@ -1,6 +1,6 @@
-import { type TSchema, Type } from 'typebox'
 import { AtelierError, type ErrorCode } from '../../core/index.ts'
 import { type ModelSchema, model, ref } from './model.ts'
+import { type TSchema, Type } from './type.ts'
 
 export const ProblemSchema: ModelSchema = model(
   'Problem',

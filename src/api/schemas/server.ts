@@ -1,5 +1,5 @@
-import { Type } from 'typebox'
 import { model, ref, Time } from './model.ts'
+import { Type } from './type.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
 const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
