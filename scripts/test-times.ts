@@ -26,9 +26,13 @@ export class TestTimes {
     return files.toSorted((a, b) => ms(b) - ms(a) || (a < b ? -1 : 1))
   }
 
-  /** Keeps the times of a run beside those of files that it did not run. */
+  /** Keeps the times of a run beside those of files that it did not run; without a place to write, the order is all that is lost. */
   update(fileMs: ReadonlyMap<string, number>): void {
-    mkdirSync(dirname(this.#path), { recursive: true })
-    writeFileSync(this.#path, JSON.stringify(Object.fromEntries([...this.#fileMs, ...fileMs])))
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true })
+      writeFileSync(this.#path, JSON.stringify(Object.fromEntries([...this.#fileMs, ...fileMs])))
+    } catch (error) {
+      console.error(`the times of this run were not kept: ${(error as Error).message}`)
+    }
   }
 }
