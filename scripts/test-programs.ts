@@ -1,8 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
-const PROGRAMS: readonly { readonly name: string; readonly debian: string; readonly why: string }[] = [
+interface Program {
+  /** Of a program, or a path that the package brings. */
+  readonly name: string
+  readonly debian: string
+  readonly why: string
+}
+
+const PROGRAMS: readonly Program[] = [
   { name: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that functions run in' },
   { name: 'slirp4netns', debian: 'slirp4netns', why: 'network for sandboxes' },
   { name: 'ip', debian: 'iproute2', why: 'rules for the network of sandboxes' },
@@ -12,9 +19,42 @@ const PROGRAMS: readonly { readonly name: string; readonly debian: string; reado
   { name: 'zip', debian: 'zip', why: 'packages made by another program' },
 ]
 
+const PYTHON_MODULES = '/usr/lib/python3/dist-packages'
+
+/** What only slow tests use. Installed by themselves: where one of them cannot be had, the rest still runs. */
+const SLOW_PROGRAMS: readonly Program[] = [
+  { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'a real message broker' },
+  { name: 'keystone-manage', debian: 'python3-keystone', why: "OpenStack's identity" },
+  { name: `${PYTHON_MODULES}/waitress`, debian: 'python3-waitress', why: 'serves it' },
+  { name: `${PYTHON_MODULES}/keystonemiddleware`, debian: 'python3-keystonemiddleware', why: 'serves it' },
+  { name: 'swift-proxy-server', debian: 'swift-proxy', why: "OpenStack's object store" },
+  { name: 'swift-account-server', debian: 'swift-account', why: 'part of it' },
+  { name: 'swift-container-server', debian: 'swift-container', why: 'part of it' },
+  { name: 'swift-object-server', debian: 'swift-object', why: 'part of it' },
+  { name: '/usr/share/aodh-common/api-paste.ini', debian: 'aodh-common', why: "OpenStack's alarms" },
+  { name: 'aodh-notifier', debian: 'python3-aodh', why: "OpenStack's alarms" },
+  {
+    name: 'ceilometer-agent-notification',
+    debian: 'ceilometer-agent-notification',
+    why: "OpenStack's notifications",
+  },
+  {
+    name: `${PYTHON_MODULES}/ceilometermiddleware`,
+    debian: 'python3-ceilometermiddleware',
+    why: "Swift's notifications",
+  },
+]
+
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
+
 /** Installs what tests need and this machine lacks, where that is possible, and says so. */
-export function installMissing(): void {
-  const missing = PROGRAMS.filter(program => !onPath(program.name))
+export function installMissing({ slow }: { readonly slow: boolean }): void {
+  install(PROGRAMS)
+  if (slow) install(SLOW_PROGRAMS)
+}
+
+function install(programs: readonly Program[]): void {
+  const missing = programs.filter(program => !onPath(program.name))
   if (missing.length === 0) return
   const list = missing.map(each => `${each.debian} (${each.why})`).join(', ')
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
@@ -22,22 +62,36 @@ export function installMissing(): void {
     return
   }
   console.log(`installing what the tests need: ${list}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'], env })
   const packages = missing.map(each => each.debian)
-  const installed = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env,
+  const status = withoutServices(() => {
+    aptGet(['update', '-qq'])
+    return aptGet(['install', '-y', '-qq', '--no-install-recommends', ...packages])
   })
-  if (installed.status !== 0)
+  if (status !== 0)
     console.log(
       `apt-get could not install ${packages.join(' ')}; the tests that need them are skipped, by name.`,
     )
+}
+
+function aptGet(args: readonly string[]): number | null {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  return spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status
+}
+
+/** Tests start what they need by themselves: the packages' own services stay off, as Debian lets one say. */
+function withoutServices<T>(work: () => T): T {
+  if (existsSync(SERVICE_POLICY)) return work()
+  writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    return work()
+  } finally {
+    rmSync(SERVICE_POLICY)
+  }
 }
 
 function onPath(program: string): boolean {
   return (process.env['PATH'] ?? '')
     .split(':')
     .concat('/usr/sbin', '/sbin')
-    .some(folder => existsSync(join(folder, program)))
+    .some(folder => existsSync(resolve(folder, program)))
 }

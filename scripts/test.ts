@@ -33,7 +33,7 @@ const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
 if (files.length === 0) fail(`no test file matches ${wanted.join(' ') || 'test/**/*.test.ts'}`)
 
-installMissing()
+installMissing({ slow: !options.includes('--fast') })
 
 process.chdir(root)
 forgetMuchCompiledCode()

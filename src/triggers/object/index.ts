@@ -1,0 +1,1 @@
+export { createObjectKind } from './kind.ts'

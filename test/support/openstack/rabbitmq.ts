@@ -1,0 +1,114 @@
+import { connect } from 'node:net'
+import type { Daemon } from './daemon.ts'
+import type { Site } from './site.ts'
+
+const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server' // not the one in /usr/sbin, which changes user
+const STOP_MS_MAX = 30_000
+
+/** A RabbitMQ node of the test's own, user `guest`. Its queues that are durable survive `stop` and `start`. */
+export class RabbitMq {
+  readonly host: string
+  readonly port: number
+  readonly #site: Site
+  readonly #env: Readonly<Record<string, string>>
+  #daemon: Daemon | undefined
+
+  private constructor(site: Site, port: number, env: Readonly<Record<string, string>>) {
+    this.#site = site
+    this.#env = env
+    this.host = site.address
+    this.port = port
+  }
+
+  static async start(site: Site): Promise<RabbitMq> {
+    const port = await site.freePort()
+    const epmdPort = await site.freePort()
+    const distributionPort = await site.freePort()
+    const home = await site.folderAt('rabbitmq')
+    const config = await site.write(
+      'rabbitmq/rabbitmq.conf',
+      [
+        `listeners.tcp.1 = ${site.address}:${port}`,
+        'loopback_users = none',
+        'disk_free_limit.absolute = 50MB',
+        'log.console = true',
+        'log.console.level = warning',
+        'log.file = false',
+        '',
+      ].join('\n'),
+    )
+    const plugins = await site.write('rabbitmq/enabled_plugins', '[].\n')
+    const epmd = site.start('epmd', ['/usr/bin/epmd', '-address', '127.0.0.1', '-port', `${epmdPort}`])
+    await epmd.ready('epmd listens', () => accepts('127.0.0.1', epmdPort))
+    const broker = new RabbitMq(site, port, {
+      HOME: home,
+      RABBITMQ_NODENAME: 'tests@localhost',
+      RABBITMQ_CONFIG_FILE: config.slice(0, -'.conf'.length),
+      RABBITMQ_MNESIA_BASE: await site.folderAt('rabbitmq/mnesia'),
+      RABBITMQ_LOG_BASE: await site.folderAt('rabbitmq/log'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
+      RABBITMQ_PID_FILE: site.path('rabbitmq', 'pid'),
+      RABBITMQ_DIST_PORT: `${distributionPort}`,
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      ERL_EPMD_PORT: `${epmdPort}`,
+      // Idle schedulers that spin would take the processor from the tests.
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+        '-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
+    })
+    await broker.start()
+    return broker
+  }
+
+  /** For oslo.messaging. */
+  get oslo(): string {
+    return `rabbit://guest:guest@${this.host}:${this.port}/`
+  }
+
+  /** For AMQP 0-9-1 clients. */
+  get url(): string {
+    return `amqp://guest:guest@${this.host}:${this.port}`
+  }
+
+  /** Starts the node again after `stop` or `kill`, with the data and on the port it had. */
+  async start(): Promise<void> {
+    this.#daemon = this.#site.start('rabbitmq', [SERVER], { env: this.#env, stopMsMax: STOP_MS_MAX })
+    await this.#daemon.ready(`RabbitMQ listens on ${this.host}:${this.port}`, () =>
+      greets(this.host, this.port),
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.stop()
+  }
+
+  async kill(): Promise<void> {
+    await this.#daemon?.kill()
+  }
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, host)
+    const done = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => done(true)).once('error', () => done(false))
+  })
+}
+
+/** It answers the protocol header of AMQP, which it does only when it takes connections. */
+function greets(host: string, port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, host, () => socket.write('AMQP\x00\x00\x09\x01'))
+    const done = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket
+      .setTimeout(2_000, () => done(false))
+      .once('data', () => done(true))
+      .once('error', () => done(false))
+      .once('close', () => done(false))
+  })
+}
