@@ -35,7 +35,7 @@ const PACKAGE_RULES: readonly {
 }[] = [
   {
     pattern: /^(kysely|node:sqlite)$/,
-    only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics'],
+    only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics', 'triggers'],
     why: 'the data plane knows no SQL',
   },
   { pattern: /^fastify$|^@fastify\//, only: ['api', 'server'], why: 'only the API is built on it' },

@@ -13,7 +13,7 @@ const TAGS: readonly { readonly name: string; readonly description: string }[] =
   { name: 'aliases', description: 'Names for versions; `live` is what callers get.' },
   { name: 'calls', description: 'Call functions, and look at calls that were.' },
   { name: 'logs', description: 'What functions write.' },
-  { name: 'triggers', description: 'HTTP routes of the router.' },
+  { name: 'triggers', description: 'What calls functions: routes of the router, and sources of events.' },
   { name: 'secrets', description: 'Values that go in and never come out.' },
   { name: 'packages', description: 'Code as it was sent.' },
   { name: 'environments', description: 'The languages that this server runs.' },

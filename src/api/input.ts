@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { AtelierError, type ErrorCode, type InputError } from '../core/index.ts'
+import { AtelierError, type ErrorCode, type InputError, sentenceOfFinding } from '../core/index.ts'
 
 /** What Fastify throws: its own errors have a code, validation errors carry Ajv's findings. */
 interface FastifyThrown {
@@ -64,51 +64,6 @@ export function invalid(errors: readonly InputError[]): AtelierError {
 
 /** A finding of Ajv in our words: a JSON pointer for bodies, the plain name for query and path. */
 export function inputError(finding: ErrorObject, context: string | undefined): InputError {
-  const extra =
-    finding.keyword === 'required'
-      ? `/${escapePointer(String(finding.params['missingProperty']))}`
-      : finding.keyword === 'additionalProperties'
-        ? `/${escapePointer(String(finding.params['additionalProperty']))}`
-        : ''
-  const pointer = finding.instancePath + extra
-  return {
-    pointer: context === undefined || context === 'body' ? pointer : pointer.slice(1),
-    detail: detailOf(finding),
-  }
-}
-
-function detailOf({ keyword, params }: ErrorObject): string {
-  switch (keyword) {
-    case 'required':
-      return 'is missing'
-    case 'additionalProperties':
-      return 'is not known here'
-    case 'type':
-      return `must be of type ${String(params['type'])}`
-    case 'enum':
-      return `must be one of ${(params['allowedValues'] as unknown[]).map(value => JSON.stringify(value)).join(', ')}`
-    case 'const':
-      return `must be ${JSON.stringify(params['allowedValue'])}`
-    case 'minimum':
-    case 'maximum':
-    case 'exclusiveMinimum':
-      return `must be ${String(params['comparison'])} ${String(params['limit'])}`
-    case 'minLength':
-      return `must have at least ${String(params['limit'])} characters`
-    case 'maxLength':
-      return `must have at most ${String(params['limit'])} characters`
-    case 'minItems':
-      return `must have at least ${String(params['limit'])} items`
-    case 'maxItems':
-    case 'maxProperties':
-      return `must have at most ${String(params['limit'])} entries`
-    case 'format':
-      return `must be a ${String(params['format'])}`
-    default:
-      return 'does not have the right form'
-  }
-}
-
-function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+  const { pointer, detail } = sentenceOfFinding(finding)
+  return { pointer: context === undefined || context === 'body' ? pointer : pointer.slice(1), detail }
 }

@@ -6,6 +6,7 @@ import type { Invoker } from '../invoker/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
+import type { Kinds, Triggers } from '../triggers/index.ts'
 import type { ApiLog } from './log.ts'
 
 /** Everything the API stands on; the composition root fills it. */
@@ -17,6 +18,9 @@ export interface ApiParts {
   readonly invoker: Invoker
   readonly table: FunctionTable
   readonly environments: readonly Environment[]
+  /** The event triggers, running. Without it there are none here. */
+  readonly triggers?: Triggers
+  readonly triggerKinds?: Kinds
   /** Keeps the answers to requests with an `Idempotency-Key`. */
   readonly store: Store
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */

@@ -1,5 +1,6 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifySchemaCompiler } from 'fastify'
+import { isDateTime } from '../core/index.ts'
 
 /**
  * Two validators: bodies are taken as they are (`"5"` is no number), query strings and paths, which are all text, are
@@ -25,11 +26,4 @@ const ERRORS_MAX = 20 // a body of a thousand wrong fields is not worth a thousa
 
 function withFindings(compiled: ValidateFunction): Error {
   return Object.assign(new Error('validation'), { validation: (compiled.errors ?? []).slice(0, ERRORS_MAX) })
-}
-
-const DATE_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/
-
-/** RFC 3339, and the plain day, which stands for its beginning in UTC. */
-function isDateTime(text: string): boolean {
-  return DATE_TIME.test(text) && !Number.isNaN(Date.parse(text))
 }

@@ -9,10 +9,12 @@ import type {
   Principal,
   Project,
   SecretInfo,
+  TriggerStatus,
   Version,
 } from '../core/index.ts'
 import type { User } from '../identity/index.ts'
 import type { InstanceView } from '../pool/index.ts'
+import type { RecordedRequest, Triggers } from '../triggers/index.ts'
 
 /** The nouns as they go over the wire: the same fields, with times as RFC 3339 in UTC. */
 
@@ -29,8 +31,26 @@ function stamped<T extends { readonly createdAt: number; readonly updatedAt: num
 
 export const projectView = (project: Project) => stamped(project)
 export const appView = (app: App) => stamped(app)
-export const triggerView = (trigger: TriggerView) => stamped(trigger)
 export const secretView = (secret: SecretInfo) => stamped(secret)
+
+/** With how it does, when it waits for events. */
+export function triggerView(trigger: TriggerView, triggers: Triggers | undefined) {
+  if (trigger.kind === 'http' || !triggers) return stamped(trigger)
+  return { ...stamped(trigger), status: statusView(triggers.status(trigger.id)) }
+}
+
+function statusView({ lastEventAt, lastErrorAt, nextAt, ...status }: TriggerStatus) {
+  return {
+    ...status,
+    ...(lastEventAt !== undefined && { lastEventAt: time(lastEventAt) }),
+    ...(lastErrorAt !== undefined && { lastErrorAt: time(lastErrorAt) }),
+    ...(nextAt && { nextAt: nextAt.map(time) }),
+  }
+}
+
+export function recordedRequestView(request: RecordedRequest) {
+  return { ...request, receivedAt: time(request.receivedAt) }
+}
 
 /** With the address that the live alias answers at. */
 export function functionView(record: FunctionRecord, by: Principal, routerUrl: string) {

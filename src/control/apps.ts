@@ -85,7 +85,7 @@ export function appOperations(context: Context): AppOperations {
   }
 }
 
-/** A function that is about to go, with the routes that go with it. */
+/** A function that is about to go, with the triggers that go with it. */
 export async function touchFunctionAndTriggers(
   tx: Transaction<Tables>,
   functionId: string,
@@ -97,6 +97,12 @@ export async function touchFunctionAndTriggers(
     .where('function_id', '=', functionId)
     .execute()
   for (const trigger of triggers) touched.triggers.add(trigger.id)
+  const eventTriggers = await tx
+    .selectFrom('event_triggers')
+    .select('id')
+    .where('function_id', '=', functionId)
+    .execute()
+  for (const trigger of eventTriggers) touched.eventTriggers.add(trigger.id)
   touched.functions.add(functionId)
 }
 

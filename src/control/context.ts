@@ -14,6 +14,7 @@ import { Cursors } from './cursor.ts'
 import { EntryReader, Touched } from './publish.ts'
 import { ReleasedBundles } from './released.ts'
 import type { SecretKeys } from './sealing.ts'
+import type { TriggerCatalogue } from './trigger-catalogue.ts'
 import { Turns } from './turns.ts'
 
 const COMMITS_WAITING_MAX = 5_000 // each waits some milliseconds
@@ -27,6 +28,8 @@ export interface ControlOptions {
   /** See `openSecretKeys`. */
   readonly secretsKey: SecretKeys
   readonly environments: readonly Environment[]
+  /** The kinds of event triggers. Without it there are none here. */
+  readonly triggers?: TriggerCatalogue
   /** Where the router answers, without a slash at the end. */
   routerUrl(): string
   /** Versions of a function that are kept though nothing points to them. */
@@ -46,13 +49,14 @@ export class Context {
   readonly clock: Clock
   readonly cursors: Cursors
   readonly releasedBundles = new ReleasedBundles()
-  readonly #entries = new EntryReader()
+  readonly #entries: EntryReader
   readonly #turns = new Turns(COMMITS_WAITING_MAX)
 
   constructor(options: ControlOptions) {
     this.options = options
     this.store = options.store
     this.clock = options.clock
+    this.#entries = new EntryReader(options.secretsKey)
     const oldest = [...options.secretsKey.values()].at(-1)
     if (!oldest) throw new Error('there is always a key')
     this.cursors = new Cursors(oldest)

@@ -5,6 +5,9 @@ import type {
   AliasTarget,
   App,
   Cors,
+  EventFormat,
+  EventTrigger,
+  EventTriggerKind,
   FunctionRecord,
   HttpTrigger,
   Limits,
@@ -106,21 +109,19 @@ export interface Control {
   readPackage(by: Principal, digest: string): Promise<Readable>
   readBuildLog(by: Principal, digest: string): Promise<string>
 
-  // HTTP triggers
+  // triggers of every kind: one noun, names are unique in the project
   createTrigger(by: Principal, input: TriggerInput): Promise<TriggerView>
   getTrigger(by: Principal, name: string): Promise<TriggerView>
   listTriggers(
     by: Principal,
-    filter: { app?: string; function?: string },
+    filter: { app?: string; function?: string; kind?: TriggerView['kind'] },
     page: PageRequest,
   ): Promise<Page<TriggerView>>
-  updateTrigger(
-    by: Principal,
-    name: string,
-    change: Partial<TriggerInput>,
-    expected?: number,
-  ): Promise<TriggerView>
+  /** INVALID_INPUT for a field that triggers of its kind do not have; the kind itself never changes. */
+  updateTrigger(by: Principal, name: string, change: TriggerChange, expected?: number): Promise<TriggerView>
   deleteTrigger(by: Principal, name: string, expected?: number): Promise<void>
+  /** A new secret URL; the old one works for `graceMs` more. CONFLICT for a trigger that has none. */
+  rotateTrigger(by: Principal, name: string, graceMs: number): Promise<EventTriggerView>
 
   // secrets: values go in and never come out again
   putSecret(by: Principal, name: string, value: string): Promise<SecretInfo>
@@ -186,7 +187,11 @@ export interface PackageInfo {
   readonly createdAt: number
 }
 
-export interface TriggerInput {
+export type TriggerInput = HttpTriggerInput | EventTriggerInput
+
+export interface HttpTriggerInput {
+  /** @default http */
+  readonly kind?: 'http'
   readonly name: string
   readonly app: string
   readonly function: string
@@ -199,8 +204,36 @@ export interface TriggerInput {
   readonly cors?: Partial<Cors>
 }
 
-export interface TriggerView extends HttpTrigger {
+export interface EventTriggerInput {
+  readonly kind: EventTriggerKind
+  readonly name: string
+  readonly app: string
+  readonly function: string
+  readonly alias?: string
+  /** @default native */
+  readonly format?: EventFormat
+  readonly config?: Readonly<Record<string, unknown>>
+  readonly paused?: boolean
+}
+
+/** For event triggers, `config` is a JSON Merge Patch: what it leaves out stays, secrets too; `null` removes. */
+export type TriggerChange = Partial<Omit<HttpTriggerInput, 'kind'>> & Partial<Omit<EventTriggerInput, 'kind'>>
+
+export type TriggerView = HttpTriggerView | EventTriggerView
+
+export interface HttpTriggerView extends HttpTrigger {
+  readonly kind: 'http'
   readonly app: string
   readonly function: string
   readonly url: string
+}
+
+export interface EventTriggerView
+  extends Omit<EventTrigger, 'projectName' | 'appName' | 'functionName' | 'tokens'> {
+  readonly app: string
+  readonly function: string
+  /** Dotted paths of the secret fields that are set: `config` shows none of them. */
+  readonly secretsSet: readonly string[]
+  /** For kinds that have one, and only for those who may write. */
+  readonly url?: string
 }

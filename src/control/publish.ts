@@ -1,8 +1,10 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { AliasTarget, TableChange, TableFunction, TableProject, TableVersion } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
+import { eventTriggersOf, openEventTrigger } from './event-trigger-rows.ts'
 import { Interner } from './interner.ts'
 import { asAsync, asProject, asTargets, asTrigger } from './rows.ts'
+import type { SecretKeys } from './sealing.ts'
 
 type Db = Kysely<Tables> | Transaction<Tables>
 
@@ -10,6 +12,7 @@ type Db = Kysely<Tables> | Transaction<Tables>
 export class Touched {
   readonly functions = new Set<string>()
   readonly triggers = new Set<string>()
+  readonly eventTriggers = new Set<string>()
   readonly projects = new Set<string>()
 }
 
@@ -18,6 +21,11 @@ const BATCH = 500 // functions that are read at once, and ids in one statement
 /** Reads entries of the function table from the store; equal parts of different entries are one object. */
 export class EntryReader {
   readonly #interner = new Interner()
+  readonly #keys: SecretKeys
+
+  constructor(keys: SecretKeys) {
+    this.#keys = keys
+  }
 
   /** Entries as they are now; `undefined` for what is gone. */
   async changes(db: Db, touched: Touched): Promise<TableChange[]> {
@@ -35,17 +43,24 @@ export class EntryReader {
       const found = new Map(rows.map(row => [row.id, asTrigger(row)]))
       for (const id of ids) changes.push({ kind: 'trigger', id, value: found.get(id) })
     }
+    for (const ids of batches([...touched.eventTriggers])) {
+      const rows = await eventTriggersOf(db).where('event_triggers.id', 'in', ids).execute()
+      const found = new Map(rows.map(row => [row.id, openEventTrigger(row, this.#keys)]))
+      for (const id of ids) changes.push({ kind: 'eventTrigger', id, value: found.get(id) })
+    }
     return changes
   }
 
   /** Ids of everything that the table holds. */
   async everything(db: Db): Promise<Touched> {
     const all = new Touched()
-    const idsOf = (table: 'projects' | 'functions' | 'triggers'): Promise<{ id: string }[]> =>
-      db.selectFrom(table).select('id').orderBy('id').execute()
+    const idsOf = (
+      table: 'projects' | 'functions' | 'triggers' | 'event_triggers',
+    ): Promise<{ id: string }[]> => db.selectFrom(table).select('id').orderBy('id').execute()
     for (const { id } of await idsOf('projects')) all.projects.add(id)
     for (const { id } of await idsOf('functions')) all.functions.add(id)
     for (const { id } of await idsOf('triggers')) all.triggers.add(id)
+    for (const { id } of await idsOf('event_triggers')) all.eventTriggers.add(id)
     return all
   }
 

@@ -133,8 +133,12 @@ export function secretSource(store: Store, keys: SecretKeys): SecretSource {
 
 /** Throws INTERNAL when a secret is sealed with a key that is not there: better at the start than at a call. */
 export async function checkSecretKeys(store: Store, keys: SecretKeys): Promise<void> {
-  const rows = await store.db.selectFrom('secrets').select('sealed').execute()
-  const missing = new Set(rows.map(row => keyIdOf(row.sealed)).filter(id => !keys.has(id)))
+  const secrets = await store.db.selectFrom('secrets').select('sealed').execute()
+  const triggers = await store.db.selectFrom('event_triggers').select(['sealed', 'tokens_sealed']).execute()
+  const sealed = [...secrets, ...triggers, ...triggers.map(row => ({ sealed: row.tokens_sealed }))]
+  const missing = new Set(
+    sealed.flatMap(row => (row.sealed === null ? [] : keyIdOf(row.sealed))).filter(id => !keys.has(id)),
+  )
   if (missing.size > 0)
     throw new AtelierError(
       'INTERNAL',

@@ -1,265 +1,76 @@
-import type { Kysely, Transaction } from 'kysely'
-import {
-  type Access,
-  AtelierError,
-  type Cors,
-  checkName,
-  type HttpTrigger,
-  LIVE_ALIAS,
-  newId,
-  type Principal,
-} from '../core/index.ts'
-import type { Tables } from '../store/index.ts'
-import { needQualifier } from './aliases.ts'
-import { type Context, checkRevision, need, noSuch } from './context.ts'
-import type { Control, TriggerInput, TriggerView } from './control.ts'
-import { checkCors, completeCors } from './cors.ts'
-import { checkAccess, needFunction } from './functions.ts'
-import { checkRoute, methodsOverlap, placeOf } from './routes.ts'
-import { asTrigger } from './rows.ts'
-import { Problems } from './validate.ts'
+import type { Principal } from '../core/index.ts'
+import { type Context, need, noSuch } from './context.ts'
+import type { Control, HttpTriggerInput, TriggerInput, TriggerView } from './control.ts'
+import { eventTriggers } from './event-triggers.ts'
+import { httpTriggers } from './http-triggers.ts'
 
 type TriggerOperations = Pick<
   Control,
-  'createTrigger' | 'getTrigger' | 'listTriggers' | 'updateTrigger' | 'deleteTrigger'
+  'createTrigger' | 'getTrigger' | 'listTriggers' | 'updateTrigger' | 'deleteTrigger' | 'rotateTrigger'
 >
 
-const TRIGGERS_MAX = 10_000 // in one project
-
-/** A trigger's input with nothing left open. */
-interface Settings {
-  readonly name: string
-  readonly app: string
-  readonly function: string
-  readonly alias: string
-  /** Empty for any. */
-  readonly host: string
-  readonly methods: readonly string[]
-  readonly path: string
-  readonly stripPrefix: boolean
-  readonly access: Access | undefined
-  readonly cors: Cors | undefined
-}
-
+/** Routes and event triggers as one noun: they are kept apart, and share their names. */
 export function triggerOperations(context: Context): TriggerOperations {
-  const { store, clock, cursors } = context
+  const http = httpTriggers(context)
+  const events = eventTriggers(context)
+  const { cursors } = context
 
   return {
     async createTrigger(by, input) {
       need(by, 'write')
-      const settings = completed(input)
-      check(settings)
-      return context.commit(async (tx, touched) => {
-        await needFreeName(tx, by, settings.name)
-        const { count } = await tx
-          .selectFrom('triggers')
-          .select(select => select.fn.countAll<number | string>().as('count'))
-          .where('project_id', '=', by.projectId)
-          .executeTakeFirstOrThrow()
-        if (Number(count) >= TRIGGERS_MAX)
-          throw new AtelierError(
-            'QUOTA_EXCEEDED',
-            `Project "${by.projectName}" has ${count} triggers, the most.`,
-          )
-        const now = clock.now()
-        const row = {
-          id: newId(now),
-          project_id: by.projectId,
-          ...(await columns(tx, by, settings, undefined)),
-          revision: 1,
-          created_at: now,
-          updated_at: now,
-        }
-        await tx.insertInto('triggers').values(row).execute()
-        touched.triggers.add(row.id)
-        return view(await needTrigger(tx, by, settings.name))
-      })
+      return isRoute(input) ? http.create(by, input) : events.create(by, input)
     },
 
     async getTrigger(by, name) {
       need(by, 'read')
-      return view(await needTrigger(store.db, by, name))
+      return needTrigger(by, name)
     },
 
-    async listTriggers(by, filter, request) {
+    async listTriggers(by, { kind, ...filter }, request) {
       need(by, 'read')
       const list = `triggers of ${by.projectId}`
       const { limit, after } = cursors.open(list, request)
-      let query = triggersOf(store.db, by)
-      if (filter.app !== undefined) query = query.where('apps.name', '=', filter.app)
-      if (filter.function !== undefined) query = query.where('functions.name', '=', filter.function)
-      if (after) query = query.where('triggers.name', '>', String(after[0]))
-      const rows = await query
-        .orderBy('triggers.name')
-        .limit(limit + 1)
-        .execute()
-      return cursors.page(list, rows, limit, row => [row.name], view)
+      const from = String(after?.[0] ?? '')
+      const found: TriggerView[] = []
+      if (kind === undefined || kind === 'http') found.push(...(await http.list(by, filter, from, limit + 1)))
+      if (kind !== 'http') found.push(...(await events.list(by, { ...filter, kind }, from, limit + 1)))
+      found.sort((a, b) => (a.name < b.name ? -1 : 1))
+      return cursors.page(
+        list,
+        found,
+        limit,
+        each => [each.name],
+        each => each,
+      )
     },
 
     async updateTrigger(by, name, change, expected) {
       need(by, 'write')
-      return context.commit(async (tx, touched) => {
-        const before = await needTrigger(tx, by, name)
-        checkRevision(`Trigger "${name}"`, before.revision, expected)
-        const { app_name: app, function_name: functionName } = before
-        const settings = completed({ ...asTrigger(before), app, function: functionName, ...change })
-        check(settings)
-        if (settings.name !== name) await needFreeName(tx, by, settings.name)
-        await tx
-          .updateTable('triggers')
-          .set({
-            ...(await columns(tx, by, settings, before.id)),
-            revision: before.revision + 1,
-            updated_at: clock.now(),
-          })
-          .where('id', '=', before.id)
-          .execute()
-        touched.triggers.add(before.id)
-        return view(await needTrigger(tx, by, settings.name))
-      })
+      const { kind } = await needTrigger(by, name)
+      return kind === 'http'
+        ? http.update(by, name, change, expected)
+        : events.update(by, name, change, expected)
     },
 
     async deleteTrigger(by, name, expected) {
       need(by, 'write')
-      await context.commit(async (tx, touched) => {
-        const before = await needTrigger(tx, by, name)
-        checkRevision(`Trigger "${name}"`, before.revision, expected)
-        await tx.deleteFrom('triggers').where('id', '=', before.id).execute()
-        touched.triggers.add(before.id)
-      })
+      const { kind } = await needTrigger(by, name)
+      await (kind === 'http' ? http : events).remove(by, name, expected)
+    },
+
+    async rotateTrigger(by, name, graceMs) {
+      need(by, 'write')
+      return events.rotate(by, name, graceMs)
     },
   }
 
-  function check(settings: Settings): void {
-    const problems = new Problems()
-    checkRoute(settings, new URL(context.options.routerUrl()).hostname, problems)
-    checkAccess(settings.access, problems)
-    if (settings.cors) checkCors(settings.cors, problems)
-    problems.throwIfAny()
-  }
-
-  function view(row: TriggerRow): TriggerView {
-    const trigger = asTrigger(row)
-    return { ...trigger, app: row.app_name, function: row.function_name, url: urlOf(trigger) }
-  }
-
-  function urlOf({ host, path }: HttpTrigger): string {
-    const url = new URL(context.options.routerUrl())
-    return `${url.protocol}//${host === undefined ? url.host : `${host}${url.port && `:${url.port}`}`}${path}`
+  async function needTrigger(by: Principal, name: string): Promise<TriggerView> {
+    const found = (await http.find(by, name)) ?? (await events.find(by, name))
+    if (!found) throw noSuch('trigger', name)
+    return found
   }
 }
 
-/** The row of a trigger, once its function exists and its place is free. */
-async function columns(
-  tx: Transaction<Tables>,
-  by: Principal,
-  settings: Settings,
-  ownId: string | undefined,
-) {
-  const { id } = await needFunction(tx, by, settings.app, settings.function)
-  await needQualifier(tx, id, settings.alias)
-  const { space, shape } = await takePlace(tx, by, settings, ownId)
-  return {
-    function_id: id,
-    name: settings.name,
-    space,
-    host: settings.host,
-    methods_json: JSON.stringify(settings.methods),
-    path: settings.path,
-    shape,
-    strip_prefix: settings.stripPrefix ? 1 : 0,
-    alias: settings.alias,
-    access: settings.access ?? null,
-    cors_json: settings.cors ? JSON.stringify(settings.cors) : null,
-  }
-}
-
-/** Throws CONFLICT when the place is somebody's, without telling whose. */
-async function takePlace(
-  tx: Transaction<Tables>,
-  by: Principal,
-  settings: Settings,
-  ownId: string | undefined,
-) {
-  const { host, path } = settings
-  const { space, shape, firstSegment } = placeOf(host, path)
-  // Two nodes that route at the same moment decide one after the other.
-  await tx
-    .updateTable('locks')
-    .set(update => ({ taken: update('taken', '+', 1) }))
-    .where('name', '=', 'routes')
-    .execute()
-  const other = await tx
-    .selectFrom('triggers')
-    .select('id')
-    .where('space', '=', space)
-    .where('project_id', '!=', by.projectId)
-    .limit(1)
-    .executeTakeFirst()
-  const project =
-    firstSegment === undefined || firstSegment === by.projectName
-      ? undefined
-      : await tx.selectFrom('projects').select('id').where('name', '=', firstSegment).executeTakeFirst()
-  if (other || project)
-    throw new AtelierError(
-      'CONFLICT',
-      host === ''
-        ? `Paths that begin like "${path}" are taken: choose another first segment, or a host of your own.`
-        : `The host "${host}" is taken: choose another.`,
-    )
-  const same = await tx
-    .selectFrom('triggers')
-    .select(['id', 'name', 'methods_json'])
-    .where('space', '=', space)
-    .where('host', '=', host)
-    .where('shape', '=', shape)
-    .execute()
-  const conflict = same.find(
-    row => row.id !== ownId && methodsOverlap(settings.methods, JSON.parse(row.methods_json) as string[]),
-  )
-  if (conflict)
-    throw new AtelierError(
-      'CONFLICT',
-      `The trigger "${conflict.name}" takes the same requests: change one of the two.`,
-    )
-  return { space, shape }
-}
-
-function completed(input: TriggerInput): Settings {
-  checkName(input.name, 'name')
-  return {
-    name: input.name,
-    app: input.app,
-    function: input.function,
-    alias: input.alias ?? LIVE_ALIAS,
-    host: (input.host ?? '').toLowerCase(),
-    methods: (input.methods ?? []).map(method => method.toUpperCase()),
-    path: input.path,
-    stripPrefix: input.stripPrefix ?? false,
-    access: input.access,
-    cors: input.cors && completeCors(input.cors),
-  }
-}
-
-async function needFreeName(tx: Transaction<Tables>, by: Principal, name: string): Promise<void> {
-  const taken = await triggersOf(tx, by).where('triggers.name', '=', name).executeTakeFirst()
-  if (taken) throw new AtelierError('CONFLICT', `There is a trigger "${name}" already.`)
-}
-
-type TriggerRow = Awaited<ReturnType<typeof needTrigger>>
-
-async function needTrigger(db: Kysely<Tables>, by: Principal, name: string) {
-  const row = await triggersOf(db, by).where('triggers.name', '=', name).executeTakeFirst()
-  if (!row) throw noSuch('trigger', name)
-  return row
-}
-
-function triggersOf(db: Kysely<Tables>, by: Principal) {
-  return db
-    .selectFrom('triggers')
-    .innerJoin('functions', 'functions.id', 'triggers.function_id')
-    .innerJoin('apps', 'apps.id', 'functions.app_id')
-    .selectAll('triggers')
-    .select(['functions.name as function_name', 'apps.name as app_name'])
-    .where('triggers.project_id', '=', by.projectId)
+function isRoute(input: TriggerInput): input is HttpTriggerInput {
+  return input.kind === undefined || input.kind === 'http'
 }

@@ -1,8 +1,10 @@
 /** Kinds of triggers beside `http`, which is a route of its own. */
-export type EventTriggerKind = 'schedule' | 'queue' | 'webhook' | 'alarm' | 'object'
+export const EVENT_TRIGGER_KINDS = ['schedule', 'queue', 'webhook', 'alarm', 'object'] as const
+export type EventTriggerKind = (typeof EVENT_TRIGGER_KINDS)[number]
 
 /** How a function gets a trigger's event: as the kind has it, or as a CloudEvent in one of the HTTP bindings. */
-export type EventFormat = 'native' | 'cloudevent' | 'cloudevent-structured'
+export const EVENT_FORMATS = ['native', 'cloudevent', 'cloudevent-structured'] as const
+export type EventFormat = (typeof EVENT_FORMATS)[number]
 
 /** What makes events of one source into calls of one function. */
 export interface EventTrigger {
@@ -19,11 +21,20 @@ export interface EventTrigger {
   readonly format: EventFormat
   /** What the kind wants to know, checked by it. In views, fields that are secret are left out. */
   readonly config: Readonly<Record<string, unknown>>
+  /** What opens its URL, for kinds that have one; the newest first. Secret. */
+  readonly tokens: readonly UrlToken[]
   /** It takes no events, or lets them wait where they come from. */
   readonly paused: boolean
   readonly revision: number
   readonly createdAt: number
   readonly updatedAt: number
+}
+
+/** The secret part of a trigger's URL. */
+export interface UrlToken {
+  readonly token: string
+  /** Epoch ms after which it opens nothing; absent on the one that is current. */
+  readonly validUntil?: number
 }
 
 /** How a trigger does. Kept beside it, written behind. */

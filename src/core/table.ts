@@ -1,4 +1,5 @@
 import type { AsyncSettings } from './async.ts'
+import type { EventTrigger } from './event-trigger.ts'
 import type { Access, AliasTarget, HttpTrigger, Limits, NetworkMode, Scaling } from './model.ts'
 
 /**
@@ -48,6 +49,7 @@ export interface TableProject {
 export type TableChange =
   | { readonly kind: 'function'; readonly id: string; readonly value: TableFunction | undefined }
   | { readonly kind: 'trigger'; readonly id: string; readonly value: HttpTrigger | undefined }
+  | { readonly kind: 'eventTrigger'; readonly id: string; readonly value: EventTrigger | undefined }
   | { readonly kind: 'project'; readonly id: string; readonly value: TableProject | undefined }
 
 export class FunctionTable {
@@ -55,6 +57,8 @@ export class FunctionTable {
   revision = 0
   readonly functions = new Map<string, TableFunction>()
   readonly triggers = new Map<string, HttpTrigger>()
+  /** With their secrets: for those who run them alone. */
+  readonly eventTriggers = new Map<string, EventTrigger>()
   readonly projects = new Map<string, TableProject>()
   readonly #byPath = new Map<string, TableFunction>()
   readonly #listeners = new Set<(changes: readonly TableChange[]) => void>()
@@ -77,6 +81,9 @@ export class FunctionTable {
       } else if (change.kind === 'trigger') {
         if (change.value) this.triggers.set(change.id, change.value)
         else this.triggers.delete(change.id)
+      } else if (change.kind === 'eventTrigger') {
+        if (change.value) this.eventTriggers.set(change.id, change.value)
+        else this.eventTriggers.delete(change.id)
       } else if (change.value) this.projects.set(change.id, change.value)
       else this.projects.delete(change.id)
     }

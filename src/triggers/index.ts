@@ -1,1 +1,6 @@
+export { type KindLoaders, Kinds } from './catalogue.ts'
+export { createTriggers, type TriggersOptions } from './create.ts'
 export * from './kind.ts'
+export { kindLoaders } from './kinds.ts'
+export { type KeptState, storedStates, type TriggerStates } from './states.ts'
+export * from './triggers.ts'

@@ -1,5 +1,8 @@
 import type { AcceptedCall, AsyncResult } from '../async/index.ts'
-import type { AsyncCall, Clock, EventTrigger, EventTriggerKind, InputError } from '../core/index.ts'
+import type { CheckedConfig } from '../control/index.ts'
+import type { AsyncCall, Clock, EventTrigger, EventTriggerKind } from '../core/index.ts'
+
+export type { CheckedConfig } from '../control/index.ts'
 
 /**
  * One kind of trigger: what its configuration may hold, and how it runs. `triggers/host.ts` owns everything else that
@@ -9,26 +12,30 @@ export interface TriggerKind {
   readonly kind: EventTriggerKind
   /** One sentence for help and documentation. */
   readonly summary: string
-  /** A typebox schema of `config`; its descriptions and examples make the reference page. */
+  /**
+   * A typebox schema of `config`, unknown fields refused; its descriptions make the reference page, its `examples` are
+   * whole configurations. What does not fit it never comes to `check`.
+   */
   readonly configSchema: object
   /** Paths of `config` (dotted) that are sealed at rest and never shown: passwords, keys. */
   readonly secretFields: readonly string[]
   /** Whether each trigger has a secret URL at the router, `/-/hooks/<token>`; then its running part has `receive`. */
   readonly hasUrl: boolean
   /**
-   * Completes a configuration (defaults) that fits the schema, or tells what is wrong with it beyond the schema. Pure;
-   * `now` is for what must lie in the future.
+   * Completes a configuration (defaults) that fits the schema, or tells what is wrong with it beyond the schema: pointers
+   * are dotted paths below `config`. Also given what it returned before, merged with a change. Pure; `now` is for what
+   * must lie in the future.
    */
   check(config: Readonly<Record<string, unknown>>, now: number): CheckedConfig
   /** Begins to run; must not throw for what is only temporarily wrong (tell it by `host.failed` and try again). */
   start(trigger: EventTrigger, host: TriggerHost): RunningTrigger
-  /** The event that a test-fire makes when the caller gives none. */
+  /** The event that a test-fire makes; the caller may put other data in. Its id is replaced. */
   sample(trigger: EventTrigger, now: number): TriggerEvent
+  /** For a kind that records what came: the newest `limit` requests, also of a trigger that is paused. */
+  requests?(trigger: EventTrigger, limit: number): Promise<readonly RecordedRequest[]>
+  /** Handles a recorded request once more, as if it came now, without asking for its signature. NOT_FOUND. */
+  replay?(trigger: EventTrigger, requestId: string, host: TriggerHost): Promise<readonly AcceptedCall[]>
 }
-
-export type CheckedConfig =
-  | { readonly config: Readonly<Record<string, unknown>> }
-  | { readonly errors: readonly InputError[] }
 
 export interface RunningTrigger {
   /** Ends it: no event after this resolves. What was taken from a source and not acknowledged is given back. */
@@ -54,6 +61,24 @@ export interface HookRequest {
   readonly receivedAt: number
   /** Aborted when the sender has left. */
   readonly signal: AbortSignal
+}
+
+/** What is kept of a request that came to a trigger's URL. */
+export interface RecordedRequest {
+  readonly id: string
+  readonly receivedAt: number
+  readonly method: string
+  readonly path: string
+  readonly remoteAddress: string
+  /** Name, value, …; without what would let its reader in. */
+  readonly headers: readonly string[]
+  /** Its beginning as text, for people. */
+  readonly bodyText: string
+  readonly bodyBytes: number
+  /** What became of it: `accepted`, `filtered`, `duplicate`, `refused`. */
+  readonly outcome: string
+  readonly detail?: string
+  readonly callId?: string
 }
 
 export interface HookAnswer {
@@ -102,10 +127,13 @@ export interface TriggerHost {
    */
   deliver(events: readonly TriggerEvent[], options?: DeliverOptions): Promise<readonly AcceptedCall[]>
   /**
-   * Calls the function at once and waits for its answer, for sources that keep the event until it is handled. Several
-   * events are one call, as a CloudEvents batch or a JSON array. Rejects with the call's failure; 429 means no room now.
+   * Calls the function at once and waits for its answer, for sources that keep the event until it is handled. With
+   * `asBatch` the events are one call, as a CloudEvents batch or a JSON array. Rejects with the call's failure; 429 means
+   * no room now.
+   *
+   * @default asBatch: true for more than one event
    */
-  call(events: readonly TriggerEvent[], signal?: AbortSignal): Promise<AsyncResult>
+  call(events: readonly TriggerEvent[], signal?: AbortSignal, asBatch?: boolean): Promise<AsyncResult>
   /** How many calls the function could take now, at least 0: what a consumer should have in hand. */
   capacity(): number
   /** A filter left events out. */
@@ -118,6 +146,7 @@ export interface TriggerHost {
   ended(): void
   /** A small JSON value that survives restarts: a position, a cursor, the last run. `undefined` at first. */
   load(): Promise<unknown>
+  /** Resolves when it is on the disk, together with what others save; `load` gives it at once. */
   save(value: unknown): Promise<void>
   /**
    * True while this node alone runs this trigger. A kind whose source does not share out its events itself (a clock, a
@@ -126,4 +155,6 @@ export interface TriggerHost {
   isLeader(): boolean
   /** How a call that `deliver` made has ended, for overlap rules. */
   callState(id: string): Promise<AsyncCall['state'] | undefined>
+  /** Calls off one that `deliver` made; does nothing to one that has ended. */
+  cancelCall(id: string): Promise<void>
 }

@@ -14,6 +14,7 @@ interface Operation {
         string,
         {
           readonly example?: unknown
+          readonly examples?: object
           readonly schema: { readonly properties?: { readonly settings?: { readonly examples?: unknown[] } } }
         }
       >
@@ -68,9 +69,11 @@ test('every operation has an id of its own, a summary, a known tag, security and
 
 test('every body and every named thing has an example', () => {
   for (const { path, method, operation } of operations)
-    for (const [type, { example, schema }] of Object.entries(operation.requestBody?.content ?? {})) {
+    for (const [type, { example, examples, schema }] of Object.entries(
+      operation.requestBody?.content ?? {},
+    )) {
       const settings = schema.properties?.settings
-      const shown = type === 'multipart/form-data' ? settings?.examples : example
+      const shown = type === 'multipart/form-data' ? settings?.examples : (example ?? examples)
       assert.ok(shown, `${method} ${path} shows a body`)
     }
   for (const [name, schema] of Object.entries(document.components.schemas))

@@ -47,6 +47,7 @@ const onExisting = {
   getTrigger: (control, by) => control.getTrigger(by, 'front'),
   updateTrigger: (control, by) => control.updateTrigger(by, 'front', { path: '/front/other' }),
   deleteTrigger: (control, by) => control.deleteTrigger(by, 'front'),
+  rotateTrigger: (control, by) => control.rotateTrigger(by, 'front', 0),
   deleteSecret: (control, by) => control.deleteSecret(by, 'KEY'),
   getProject: (control, by) => control.getProject(by, 'owner'),
 } satisfies Partial<Record<keyof Control, Call>>

@@ -61,7 +61,7 @@ test('a sealed text cannot be moved to another name or project, nor changed', as
   const keys = await openSecretKeys(join(fixture.folder, 'secret.key'))
   const sealed = seal(keys, ['project', 'A'], 'value')
   assert.equal(unseal(keys, ['project', 'A'], sealed), 'value')
-  const flipped = `${sealed.slice(0, -2)}${sealed.endsWith('A') ? 'B' : 'A'}${sealed.slice(-1)}`
+  const flipped = `${sealed.slice(0, -2)}${sealed.at(-2) === 'A' ? 'B' : 'A'}${sealed.slice(-1)}`
   for (const [place, text] of [
     [['project', 'B'], sealed],
     [['other', 'A'], sealed],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import * as fc from 'fast-check'
-import type { TriggerInput } from '../../src/control/index.ts'
+import type { HttpTriggerInput } from '../../src/control/index.ts'
 import { methodsOverlap, placeOf } from '../../src/control/routes.ts'
 import type { Principal } from '../../src/core/index.ts'
 import { ControlFixture } from '../support/control.ts'
@@ -19,7 +19,7 @@ before(async () => {
 after(() => fixture.dispose())
 
 let names = 0
-const create = (by: Principal, input: Partial<TriggerInput>) =>
+const create = (by: Principal, input: Partial<HttpTriggerInput>) =>
   fixture.control.createTrigger(by, {
     name: `t${++names}`,
     app: 'shop',
@@ -30,8 +30,9 @@ const create = (by: Principal, input: Partial<TriggerInput>) =>
 
 test('a trigger is published with all that is not given filled in', async () => {
   const view = await create(ann, { name: 'full', path: '/full/{id}', methods: ['get', 'POST'] })
+  assert.ok(view.kind === 'http')
   assert.equal(view.url, 'http://127.0.0.1:1882/full/{id}')
-  const { app, function: name, url: _url, ...trigger } = view
+  const { app, function: name, url: _url, kind: _kind, ...trigger } = view
   assert.deepEqual([app, name], ['shop', 'cart'])
   assert.deepEqual(fixture.table.triggers.get(view.id), trigger)
   assert.deepEqual([trigger.methods, trigger.alias, trigger.stripPrefix], [['GET', 'POST'], 'live', false])
@@ -103,11 +104,13 @@ test('an update goes through the same checks, and may leave a trigger in its own
   await assert.rejects(fixture.control.updateTrigger(ann, 'moved', { alias: 'nothing' }), {
     code: 'NOT_FOUND',
   })
-  assert.deepEqual((await fixture.control.getTrigger(ann, 'moved')).path, '/moving')
+  const moved = await fixture.control.getTrigger(ann, 'moved')
+  assert.ok(moved.kind === 'http')
+  assert.equal(moved.path, '/moving')
 })
 
 test('what is wrong with a trigger is named', async () => {
-  const wrong: [Partial<TriggerInput>, RegExp][] = [
+  const wrong: [Partial<HttpTriggerInput>, RegExp][] = [
     [{ path: 'x' }, /path/],
     [{ path: '/a/../b' }, /path/],
     [{ path: '/-/hooks/mine' }, /platform/],

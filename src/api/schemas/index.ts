@@ -3,11 +3,13 @@ import type { ModelSchema } from './model.ts'
 import * as nouns from './nouns.ts'
 import { ProblemSchema } from './problem.ts'
 import * as server from './server.ts'
+import * as triggers from './triggers.ts'
 
 /** Every schema that has a name of its own. */
 export const models: readonly ModelSchema[] = [
   ...Object.values(nouns),
   ...Object.values(calls),
   ...Object.values(server),
+  ...Object.values(triggers),
   ProblemSchema,
 ].filter((schema): schema is ModelSchema => '$id' in schema)

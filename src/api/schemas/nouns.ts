@@ -224,45 +224,6 @@ export const RollbackResultSchema = model(
   },
 )
 
-export const TriggerSchema = model(
-  'Trigger',
-  'An HTTP route of the router that calls a function.',
-  {
-    id: Id,
-    projectId: Id,
-    functionId: Id,
-    app: Type.String(),
-    function: Type.String(),
-    name: Type.String(),
-    host: Type.Optional(Type.String()),
-    methods: Type.Array(Type.String()),
-    path: Type.String(),
-    stripPrefix: Type.Boolean(),
-    alias: Type.String(),
-    access: Type.Optional(Type.String()),
-    cors: Type.Optional(Type.Object({})),
-    url: Type.String(),
-    revision: Revision,
-    ...times,
-  },
-  {
-    id: ID,
-    projectId: ID,
-    functionId: ID,
-    app: 'shop',
-    function: 'thumbnail',
-    name: 'thumbs',
-    methods: ['POST'],
-    path: '/thumbs/*',
-    stripPrefix: true,
-    alias: 'live',
-    url: 'http://127.0.0.1:1882/thumbs/',
-    revision: 1,
-    createdAt: AT,
-    updatedAt: AT,
-  },
-)
-
 export const SecretSchema = model(
   'Secret',
   'A secret’s name; its value never comes out again.',

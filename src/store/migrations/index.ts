@@ -5,6 +5,7 @@ import { identity } from './0001-identity.ts'
 import { control } from './0002-control.ts'
 import { idempotency } from './0003-idempotency.ts'
 import { asyncSettings } from './0004-async-settings.ts'
+import { eventTriggers } from './0005-event-triggers.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -25,5 +26,5 @@ export interface Layout<T> {
 
 export const CONTROL_LAYOUT: Layout<Tables> = {
   notes: 'migrations',
-  steps: [identity, control, idempotency, asyncSettings],
+  steps: [identity, control, idempotency, asyncSettings, eventTriggers],
 }

@@ -10,6 +10,7 @@ export interface ControlTables {
   alias_history: AliasHistoryTable
   packages: PackagesTable
   triggers: TriggersTable
+  event_triggers: EventTriggersTable
   secrets: SecretsTable
   locks: LocksTable
 }
@@ -109,6 +110,24 @@ interface TriggersTable extends Dated {
   alias: string
   access: Access | null
   cors_json: string | null
+  revision: number
+}
+
+interface EventTriggersTable extends Dated {
+  id: string
+  project_id: string
+  function_id: string
+  name: string
+  kind: string
+  alias: string
+  format: string
+  /** Without its secret fields. */
+  config_json: string
+  /** The secret fields by their dotted paths, as JSON, sealed; null when there are none. */
+  sealed: string | null
+  /** What opens its URL, as JSON, sealed; null for a kind that has none. */
+  tokens_sealed: string | null
+  paused: number
   revision: number
 }
 

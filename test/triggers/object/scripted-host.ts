@@ -83,6 +83,7 @@ export function objectTrigger(config: Readonly<Record<string, unknown>>): EventT
     alias: 'live',
     format: 'native',
     config,
+    tokens: [],
     paused: false,
     revision: 1,
     createdAt: 0,

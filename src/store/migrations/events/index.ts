@@ -1,6 +1,10 @@
 import type { EventTables } from '../../event-tables.ts'
 import type { Layout } from '../index.ts'
 import { asyncCalls } from './0001-async.ts'
+import { triggerStates } from './0002-trigger-states.ts'
 
 /** The tables of the event plane. */
-export const EVENT_LAYOUT: Layout<EventTables> = { notes: 'event_migrations', steps: [asyncCalls] }
+export const EVENT_LAYOUT: Layout<EventTables> = {
+  notes: 'event_migrations',
+  steps: [asyncCalls, triggerStates],
+}
