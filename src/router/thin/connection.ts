@@ -18,6 +18,8 @@ export interface ConnectionHome {
   refused(error: AtelierError): void
   /** `change` more connections have a request that is not over. */
   busy(change: 1 | -1): void
+  /** Has `flush` called when this turn is over. */
+  flushSoon(connection: Connection): void
   closed(connection: Connection): void
 }
 
@@ -48,6 +50,7 @@ export class Connection {
   #dropped = 0
   #cancelLinger: (() => void) | undefined
   #requests = 0
+  #outgoing: Buffer | undefined
   readonly #stalls = new ConnectionStalls()
 
   constructor(home: ConnectionHome, socket: Socket) {
@@ -91,6 +94,26 @@ export class Connection {
     if (!this.#isTaking) this.#take()
   }
 
+  /** Writes `bytes` with what others write in this turn: answers that leave together wake their readers less often. */
+  writeSoon(bytes: Buffer): void {
+    if (this.#outgoing) this.flush()
+    this.#outgoing = bytes
+    this.home.flushSoon(this)
+  }
+
+  /** The socket, for whoever writes to it at once: what waits goes first. */
+  get output(): Socket {
+    if (this.#outgoing) this.flush()
+    return this.socket
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    const bytes = this.#outgoing
+    this.#outgoing = undefined
+    if (bytes && !this.socket.destroyed) this.socket.write(bytes)
+  }
+
   /** The body is wanted. */
   flow(): void {
     if (!this.#isTaking && this.#kept) this.#take()
@@ -103,7 +126,7 @@ export class Connection {
   /** Refuses what came in place of a request, and leaves. */
   refuse(error: AtelierError): void {
     this.home.refused(error)
-    refuseOn(this.socket, error, this.home.clock.now())
+    refuseOn(this.output, error, this.home.clock.now())
     this.leave()
   }
 
@@ -112,7 +135,7 @@ export class Connection {
     if (this.#state === 'gone' || this.#state === 'leaving') return
     this.#state = 'leaving'
     this.#kept = undefined
-    this.socket.end()
+    this.output.end()
     this.socket.resume()
     this.#cancelLinger = this.home.clock.after(this.home.limits.lingerMs, () => this.socket.destroy())
   }
@@ -246,7 +269,7 @@ export class Connection {
     exchange?.abort()
     if (this.#state === 'leaving' || this.#state === 'gone') return
     // Without an exchange the request has its answer: a second one would be taken for the next request's.
-    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.socket.resetAndDestroy()
+    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.output.resetAndDestroy()
     else this.refuse(error)
   }
 

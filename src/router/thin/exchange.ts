@@ -38,7 +38,7 @@ export class ThinExchange implements Exchange {
     this.isReading = true
     if (this.#expectsContinue) {
       this.#expectsContinue = false
-      this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+      this.#connection.output.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
     }
     this.#connection.socket.resume()
     this.#connection.flow()
@@ -54,18 +54,16 @@ export class ThinExchange implements Exchange {
 
   answer(status: number, headers: string[], length: number, body: Uint8Array | undefined): void {
     const head = this.#head(status, headers, length)
-    const { socket } = this.#connection
-    if (!body || body.length === 0) socket.write(head, 'latin1')
-    else if (body.length <= JOINED_BYTES_MAX) {
+    if (!body || body.length <= JOINED_BYTES_MAX) {
       // One write and one piece: cheaper than two pieces written together.
-      const joined = Buffer.allocUnsafe(head.length + body.length)
-      joined.write(head, 0, 'latin1')
-      joined.set(body, head.length)
-      socket.write(joined)
+      const joined = Buffer.allocUnsafe(head.length + (body?.length ?? 0))
+      joined.latin1Write(head, 0)
+      if (body) joined.set(body, head.length)
+      this.#connection.writeSoon(joined)
     } else {
       this.#cork()
-      socket.write(head, 'latin1')
-      socket.write(body)
+      this.#connection.output.write(head, 'latin1')
+      this.#connection.socket.write(body)
     }
     this.#finish()
   }
@@ -73,7 +71,7 @@ export class ThinExchange implements Exchange {
   head(status: number, headers: string[], length: number): void {
     const head = this.#head(status, headers, length)
     this.#cork()
-    this.#connection.socket.write(head, 'latin1')
+    this.#connection.output.write(head, 'latin1')
   }
 
   write(chunk: Uint8Array): boolean {

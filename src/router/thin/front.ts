@@ -3,6 +3,7 @@ import type { AtelierError, Clock } from '../../core/index.ts'
 import { Drain } from '../drain.ts'
 import type { Front, FrontOptions, Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
+import { Flusher } from '../plane.ts'
 import { Connection, type ConnectionHome } from './connection.ts'
 import type { ThinExchange } from './exchange.ts'
 
@@ -21,6 +22,7 @@ class ThinFront implements Front, ConnectionHome {
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   readonly #drain: Drain
+  readonly #flusher = new Flusher()
   readonly #sweepMs: number
   #busy = 0
   #cancelSweep: (() => void) | undefined
@@ -83,6 +85,10 @@ class ThinFront implements Front, ConnectionHome {
 
   begin(exchange: ThinExchange): void {
     this.#options.handler.onExchange(exchange)
+  }
+
+  flushSoon(connection: Connection): void {
+    this.#flusher.add(connection)
   }
 
   upgrade(upgrade: Upgrade): void {

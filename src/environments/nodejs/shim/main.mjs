@@ -56,7 +56,7 @@ function onFrame(type, flags, number, bytes, start, end) {
 function onCallEnd(call) {
   calls.delete(call)
   if (calls.size === 0) {
-    wire.flush()
+    wire.flushAtRest()
     exitWhenDrained()
   } else wire.flushSoon()
 }

@@ -43,6 +43,9 @@ export class Wire {
   #end = 0
   #parts = []
   #pending = false
+  #reading = false
+  #readAtMs = 0
+  #resting = false // something waits for the frames that are here to be read
   #rest = undefined // a frame that has not come whole
   #flush = () => this.flush()
 
@@ -128,8 +131,18 @@ export class Wire {
     setImmediate(this.#flush)
   }
 
+  /**
+   * Nothing else is under way: sends at once, or together with the answers to the frames that came with this one. A write
+   * costs more than a short handler. Only where those take their time, nobody waits for them.
+   */
+  flushAtRest() {
+    if (!this.#reading || Date.now() !== this.#readAtMs) this.flush()
+    else this.#resting = true
+  }
+
   flush() {
     this.#pending = false
+    this.#resting = false
     this.#close()
     const parts = this.#parts
     if (parts.length === 0) return
@@ -196,6 +209,8 @@ export class Wire {
       end = bytes.length
     }
     let at = 0
+    this.#reading = true
+    this.#readAtMs = Date.now()
     while (end - at >= HEAD_BYTES) {
       const payload = at + HEAD_BYTES
       const next = payload + bytes.readUInt32BE(at)
@@ -204,6 +219,8 @@ export class Wire {
       this.#onFrame(bytes[at + 4], bytes[at + 5], bytes.readUInt32BE(at + 6), bytes, payload, next)
       at = next
     }
+    this.#reading = false
+    if (this.#resting) this.flush()
     if (at < end) this.#rest = { chunks: [Buffer.from(bytes.subarray(at, end))], length: end - at }
   }
 
