@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { HeaderBlock } from './header-block.ts'
 
 /** How the platform talks to the code in an instance; one implementation for each way. */
 export interface Contract {
@@ -71,6 +72,8 @@ export interface CallHead {
   readonly target: string
   /** Name, value, name, value …; names in lower case; hop-by-hop headers are gone. */
   readonly headers: readonly string[]
+  /** More headers, made ready before. */
+  readonly block?: HeaderBlock | undefined
   /** Epoch ms. */
   readonly deadline: number
   /** A body that is complete already, or `undefined` when it follows through the handle. `null`: no body. */

@@ -1,2 +1,3 @@
 export * from './contract.ts'
 export { createFramesContract, framesContract } from './frames/contract.ts'
+export { HeaderBlock } from './header-block.ts'

@@ -1,3 +1,4 @@
+import type { HeaderBlock } from '../contracts/index.ts'
 import type { AtelierError, TableFunction } from '../core/index.ts'
 
 export type { CallObserver } from '../telemetry/index.ts'
@@ -22,6 +23,8 @@ export interface InvokeRequest {
   readonly path: string
   /** Name, value, …; lower-case names, without hop-by-hop headers. */
   readonly headers: readonly string[]
+  /** More headers, made ready before; no `traceparent` among them. */
+  readonly block?: HeaderBlock
   /** Complete body, `null` for none, `undefined` when it is written to the handle. */
   readonly body: Uint8Array | null | undefined
   readonly webSocket?: boolean

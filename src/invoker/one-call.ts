@@ -229,6 +229,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       method: request.method,
       target: request.path,
       headers: withTrace(request.headers, this.#notes.traceparent),
+      block: request.block,
       deadline: Math.ceil(this.#notes.startedAt + (ran - this.#notes.asked) + version.limits.timeoutMs),
       body,
       webSocket: request.webSocket === true,

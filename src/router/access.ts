@@ -1,18 +1,14 @@
 import { AtelierError, type Principal, type TableFunction } from '../core/index.ts'
 import { may } from '../identity/index.ts'
-import type { RequestFields } from './fields.ts'
+import type { Credential, RequestFields } from './fields.ts'
 import { notFound } from './resolve.ts'
 
 /**
- * Takes the caller's token out of the fields, so that the function never sees it. `X-Auth-Token` comes before
- * `Authorization: Bearer`; the one that is not used is the function's and stays. Throws UNAUTHENTICATED.
+ * The caller's token, and the field that it came in, which the function must never see. `X-Auth-Token` comes before
+ * `Authorization: Bearer`; the one that is not used is the function's. Throws UNAUTHENTICATED.
  */
-export function takeToken(fields: RequestFields): string {
-  if (fields.authToken !== undefined) {
-    const token = fields.authToken
-    fields.authToken = undefined
-    return token
-  }
+export function readToken(fields: RequestFields): { readonly token: string; readonly field: Credential } {
+  if (fields.authToken !== undefined) return { token: fields.authToken, field: 'x-auth-token' }
   const bearer = fields.authorization === undefined ? undefined : BEARER.exec(fields.authorization)
   if (!bearer) {
     throw new AtelierError(
@@ -20,8 +16,7 @@ export function takeToken(fields: RequestFields): string {
       'This function is private: send "Authorization: Bearer <token>" or "X-Auth-Token". "atelier token" prints one.',
     )
   }
-  fields.authorization = undefined
-  return bearer[1]!
+  return { token: bearer[1]!, field: 'authorization' }
 }
 
 /** Throws NOT_FOUND for another project's function, FORBIDDEN for a role that may not invoke. */

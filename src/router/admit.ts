@@ -1,7 +1,7 @@
 import type { Principal } from '../core/index.ts'
 import type { InvokeRequest } from '../invoker/index.ts'
-import { checkAccess, takeToken } from './access.ts'
-import { RequestFields } from './fields.ts'
+import { checkAccess, readToken } from './access.ts'
+import { type Credential, RequestFields } from './fields.ts'
 import type { RequestHead } from './front.ts'
 import type { Plane } from './plane.ts'
 import { notFound, type Resolved, resolve } from './resolve.ts'
@@ -12,12 +12,16 @@ export interface Reading {
   readonly head: RequestHead
   readonly fields: RequestFields
   readonly target: Target
+  /** The field whose token was for the platform. */
+  spent: Credential | undefined
 }
 
 /** Throws what is wrong with the request as a catalogue error. */
 export function read(head: RequestHead): Reading {
-  const fields = new RequestFields(head.rawHeaders)
-  return { head, fields, target: readTarget(head.method, head.target, fields.host) }
+  const { memo } = head
+  const fields = memo?.fields ?? new RequestFields(head.rawHeaders)
+  if (memo) memo.fields = fields
+  return { head, fields, target: readTarget(head.method, head.target, fields.host), spent: undefined }
 }
 
 /** Throws NOT_FOUND or METHOD_NOT_ALLOWED. A preflight is resolved as the request that it asks about. */
@@ -31,13 +35,10 @@ export function locate(plane: Plane, { target, head }: Reading, method = head.me
  * Checks who calls a private function: `undefined` when it may go on at once (public, or a cached token), else a
  * promise. Throws, or rejects with, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND or UNAVAILABLE.
  */
-export function authorise(
-  plane: Plane,
-  resolved: Resolved,
-  fields: RequestFields,
-): Promise<void> | undefined {
+export function authorise(plane: Plane, resolved: Resolved, reading: Reading): Promise<void> | undefined {
   if (!resolved.isPrivate) return undefined
-  const token = takeToken(fields)
+  const { token, field } = readToken(reading.fields)
+  reading.spent = field
   const cached = plane.identity.cached(token)
   if (!cached)
     return plane.identity.authenticate(token).then((who: Principal) => checkAccess(who, resolved.function))
@@ -49,11 +50,11 @@ export function authorise(
 export function outgoing(
   plane: Plane,
   resolved: Resolved,
-  { head, fields, target }: Reading,
+  { head, fields, target, spent }: Reading,
   body: Uint8Array | null | undefined,
   webSocket: boolean,
 ): InvokeRequest {
-  const headers = fields.seal(head, target.host, plane.trustForwarded)
+  const headers: string[] = []
   for (let i = 0; i < resolved.parameters.length; i++)
     headers.push(PARAMETER_FIELD + resolved.parameters[i]!.toLowerCase(), resolved.values[i]!)
   const { traceparent } = fields
@@ -64,6 +65,7 @@ export function outgoing(
     method: head.method,
     path: resolved.path + target.query,
     headers,
+    block: fields.seal(head.remoteAddress, target.host, plane.trustForwarded, spent),
     body,
     webSocket,
     // The invoker continues the trace, or begins one.

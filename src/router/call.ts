@@ -42,7 +42,7 @@ export class Call implements ExchangeReceiver {
       this.#resolved = resolved
       this.#reply.cors = resolved.trigger?.cors
       this.#reply.origin = reading.fields.origin
-      const waiting = authorise(this.#plane, resolved, reading.fields)
+      const waiting = authorise(this.#plane, resolved, reading)
       if (waiting)
         waiting.then(
           () => this.#admitted(),

@@ -1,14 +1,15 @@
+import { HeaderBlock } from '../contracts/index.ts'
 import { AtelierError } from '../core/index.ts'
 import { type FieldKind, fieldOf } from './field-kinds.ts'
-import type { RequestHead } from './front.ts'
 
 /**
  * What the router needs of a request's header fields, and what of them the function may see. Hop-by-hop fields, those
- * that `Connection` lists, and names that only the platform may say are gone; see `field-kinds.ts`.
+ * that `Connection` lists, and names that only the platform may say are gone; see `field-kinds.ts`. Once read they do not
+ * change, so that they serve all requests of a connection that say the same.
  */
 export class RequestFields {
   /** Name, value, …; lower-case names. Without host, credentials and forwarding fields, which `seal` adds. */
-  readonly passed: string[] = []
+  readonly #passed: string[] = []
   host: string | undefined
   origin: string | undefined
   authorization: string | undefined
@@ -21,23 +22,35 @@ export class RequestFields {
   webSocketProtocols: string | undefined
   readonly #forwarded: Partial<Record<ForwardedField, string>> = {}
   #listed: Set<string> | undefined
+  #sealed: Sealed | undefined
 
   /** Throws INVALID_INPUT for what is said twice and must not be, NOT_IMPLEMENTED for an unknown transfer coding. */
   constructor(rawHeaders: readonly string[]) {
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const field = fieldOf(rawHeaders[i]!)
       const value = rawHeaders[i + 1]!
-      if (field.kind === 'pass') this.passed.push(field.name, value)
+      if (field.kind === 'pass') this.#passed.push(field.name, value)
       else this.#take(field.kind, field.name, value)
     }
     if (this.#listed) this.#removeListed(this.#listed)
   }
 
-  /** The complete fields for the function. `host` and `remoteAddress` are what this request really came by. */
-  seal(head: RequestHead, host: string, trustForwarded: boolean): string[] {
-    const fields = this.passed
+  /** As `complete`, ready to be sent; the same as the last time where nothing about it has changed. */
+  seal(address: string, host: string, trustForwarded: boolean, spent: Credential | undefined): HeaderBlock {
+    const last = this.#sealed
+    if (last && last.host === host && last.address === address && last.spent === spent) return last.block
+    const block = new HeaderBlock(this.complete(address, host, trustForwarded, spent))
+    this.#sealed = { address, host, spent, block }
+    return block
+  }
+
+  /**
+   * The complete fields for the function. `host` and `address` are what this request really came by; `spent` is the
+   * credential that was the platform's and is not for the function.
+   */
+  complete(address: string, host: string, trustForwarded: boolean, spent?: Credential): string[] {
+    const fields = [...this.#passed]
     const before = trustForwarded ? this.#forwarded : NOTHING
-    const address = head.remoteAddress
     const node = address.includes(':') ? `"[${address}]"` : address
     const forwarded = `for=${node};host="${host}";proto=http`
     const chain = before['x-forwarded-for']
@@ -56,8 +69,9 @@ export class RequestFields {
     // Without its traceparent it says nothing (W3C Trace Context, 3.3.1).
     if (this.tracestate !== undefined && this.traceparent !== undefined)
       fields.push('tracestate', this.tracestate)
-    if (this.authorization !== undefined) fields.push('authorization', this.authorization)
-    if (this.authToken !== undefined) fields.push('x-auth-token', this.authToken)
+    if (this.authorization !== undefined && spent !== 'authorization')
+      fields.push('authorization', this.authorization)
+    if (this.authToken !== undefined && spent !== 'x-auth-token') fields.push('x-auth-token', this.authToken)
     if (this.origin !== undefined) fields.push('origin', this.origin)
     if (this.requestedMethod !== undefined) fields.push('access-control-request-method', this.requestedMethod)
     if (this.requestedHeaders !== undefined)
@@ -121,10 +135,21 @@ export class RequestFields {
   }
 
   #removeListed(listed: ReadonlySet<string>): void {
-    const kept = this.passed.filter((_, i) => !listed.has(this.passed[i & ~1]!))
-    this.passed.length = 0
-    this.passed.push(...kept)
+    const passed = this.#passed
+    const kept = passed.filter((_, i) => !listed.has(passed[i & ~1]!))
+    passed.length = 0
+    passed.push(...kept)
   }
+}
+
+/** The field that a token came in. */
+export type Credential = 'authorization' | 'x-auth-token'
+
+interface Sealed {
+  readonly address: string
+  readonly host: string
+  readonly spent: Credential | undefined
+  readonly block: HeaderBlock
 }
 
 type ForwardedField = 'x-forwarded-for' | 'x-forwarded-proto' | 'x-forwarded-host' | 'forwarded'

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { AtelierError, Clock } from '../core/index.ts'
+import type { RequestFields } from './fields.ts'
 import type { RouterLimits } from './limits.ts'
 
 /**
@@ -44,6 +45,12 @@ export interface RequestHead {
   /** Name, value, …: names as the client spelled them, duplicates kept, in order. */
   readonly rawHeaders: readonly string[]
   readonly remoteAddress: string
+  /** Where the router keeps what it has read of `rawHeaders`, when the next request may bring the same ones. */
+  readonly memo?: FieldsMemo | undefined
+}
+
+export interface FieldsMemo {
+  fields: RequestFields | undefined
 }
 
 /** One request and its answer. */

@@ -54,7 +54,7 @@ export class SocketCall implements InvokeSink {
           'FORBIDDEN',
           `Pages of ${reading.fields.origin} may not open a WebSocket here.`,
         )
-      const waiting = authorise(this.#plane, resolved, reading.fields)
+      const waiting = authorise(this.#plane, resolved, reading)
       if (waiting)
         waiting.then(
           () => this.#invoke(resolved, reading),

@@ -35,10 +35,18 @@ export function readTarget(method: string, raw: string, hostField: string | unde
 
 /** The host alone, as routes name it: lower case, without port and final dot. */
 export function hostName(host: string): string {
-  if (host === '') return host
-  const name = host.replace(/:\d*$/, '').toLowerCase()
-  return name.endsWith('.') ? name.slice(0, -1) : name
+  if (host !== lastHost) {
+    const name = host.replace(/:\d*$/, '').toLowerCase()
+    lastName = name.endsWith('.') ? name.slice(0, -1) : name
+    lastHost = host
+  }
+  return lastName
 }
+
+// Requests in a row are mostly for one host.
+let lastHost = ''
+let lastName = ''
+let lastGoodHost = ''
 
 const SLASH = 0x2f
 const PRINTABLE = /^[\x21\x22\x24-\x7e]+$/ // no "#"
@@ -46,7 +54,9 @@ const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 
 function checkHost(host: string): string {
-  if (!HOST.test(host)) throw bad('The host is not a host name with an optional port.')
+  if (host !== lastGoodHost && !HOST.test(host))
+    throw bad('The host is not a host name with an optional port.')
+  lastGoodHost = host
   return host
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { FrameReader, FrameType, FrameWriter, PAYLOAD_BYTES_MAX } from '../../src/contracts/frames/codec.ts'
 import { callHeadText, parseResultHead } from '../../src/contracts/frames/heads.ts'
+import { HeaderBlock } from '../../src/contracts/index.ts'
 
 interface Seen {
   readonly type: number
@@ -99,6 +100,9 @@ test('a line break in a call cannot forge a header', () => {
   ]) {
     assert.throws(() => callHeadText(forged), { code: 'INVALID_INPUT' })
   }
+  const block = new HeaderBlock(['b', '2'])
+  assert.equal(callHeadText({ ...head, headers: ['a', '1'], block }), 'GET /\ni\n1\nb: 2\na: 1')
+  assert.throws(() => new HeaderBlock(['a', '1\nb: 2']), { code: 'INVALID_INPUT' })
 })
 
 test('the head of an answer is read with suspicion', () => {

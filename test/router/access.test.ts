@@ -42,6 +42,34 @@ test('of two credentials X-Auth-Token is ours and Authorization is the function\
   assert.equal(invoker.last.header('x-auth-token'), undefined)
 })
 
+test('fields that are repeated on one connection are read for each request anew', async t => {
+  const { port, invoker } = await startRouter(t, {
+    handlers: { ...handlers, hello: call => call.respond(200, [], 'open') },
+  })
+  const { RawClient } = await import('./raw-client.ts')
+  const client = await RawClient.open(t, port)
+  const ask = async (path: string, fields: string) => {
+    client.send(`GET ${path} HTTP/1.1\r\nHost: h\r\n${fields}\r\n\r\n`)
+    return (await client.answer()).status
+  }
+  const token = 'Authorization: Bearer member'
+  for (let round = 0; round < 2; round++) {
+    assert.equal(await ask('/acme/main/hello/a', token), 200)
+    assert.equal(
+      invoker.last.header('authorization'),
+      'Bearer member',
+      'of a public function, it is the function\u2019s',
+    )
+    assert.equal(await ask(PATH, token), 200)
+    assert.equal(invoker.last.header('authorization'), undefined)
+    assert.equal(invoker.last.header('host'), 'h')
+    assert.equal(await ask('http://other.example/acme/main/hello', token), 200)
+    assert.equal(invoker.last.header('host'), 'other.example')
+  }
+  assert.equal(await ask(PATH, 'Authorization: Bearer nobody'), 401)
+  assert.equal(await ask(PATH, token), 200)
+})
+
 test('a bad token is 401, a role that may not invoke 403, a dead identity service 503', async t => {
   const { url, invoker, logged } = await startRouter(t, { handlers })
   for (const [token, status] of [

@@ -49,6 +49,8 @@ export const WINDOW_BYTES = 262_144
 export class HandlerCall {
   readonly id = newId(Date.now())
   readonly request: InvokeRequest
+  /** Name, value, …: all that the function sees. */
+  readonly headers: readonly string[]
   readonly messages: { data: string; text: boolean }[] = []
   /** Close payload of the client's WebSocket, once it closed. */
   closed: Uint8Array | undefined
@@ -69,6 +71,9 @@ export class HandlerCall {
 
   constructor(request: InvokeRequest, sink: InvokeSink) {
     this.request = request
+    const ready = request.block?.text.split('\n').slice(1) ?? []
+    const named = ready.map(line => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)])
+    this.headers = [...named.flat(), ...request.headers]
     this.#sink = sink
     this.#isRequestEnded = request.body !== undefined
     if (request.body) this.#chunks.push(request.body)
@@ -79,7 +84,7 @@ export class HandlerCall {
   }
 
   header(name: string): string | undefined {
-    const { headers } = this.request
+    const { headers } = this
     const values = headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name)
     return values.length > 0 ? values.join(' | ') : undefined
   }

@@ -41,7 +41,7 @@ test('a trigger passes parameters as headers that a client cannot speak', async 
   assert.equal(last.header('x-atelier-params-username'), 'ann%2Fb')
   assert.equal(last.header('x-atelier-params-id'), '7')
   assert.equal(
-    last.request.headers.some(text => text.includes('x_atelier') || text === 'atelier-invocation-id'),
+    last.headers.some(text => text.includes('x_atelier') || text === 'atelier-invocation-id'),
     false,
   )
   assert.equal(last.request.path, '/users/ann%2Fb/files/7')

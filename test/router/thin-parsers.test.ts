@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import type { AtelierError } from '../../src/core/index.ts'
 import { ROUTER_LIMITS_DEFAULT } from '../../src/router/limits.ts'
 import { ChunkDecoder } from '../../src/router/thin/chunks.ts'
-import { readHead } from '../../src/router/thin/head.ts'
+import { type HeadFields, readHead } from '../../src/router/thin/head.ts'
 
 test('a chunked body is the same however it is cut', () => {
   const chunk = fc.uint8Array({ minLength: 1, maxLength: 40 })
@@ -107,10 +108,52 @@ test('what the reader of heads takes, node:http takes too, and reads the same', 
         })
       })
       assert.equal(seen.length, 1, JSON.stringify(text))
-      assert.deepEqual([...head.rawHeaders], seen[0]!.rawHeaders)
+      assert.deepEqual([...head.fields.rawHeaders], seen[0]!.rawHeaders)
       assert.equal(head.target, seen[0]!.url)
     }),
     { numRuns: 400 },
   )
   assert.ok(taken > 50, `${taken} heads were taken`)
+})
+
+test('a head reads the same whatever fields came before it on its connection', () => {
+  const line = fc.constantFrom(
+    'Host: h',
+    'X: 1',
+    'X: 2',
+    'Content-Length: 5',
+    'Connection: close',
+    'X:\x01',
+    'Expect: 100-continue',
+  )
+  const start = fc.constantFrom(
+    'GET / HTTP/1.1',
+    'GET /b HTTP/1.1',
+    'POST / HTTP/1.1',
+    'GET / HTTP/1.0',
+    'G\x01T / HTTP/1.1',
+    'GET',
+  )
+  const head = fc
+    .tuple(start, fc.array(line, { maxLength: 3 }))
+    .map(([first, lines]) => [first, ...lines].join('\r\n'))
+  const attempt = (text: string, before?: HeadFields) => {
+    try {
+      const { fields, ...rest } = readHead(text, ROUTER_LIMITS_DEFAULT, before)
+      return { fields, seen: { ...rest, ...fields } }
+    } catch (error) {
+      return { fields: undefined, seen: (error as AtelierError).code }
+    }
+  }
+  let repeated = 0
+  fc.assert(
+    fc.property(head, head, (first, second) => {
+      const { fields } = attempt(first)
+      const after = attempt(second, fields)
+      if (fields && after.fields === fields) repeated++
+      assert.deepEqual(after.seen, attempt(second).seen)
+    }),
+    { numRuns: 2_000 },
+  )
+  assert.ok(repeated > 20, `${repeated} were repeated`)
 })

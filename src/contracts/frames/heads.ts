@@ -1,6 +1,7 @@
 /** The head texts of CALL and RESULT; see docs/frames.md, "A call". Pure. */
 import { AtelierError } from '../../core/index.ts'
 import type { CallHead } from '../contract.ts'
+import { headerLines } from '../header-block.ts'
 
 export interface ResultHead {
   readonly status: number
@@ -22,21 +23,12 @@ const HOP_BY_HOP = new Set([
 ])
 
 /** The head of a CALL. Throws INVALID_INPUT when a part of it holds a line break, which would forge a header. */
-export function callHeadText(head: CallHead): string {
-  let text = `${head.method} ${head.target}\n${head.id}\n${head.deadline}`
-  const headers = head.headers
-  for (let i = 0; i < headers.length; i += 2) text += `\n${headers[i]}: ${headers[i + 1]}`
-  if (head.webSocket) text += '\nupgrade: websocket'
-  if (countLineBreaks(text) !== 2 + headers.length / 2 + (head.webSocket ? 1 : 0)) {
-    throw new AtelierError('INVALID_INPUT', 'The target or a header of this call holds a line break.')
-  }
-  return text
-}
-
-function countLineBreaks(text: string): number {
-  let count = 0
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++
-  return count
+export function callHeadText({ method, target, id, deadline, headers, block, webSocket }: CallHead): string {
+  if (target.includes('\n') || method.includes('\n'))
+    throw new AtelierError('INVALID_INPUT', 'The target of this call holds a line break.')
+  const lines = headerLines(headers)
+  const upgrade = webSocket ? '\nupgrade: websocket' : ''
+  return `${method} ${target}\n${id}\n${deadline}${block?.text ?? ''}${lines}${upgrade}`
 }
 
 // A header value as RFC 9110 has it, read as Latin-1, line by line.

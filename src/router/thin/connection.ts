@@ -5,7 +5,7 @@ import type { RouterLimits } from '../limits.ts'
 import { refuseOn } from '../wire.ts'
 import { ChunkDecoder } from './chunks.ts'
 import { ThinExchange } from './exchange.ts'
-import { type Head, readHead } from './head.ts'
+import { type Head, type HeadFields, readHead } from './head.ts'
 import { ConnectionStalls } from './stalls.ts'
 
 /** What a connection needs of the front it belongs to. */
@@ -51,6 +51,8 @@ export class Connection {
   #cancelLinger: (() => void) | undefined
   #requests = 0
   #outgoing: Buffer | undefined
+  /** Of the last request. */
+  #fields: HeadFields | undefined
   readonly #stalls = new ConnectionStalls()
 
   constructor(home: ConnectionHome, socket: Socket) {
@@ -202,7 +204,8 @@ export class Connection {
       this.#searched = bytes.length
       return false
     }
-    const head = readHead(bytes.toString('latin1', 0, end), this.home.limits)
+    const head = readHead(bytes.toString('latin1', 0, end), this.home.limits, this.#fields)
+    this.#fields = head.fields
     this.#keep(end + HEAD_END.length)
     this.#requests++
     this.#begin(head)
@@ -210,8 +213,10 @@ export class Connection {
   }
 
   #begin(head: Head): void {
-    const { method, target, rawHeaders, bodyLength } = head
+    const { bodyLength } = head.fields
     if (head.isWebSocket) {
+      const { method, target } = head
+      const { rawHeaders } = head.fields
       const rest = this.#kept ?? EMPTY
       const { socket, remoteAddress } = this
       this.#release()

@@ -1,4 +1,4 @@
-import type { Exchange, ExchangeReceiver } from '../front.ts'
+import type { Exchange, ExchangeReceiver, FieldsMemo } from '../front.ts'
 import { LENGTH_UNKNOWN } from '../front.ts'
 import { headText } from '../wire.ts'
 import type { Connection } from './connection.ts'
@@ -9,6 +9,7 @@ export class ThinExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly rawHeaders: readonly string[]
+  readonly memo: FieldsMemo | undefined
   readonly remoteAddress: string
   readonly bodyLength: number | undefined
   receiver: ExchangeReceiver | undefined
@@ -26,12 +27,14 @@ export class ThinExchange implements Exchange {
     this.#connection = connection
     this.method = head.method
     this.target = head.target
-    this.rawHeaders = head.rawHeaders
+    const { fields } = head
+    this.rawHeaders = fields.rawHeaders
+    this.memo = fields.memo
     this.remoteAddress = connection.remoteAddress
-    this.bodyLength = head.bodyLength
+    this.bodyLength = fields.bodyLength
     this.#isOld = head.isOld
-    this.#expectsContinue = head.expectsContinue
-    this.#closes = !head.keepsAlive
+    this.#expectsContinue = fields.expectsContinue
+    this.#closes = !fields.keepsAlive
   }
 
   read(): void {
@@ -57,7 +60,7 @@ export class ThinExchange implements Exchange {
     if (!body || body.length <= JOINED_BYTES_MAX) {
       // One write and one piece: cheaper than two pieces written together.
       const joined = Buffer.allocUnsafe(head.length + (body?.length ?? 0))
-      joined.latin1Write(head, 0)
+      joined.write(head, 0, 'latin1')
       if (body) joined.set(body, head.length)
       this.#connection.writeSoon(joined)
     } else {

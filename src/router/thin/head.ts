@@ -1,27 +1,46 @@
 import { AtelierError } from '../../core/index.ts'
+import type { FieldsMemo } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 
 /** The head of a request, with everything that decides about the connection. */
 export interface Head {
   readonly method: string
   readonly target: string
+  readonly isOld: boolean
+  readonly isWebSocket: boolean
+  readonly fields: HeadFields
+}
+
+/** What the header fields say. */
+export interface HeadFields {
+  /** All that follows the request line. */
+  readonly text: string
   readonly rawHeaders: readonly string[]
+  /** Of the request line they came with. */
   readonly isOld: boolean
   /** Bytes of body; `undefined` for chunked. */
   readonly bodyLength: number | undefined
   readonly keepsAlive: boolean
   readonly expectsContinue: boolean
-  readonly isWebSocket: boolean
+  readonly isUpgrade: boolean
+  /** Not for long fields: an idle connection holds what it said last. */
+  readonly memo: FieldsMemo | undefined
 }
 
 /**
  * Reads a head: all bytes before the empty line, as Latin-1. Strict (RFC 9112): where two readers could differ, it is
  * refused. Throws INVALID_INPUT, EXPECTATION_FAILED, URI_TOO_LONG, HEADERS_TOO_LARGE, HTTP_VERSION_UNSUPPORTED.
+ *
+ * `before`: the fields of the last request; clients mostly repeat them to the letter, and need not be read again then.
  */
-export function readHead(text: string, limits: RouterLimits): Head {
-  // One look at all of it: no control characters, and no line end but CR LF.
-  if (FORBIDDEN.test(text)) throw malformed('a control character, or a line that does not end in CR LF')
+export function readHead(text: string, limits: RouterLimits, before?: HeadFields): Head {
   const lineEnd = text.indexOf('\r\n')
+  const from = lineEnd < 0 ? text.length : lineEnd + 2
+  const isRepeated =
+    before?.memo !== undefined && before.text.length === text.length - from && text.endsWith(before.text)
+  // One look at all of it: no control characters, and no line end but CR LF.
+  if (!isRepeated && FORBIDDEN.test(text))
+    throw malformed('a control character, or a line that does not end in CR LF')
   const line = REQUEST_LINE.exec(lineEnd < 0 ? text : text.slice(0, lineEnd))
   if (!line) throw malformed('a request line that is not "method target HTTP/1.1"')
   const version = line[3]!
@@ -35,16 +54,14 @@ export function readHead(text: string, limits: RouterLimits): Head {
       'URI_TOO_LONG',
       `The address is longer than the ${limits.targetBytesMax} bytes taken here.`,
     )
-  return new Fields(line[1]!, target, version === '1.0').read(
-    text,
-    lineEnd < 0 ? text.length : lineEnd + 2,
-    limits,
-  )
+  const method = line[1]!
+  const isOld = version === '1.0'
+  const fields = isRepeated && before.isOld === isOld ? before : new Fields(isOld).read(text, from, limits)
+  const isWebSocket = fields.isUpgrade && method === 'GET' && !isOld && fields.bodyLength === 0
+  return { method, target, isOld, isWebSocket, fields }
 }
 
 class Fields {
-  readonly #method: string
-  readonly #target: string
   readonly #isOld: boolean
   #length: number | undefined
   #coding: string | undefined
@@ -53,13 +70,11 @@ class Fields {
   #upgrade: string | undefined
   #expectsContinue = false
 
-  constructor(method: string, target: string, isOld: boolean) {
-    this.#method = method
-    this.#target = target
+  constructor(isOld: boolean) {
     this.#isOld = isOld
   }
 
-  read(text: string, from: number, limits: RouterLimits): Head {
+  read(text: string, from: number, limits: RouterLimits): HeadFields {
     const rawHeaders: string[] = []
     for (let at = from; at < text.length; ) {
       const next = text.indexOf('\r\n', at)
@@ -78,7 +93,7 @@ class Fields {
         'HEADERS_TOO_LARGE',
         `There are more than the ${limits.headersMax} header fields taken here.`,
       )
-    return this.#conclude(rawHeaders)
+    return this.#conclude(text.slice(from), rawHeaders)
   }
 
   #notice(name: string, value: string): void {
@@ -117,7 +132,7 @@ class Fields {
     this.#length = Number(value)
   }
 
-  #conclude(rawHeaders: readonly string[]): Head {
+  #conclude(text: string, rawHeaders: readonly string[]): HeadFields {
     const coding = this.#coding
     if (coding !== undefined) {
       if (this.#length !== undefined) throw malformed('Transfer-Encoding beside Content-Length')
@@ -129,20 +144,17 @@ class Fields {
     const connection = this.#connection === undefined ? '' : this.#connection.toLowerCase()
     const bodyLength = coding === undefined ? (this.#length ?? 0) : undefined
     return {
-      method: this.#method,
-      target: this.#target,
+      text,
       rawHeaders,
       isOld: this.#isOld,
       bodyLength,
       keepsAlive: this.#isOld ? lists(connection, 'keep-alive') : !lists(connection, 'close'),
       expectsContinue: this.#expectsContinue && bodyLength !== 0,
-      isWebSocket:
+      isUpgrade:
         this.#upgrade !== undefined &&
         this.#upgrade.toLowerCase() === 'websocket' &&
-        lists(connection, 'upgrade') &&
-        this.#method === 'GET' &&
-        !this.#isOld &&
-        bodyLength === 0,
+        lists(connection, 'upgrade'),
+      memo: text.length <= MEMO_LENGTH_MAX ? { fields: undefined } : undefined,
     }
   }
 }
@@ -153,6 +165,7 @@ const REQUEST_LINE = /^([\w!#$%&'*+.^`|~-]{1,32}) ([\x21-\x7e]+) HTTP\/(\d\.\d)$
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const LENGTH = /^\d{1,15}$/
 const LAST_IS_CHUNKED = /^(?:(?!chunked\s*,)[^,]*,)*\s*chunked\s*$/i
+const MEMO_LENGTH_MAX = 2_048
 const SPACE = 0x20
 const TAB = 0x09
 
