@@ -15,6 +15,16 @@ export function answerProblem(
 ): string | undefined {
   const isStatus = Number.isInteger(status) && status >= 200 && status <= 599
   if (!isStatus && !(webSocket && status === 101)) return `status ${status}; it must be from 200 to 599`
+  if (headers === lastGood) return undefined
+  const problem = headersProblem(headers)
+  if (problem === undefined) lastGood = headers
+  return problem
+}
+
+// The head that a function gives again and again comes as the same array.
+let lastGood: readonly string[] | undefined
+
+function headersProblem(headers: readonly string[]): string | undefined {
   if (headers.length % 2 !== 0) return 'a header without a value'
   if (headers.length > 2 * HEADERS_MAX) return `more than ${HEADERS_MAX} headers`
   let characters = 0

@@ -5,10 +5,27 @@ export interface AnswerHead {
   readonly declared: number | undefined
 }
 
-/** Reads the head; a string says what is wrong with it. `ownsCors`: the trigger speaks for the function. */
+/**
+ * Reads the head; a string says what is wrong with it. `ownsCors`: the trigger speaks for the function. `raw` must not change
+ * afterwards: a function mostly gives the same head again, and then it comes as the same array.
+ */
 export function readAnswer(status: number, raw: readonly string[], ownsCors: boolean): AnswerHead | string {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     return `the status ${status} is not between 200 and 599`
+  if (raw !== last?.raw || ownsCors !== last.ownsCors) {
+    const head = readFields(raw, ownsCors)
+    if (typeof head === 'string') return head
+    last = { raw, ownsCors, head }
+  }
+  const { headers, declared } = last.head
+  return { headers: headers.slice(), declared }
+}
+
+let last:
+  | { readonly raw: readonly string[]; readonly ownsCors: boolean; readonly head: AnswerHead }
+  | undefined
+
+function readFields(raw: readonly string[], ownsCors: boolean): AnswerHead | string {
   const headers: string[] = []
   let declared: number | undefined
   let listed: Set<string> | undefined

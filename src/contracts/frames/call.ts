@@ -10,10 +10,11 @@ import {
   WINDOW_BYTES,
 } from './codec.ts'
 import { Crumbs } from './crumbs.ts'
-import { parseResultHead, type ResultHead } from './heads.ts'
+import type { ResultHead, ResultHeads } from './heads.ts'
 
 /** What a call needs of its link. */
 export interface CallPort {
+  readonly heads: ResultHeads
   send(type: number, flags: number, call: number, payload?: Uint8Array): void
   sendWindow(call: number, bytes: number): void
   /** The call is over: its number means nothing any more. */
@@ -44,7 +45,8 @@ export class FramesCall implements CallHandle {
   #consumed = 0
   /** What the sink was given and has not passed on. */
   #unread = 0
-  readonly #crumbs = new Crumbs()
+  /** Made when a piece must wait. */
+  #crumbs: Crumbs | undefined
   #waiting: Outgoing[] = []
   #refused = false
   #requestEnded: boolean
@@ -101,7 +103,7 @@ export class FramesCall implements CallHandle {
     if (this.#over || this.#cancelled) return
     this.#unread -= bytes
     this.#giveBack(bytes + (this.#upgraded ? MESSAGE_COST_BYTES : 0))
-    if (this.#crumbs.bytes > 0 && this.#unread < UNREAD_BYTES_MAX) this.#deliver(this.#crumbs.take())
+    if (this.#crumbs && this.#unread < UNREAD_BYTES_MAX) this.#deliverCrumbs(this.#crumbs)
   }
 
   #giveBack(bytes: number): void {
@@ -148,7 +150,7 @@ export class FramesCall implements CallHandle {
     this.#headSeen = true
     const headBytes = payload.length < 4 ? Number.POSITIVE_INFINITY : payload.readUInt32BE(0)
     if (headBytes > payload.length - 4) return 'an answer shorter than its head'
-    const head = parseResultHead(payload.toString('utf8', 4, 4 + headBytes), this.#webSocket)
+    const head = this.#port.heads.read(payload.toString('utf8', 4, 4 + headBytes), this.#webSocket)
     if (typeof head === 'string') return head
     const body = payload.subarray(4 + headBytes)
     if (head.status === 101) {
@@ -173,7 +175,7 @@ export class FramesCall implements CallHandle {
     const known = head.contentLength ?? (this.#bodiless && bodyBytes === 0 ? undefined : bodyBytes)
     if (known === undefined) return head.headers
     if (!this.#bodiless) this.#promised = known
-    return [...head.headers, 'content-length', String(known)]
+    return this.#port.heads.withLength(head, known)
   }
 
   #onBody(end: boolean, body: Buffer): string | undefined {
@@ -189,7 +191,7 @@ export class FramesCall implements CallHandle {
       if (!this.#over && !this.#cancelled) this.#giveBack(body.length)
     } else if (body.length > 0 && !this.#cancelled) this.#pass(body)
     if (end && !this.#over) {
-      if (this.#crumbs.bytes > 0 && !this.#cancelled) this.#deliver(this.#crumbs.take())
+      if (this.#crumbs && !this.#cancelled) this.#deliverCrumbs(this.#crumbs)
       this.#finish()
       this.#sink.onEnd()
     }
@@ -197,14 +199,18 @@ export class FramesCall implements CallHandle {
 
   /** A piece for the sink. While that is behind, small pieces wait to become larger ones. */
   #pass(body: Buffer): void {
-    const { bytes } = this.#crumbs
+    const bytes = this.#crumbs?.bytes ?? 0
     if (bytes === 0 && (this.#unread < UNREAD_BYTES_MAX || body.length >= CRUMB_BYTES_MAX))
       this.#deliver(body)
-    else if (bytes + body.length <= Crumbs.bytesMax) this.#crumbs.add(body)
+    else if (bytes + body.length <= Crumbs.bytesMax) (this.#crumbs ??= new Crumbs()).add(body)
     else {
-      if (bytes > 0) this.#deliver(this.#crumbs.take())
+      if (this.#crumbs) this.#deliverCrumbs(this.#crumbs)
       this.#deliver(body)
     }
+  }
+
+  #deliverCrumbs(crumbs: Crumbs): void {
+    if (crumbs.bytes > 0) this.#deliver(crumbs.take())
   }
 
   #deliver(body: Buffer): void {

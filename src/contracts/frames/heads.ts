@@ -74,3 +74,35 @@ export function parseResultHead(text: string, webSocket: boolean): ResultHead | 
   }
   return { status: Number(statusText), headers, contentLength }
 }
+
+/** Reads the heads of one instance's answers. Most are those of the answer before, and are not read again. */
+export class ResultHeads {
+  #text: string | undefined
+  #head: ResultHead | undefined
+  #length: number | undefined
+  #headers: readonly string[] | undefined
+
+  /** As `parseResultHead`. */
+  read(text: string, webSocket: boolean): ResultHead | string {
+    if (text === this.#text && !webSocket) return this.#head!
+    const head = parseResultHead(text, webSocket)
+    if (typeof head === 'string' || webSocket || text.length > KEPT_CHARACTERS_MAX) return head
+    this.#text = text
+    this.#head = head
+    this.#headers = undefined
+    return head
+  }
+
+  /** The headers with this content-length: the very same array for the same ones, so that who checks them may know it. */
+  withLength(head: ResultHead, length: number): readonly string[] {
+    if (head === this.#head && length === this.#length && this.#headers) return this.#headers
+    const headers = [...head.headers, 'content-length', String(length)]
+    if (head === this.#head) {
+      this.#length = length
+      this.#headers = headers
+    }
+    return headers
+  }
+}
+
+const KEPT_CHARACTERS_MAX = 2_048

@@ -4,7 +4,7 @@ import type { CallHandle, CallHead, CallSink, Link, LinkEvents, LinkFailure, Loa
 import { type CallPort, FramesCall } from './call.ts'
 import { CallTable } from './call-table.ts'
 import { FLAG_END, FrameReader, FrameType, type FrameVisitor, FrameWriter } from './codec.ts'
-import { callHeadText } from './heads.ts'
+import { callHeadText, ResultHeads } from './heads.ts'
 import { readFailure, readHello, readInitUs } from './payloads.ts'
 import { Toll } from './toll.ts'
 
@@ -18,6 +18,7 @@ const PING_BYTES = 8
  */
 export class FramesLink implements Link, CallPort, FrameVisitor {
   readonly ready: Promise<void>
+  readonly heads = new ResultHeads()
   readonly #channel: Duplex
   readonly #events: LinkEvents
   readonly #clock: Clock
