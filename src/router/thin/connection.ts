@@ -2,10 +2,12 @@ import type { Socket } from 'node:net'
 import { AtelierError, asAtelierError, type Clock } from '../../core/index.ts'
 import type { Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
+import type { Flusher } from '../plane.ts'
 import { refuseOn } from '../wire.ts'
 import { ChunkDecoder } from './chunks.ts'
 import { ThinExchange } from './exchange.ts'
-import { type Head, type HeadFields, readHead } from './head.ts'
+import { type Head, type HeadFields, headTooLarge, readHead } from './head.ts'
+import { Outbox } from './outbox.ts'
 import { ConnectionStalls } from './stalls.ts'
 
 /** What a connection needs of the front it belongs to. */
@@ -13,13 +15,12 @@ export interface ConnectionHome {
   readonly limits: RouterLimits
   readonly isDraining: boolean
   readonly clock: Clock
+  readonly flusher: Flusher
   begin(exchange: ThinExchange): void
   upgrade(upgrade: Upgrade): void
   refused(error: AtelierError): void
   /** `change` more connections have a request that is not over. */
   busy(change: 1 | -1): void
-  /** Has `flush` called when this turn is over. */
-  flushSoon(connection: Connection): void
   closed(connection: Connection): void
 }
 
@@ -37,6 +38,7 @@ export class Connection {
   readonly socket: Socket
   readonly remoteAddress: string
   readonly home: ConnectionHome
+  readonly outbox: Outbox
   #state: State = 'head'
   #exchange: ThinExchange | undefined
   /** Bytes that wait: the beginning of a head, or what came before its turn. */
@@ -50,7 +52,6 @@ export class Connection {
   #dropped = 0
   #cancelLinger: (() => void) | undefined
   #requests = 0
-  #outgoing: Buffer | undefined
   /** Of the last request. */
   #fields: HeadFields | undefined
   readonly #stalls = new ConnectionStalls()
@@ -58,6 +59,7 @@ export class Connection {
   constructor(home: ConnectionHome, socket: Socket) {
     this.home = home
     this.socket = socket
+    this.outbox = new Outbox(socket, home.flusher)
     const address = socket.remoteAddress ?? ''
     this.remoteAddress = address.startsWith('::ffff:') ? address.slice(7) : address
     socket.on('data', this.#onData)
@@ -96,26 +98,6 @@ export class Connection {
     if (!this.#isTaking) this.#take()
   }
 
-  /** Writes `bytes` with what others write in this turn: answers that leave together wake their readers less often. */
-  writeSoon(bytes: Buffer): void {
-    if (this.#outgoing) this.flush()
-    this.#outgoing = bytes
-    this.home.flushSoon(this)
-  }
-
-  /** The socket, for whoever writes to it at once: what waits goes first. */
-  get output(): Socket {
-    if (this.#outgoing) this.flush()
-    return this.socket
-  }
-
-  /** Writes what waits. */
-  flush(): void {
-    const bytes = this.#outgoing
-    this.#outgoing = undefined
-    if (bytes && !this.socket.destroyed) this.socket.write(bytes)
-  }
-
   /** The body is wanted. */
   flow(): void {
     if (!this.#isTaking && this.#kept) this.#take()
@@ -128,7 +110,7 @@ export class Connection {
   /** Refuses what came in place of a request, and leaves. */
   refuse(error: AtelierError): void {
     this.home.refused(error)
-    refuseOn(this.output, error, this.home.clock.now())
+    refuseOn(this.outbox.socket, error, this.home.clock.now())
     this.leave()
   }
 
@@ -137,7 +119,7 @@ export class Connection {
     if (this.#state === 'gone' || this.#state === 'leaving') return
     this.#state = 'leaving'
     this.#kept = undefined
-    this.output.end()
+    this.outbox.socket.end()
     this.socket.resume()
     this.#cancelLinger = this.home.clock.after(this.home.limits.lingerMs, () => this.socket.destroy())
   }
@@ -183,19 +165,8 @@ export class Connection {
     while (bytes[start] === CR && bytes[start + 1] === LF) start += 2
     if (start > 0) bytes = this.#keep(start) ?? EMPTY
     const end = bytes.indexOf(HEAD_END, Math.max(0, this.#searched - HEAD_END.length + 1), 'latin1')
-    const { headBytesMax, targetBytesMax } = this.home.limits
-    if (end < 0 ? bytes.length > headBytesMax : end > headBytesMax) {
-      const isTarget = bytes.indexOf(LF) < 0 && bytes.length > targetBytesMax
-      throw isTarget
-        ? new AtelierError(
-            'URI_TOO_LONG',
-            `The address is longer than the ${targetBytesMax} bytes taken here.`,
-          )
-        : new AtelierError(
-            'HEADERS_TOO_LARGE',
-            `The head is larger than the ${headBytesMax} bytes taken here.`,
-          )
-    }
+    const { limits } = this.home
+    if ((end < 0 ? bytes.length : end) > limits.headBytesMax) throw headTooLarge(bytes, limits)
     if (end < 0) {
       // Bytes that can never become a head are refused before they fill it.
       const from = Math.max(0, this.#searched - 1)
@@ -213,10 +184,9 @@ export class Connection {
   }
 
   #begin(head: Head): void {
-    const { bodyLength } = head.fields
+    const { bodyLength, rawHeaders } = head.fields
     if (head.isWebSocket) {
       const { method, target } = head
-      const { rawHeaders } = head.fields
       const rest = this.#kept ?? EMPTY
       const { socket, remoteAddress } = this
       this.#release()
@@ -274,7 +244,7 @@ export class Connection {
     exchange?.abort()
     if (this.#state === 'leaving' || this.#state === 'gone') return
     // Without an exchange the request has its answer: a second one would be taken for the next request's.
-    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.output.resetAndDestroy()
+    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.outbox.socket.resetAndDestroy()
     else this.refuse(error)
   }
 

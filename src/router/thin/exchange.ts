@@ -41,7 +41,7 @@ export class ThinExchange implements Exchange {
     this.isReading = true
     if (this.#expectsContinue) {
       this.#expectsContinue = false
-      this.#connection.output.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+      this.#connection.outbox.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
     }
     this.#connection.socket.resume()
     this.#connection.flow()
@@ -62,10 +62,10 @@ export class ThinExchange implements Exchange {
       const joined = Buffer.allocUnsafe(head.length + (body?.length ?? 0))
       joined.write(head, 0, 'latin1')
       if (body) joined.set(body, head.length)
-      this.#connection.writeSoon(joined)
+      this.#connection.outbox.writeSoon(joined)
     } else {
       this.#cork()
-      this.#connection.output.write(head, 'latin1')
+      this.#connection.outbox.socket.write(head, 'latin1')
       this.#connection.socket.write(body)
     }
     this.#finish()
@@ -74,7 +74,7 @@ export class ThinExchange implements Exchange {
   head(status: number, headers: string[], length: number): void {
     const head = this.#head(status, headers, length)
     this.#cork()
-    this.#connection.output.write(head, 'latin1')
+    this.#connection.outbox.socket.write(head, 'latin1')
   }
 
   write(chunk: Uint8Array): boolean {

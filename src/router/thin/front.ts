@@ -22,7 +22,7 @@ class ThinFront implements Front, ConnectionHome {
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   readonly #drain: Drain
-  readonly #flusher = new Flusher()
+  readonly flusher = new Flusher()
   readonly #sweepMs: number
   #busy = 0
   #cancelSweep: (() => void) | undefined
@@ -85,10 +85,6 @@ class ThinFront implements Front, ConnectionHome {
 
   begin(exchange: ThinExchange): void {
     this.#options.handler.onExchange(exchange)
-  }
-
-  flushSoon(connection: Connection): void {
-    this.#flusher.add(connection)
   }
 
   upgrade(upgrade: Upgrade): void {

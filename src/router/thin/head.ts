@@ -159,6 +159,14 @@ class Fields {
   }
 }
 
+/** The error for bytes that are more than a head may be. */
+export function headTooLarge(bytes: Buffer, { headBytesMax, targetBytesMax }: RouterLimits): AtelierError {
+  return bytes.indexOf(LF) < 0 && bytes.length > targetBytesMax
+    ? new AtelierError('URI_TOO_LONG', `The address is longer than the ${targetBytesMax} bytes taken here.`)
+    : new AtelierError('HEADERS_TOO_LARGE', `The head is larger than the ${headBytesMax} bytes taken here.`)
+}
+
+const LF = 0x0a
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 const REQUEST_LINE = /^([\w!#$%&'*+.^`|~-]{1,32}) ([\x21-\x7e]+) HTTP\/(\d\.\d)$/

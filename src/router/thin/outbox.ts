@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net'
+import type { Flusher } from '../plane.ts'
+
+/**
+ * Whole answers on their way to a socket, written together with those of other connections when the turn is over: a client
+ * that serves several connections is then still awake when the next answer comes, and waking one costs more than a write.
+ */
+export class Outbox {
+  readonly #socket: Socket
+  readonly #flusher: Flusher
+  #waiting: Buffer | undefined
+
+  constructor(socket: Socket, flusher: Flusher) {
+    this.#socket = socket
+    this.#flusher = flusher
+  }
+
+  /** The socket, for whoever writes to it at once or ends it: what waits goes first. */
+  get socket(): Socket {
+    this.flush()
+    return this.#socket
+  }
+
+  /** Writes `bytes` before this turn is over. */
+  writeSoon(bytes: Buffer): void {
+    this.flush()
+    this.#waiting = bytes
+    this.#flusher.add(this)
+  }
+
+  flush(): void {
+    const bytes = this.#waiting
+    if (!bytes) return
+    this.#waiting = undefined
+    if (!this.#socket.destroyed) this.#socket.write(bytes)
+  }
+}
