@@ -227,7 +227,8 @@ function tokenRequest(credentials: Credentials): object {
 
 function keystoneConfig(folder: string, keys: string, tokenLifeS: number): string {
   // Receipts need their keys named too, or the bootstrap looks for those of the system. The cache makes validation
-  // cheap; being one of the process, it wants one process with one thread.
+  // cheap; being one of the process, it wants one process with one thread. Credentials that it decrypts are changed where
+  // that cache holds them, so they must not be in it.
   return `[DEFAULT]
 use_stderr = true
 [database]
@@ -241,6 +242,7 @@ key_repository = ${keys}
 key_repository = ${keys}
 [credential]
 key_repository = ${keys}
+caching = false
 [identity]
 password_hash_rounds = 4
 [cache]

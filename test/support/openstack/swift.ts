@@ -207,7 +207,7 @@ function proxyConf(
   { address, port, user, home }: ProxyPlace,
 ): string {
   const pipeline = [
-    'catch_errors gatekeeper healthcheck proxy-logging bulk tempurl s3api s3token authtoken keystoneauth',
+    'catch_errors gatekeeper healthcheck proxy-logging bulk tempurl authtoken s3api s3token keystoneauth',
     ...(functionUrlPrefix === undefined ? [] : ['function_url']),
     'copy slo dlo versioned_writes symlink',
     ...(notify === undefined ? [] : ['ceilometer']),

@@ -28,14 +28,15 @@ export interface Listing {
   page(prefix: string, after: string | undefined, signal: AbortSignal): Promise<Page>
 }
 
-/** A refusal of a listing in our words. */
-export function listingError(status: number, what: string, where: string): AtelierError {
-  if (status === 404) return new AtelierError('NOT_FOUND', `There is no ${what} at ${where}.`)
+/** A refusal of a listing in our words; `code` is the server's own word for it. */
+export function listingError(status: number, what: string, where: string, code?: string): AtelierError {
+  const said = code === undefined ? `${status}` : `${status} ${code}`
+  if (status === 404) return new AtelierError('NOT_FOUND', `There is no ${what} at ${where} (${said}).`)
   if (status === 401)
-    return new AtelierError('UNAUTHENTICATED', `${where} refuses the credentials for ${what} (401).`)
+    return new AtelierError('UNAUTHENTICATED', `${where} refuses the credentials for ${what} (${said}).`)
   if (status === 403)
-    return new AtelierError('FORBIDDEN', `${where} does not let these credentials list ${what} (403).`)
-  return new AtelierError('UNAVAILABLE', `${where} answered ${status} to the listing of ${what}.`)
+    return new AtelierError('FORBIDDEN', `${where} does not let these credentials list ${what} (${said}).`)
+  return new AtelierError('UNAVAILABLE', `${where} answered ${said} to the listing of ${what}.`)
 }
 
 export function unreadable(what: string, where: string, cause?: unknown): AtelierError {

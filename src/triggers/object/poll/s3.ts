@@ -39,9 +39,11 @@ export class S3Listing implements Listing {
     const answer = await this.#http({ method: 'GET', url, headers }, signal)
     const where = `The S3 server at ${url.origin}`
     const what = `bucket "${this.#bucket}"`
-    // S3 says 403 for a wrong key and a wrong signature too.
-    if (answer.status !== 200) throw listingError(answer.status, what, where)
-    const page = readListing(answer.body.toString())
+    const xml = answer.body.toString()
+    // 403 is said of unknown keys and wrong signatures too; the code of the error tells which.
+    const code = /<Code>(\w{1,50})<\/Code>/.exec(xml)?.[1]
+    if (answer.status !== 200) throw listingError(answer.status, what, where, code)
+    const page = readListing(xml)
     if (page === undefined) throw unreadable('listing', where)
     return page
   }

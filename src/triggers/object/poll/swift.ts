@@ -74,7 +74,7 @@ function toListed(entry: unknown): Listed[] {
   return [
     {
       name,
-      etag: textAt(entry, 'slo_etag') ?? textAt(entry, 'hash') ?? '',
+      etag: (textAt(entry, 'slo_etag') ?? textAt(entry, 'hash') ?? '').replaceAll('"', ''),
       sizeBytes: Number(entry['bytes'] ?? 0),
       modifiedMs,
       ...(contentType !== undefined && { contentType }),
