@@ -1,3 +1,4 @@
+export * from './addresses.ts'
 export * from './async.ts'
 export * from './clock.ts'
 export * from './defaults.ts'

@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox'
-import type { InputError } from '../../core/index.ts'
+import type { Static } from 'typebox'
+import { type InputError, Type } from '../../core/index.ts'
 import { pollConfig, pollErrors } from './poll/config.ts'
 
 const NAME_LENGTH_MAX = 1_024

@@ -1,4 +1,4 @@
-import { AtelierError, type EventTrigger } from '../../core/index.ts'
+import { type AddressPolicy, AtelierError, type EventTrigger } from '../../core/index.ts'
 import type {
   CheckedConfig,
   HookAnswer,
@@ -9,14 +9,14 @@ import type {
 } from '../kind.ts'
 import { configErrors, type ObjectConfig, objectConfig } from './config.ts'
 import { idFrom, toTriggerEvent } from './event.ts'
-import { type AddressJudge, guardedNetwork, type Network } from './network.ts'
+import { guardedNetwork, type Network } from './network.ts'
 import { BusConsumer } from './notifications.ts'
 import { createHttpClient } from './poll/http.ts'
 import { Poller } from './poll/poller.ts'
 import { Receiver } from './receiver.ts'
 
 /** Triggers of kind object. `addresses` says where those that connect by themselves may connect to. */
-export function createObjectKind(addresses: AddressJudge): TriggerKind {
+export function createObjectKind(addresses: AddressPolicy): TriggerKind {
   const network = guardedNetwork(addresses)
   return {
     kind: 'object',

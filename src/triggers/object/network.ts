@@ -1,11 +1,6 @@
 import { lookup as lookupName } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { AtelierError } from '../../core/index.ts'
-
-/** Says which addresses tenants may make the server connect to. */
-export interface AddressJudge {
-  allows(address: string): boolean
-}
+import { type AddressPolicy, AtelierError } from '../../core/index.ts'
 
 /**
  * The way from a host that a tenant named to an address: judged after the name was looked up and before anything
@@ -18,15 +13,15 @@ export interface Network {
   resolve(host: string): Promise<string>
 }
 
-export function guardedNetwork(judge: AddressJudge): Network {
+export function guardedNetwork(addresses: AddressPolicy): Network {
   const lookup: LookupFunction = (host, options, callback) => {
-    lookupName(host, { ...options, all: true }, (error, addresses) => {
+    lookupName(host, { ...options, all: true }, (error, found) => {
       if (error) return callback(unknown(host, error), '', 0)
       // All must be allowed: which one is connected to is not decided here.
-      const [first] = addresses
-      if (first === undefined || addresses.some(each => !judge.allows(each.address)))
+      const [first] = found
+      if (first === undefined || found.some(each => !addresses.allows(each.address)))
         return callback(forbidden(host), '', 0)
-      if (options.all) return callback(null, addresses)
+      if (options.all) return callback(null, found)
       callback(null, first.address, first.family)
     })
   }
@@ -35,7 +30,7 @@ export function guardedNetwork(judge: AddressJudge): Network {
     async resolve(given) {
       const host = given.replace(/^\[(.*)\]$/, '$1')
       if (isIP(host) !== 0) {
-        if (judge.allows(host)) return host
+        if (addresses.allows(host)) return host
         throw forbidden(host)
       }
       return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
-import { createObjectKind } from '../../../src/triggers/object/index.ts'
+import { createObjectKind } from '../../../src/triggers/object/kind.ts'
 
 const kind = createObjectKind({ allows: () => true })
 const fits = new Ajv({ strict: false }).compile(kind.configSchema)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AtelierError } from '../../../src/core/index.ts'
-import { createObjectKind } from '../../../src/triggers/object/index.ts'
+import { createObjectKind } from '../../../src/triggers/object/kind.ts'
 import { objectTrigger, ScriptedHost } from './scripted-host.ts'
 
 const kind = createObjectKind({ allows: () => false })

@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox'
-import type { InputError } from '../../../core/index.ts'
+import type { Static } from 'typebox'
+import { type InputError, Type } from '../../../core/index.ts'
 
 export const INTERVAL_MS_DEFAULT = 60_000
 const INTERVAL_MS_MIN = 1_000

@@ -1,1 +1,0 @@
-export { createObjectKind } from './kind.ts'
