@@ -191,6 +191,10 @@ export interface Invocation {
   readonly appName: string
   readonly version: number
   readonly trigger: string
+  /** Of an asynchronous call: which attempt this is, from 1. All attempts have the call's id. */
+  readonly attempt?: number
+  /** Of an asynchronous call: how long it lay in the durable queue after this attempt was due. */
+  readonly heldMs?: number
   readonly status: InvocationStatus
   /** HTTP status that the caller got, or 0 when it left first. */
   readonly httpStatus: number

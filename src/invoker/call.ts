@@ -29,6 +29,17 @@ export interface InvokeRequest {
   readonly body: Uint8Array | null | undefined
   readonly webSocket?: boolean
   readonly traceparent?: string
+  /** For an attempt of a call that was accepted before. */
+  readonly attempt?: Attempt
+}
+
+export interface Attempt {
+  /** The call's id, which is its invocation id in every attempt. */
+  readonly id: string
+  /** From 1. The function reads it in the header `atelier-attempt`. */
+  readonly number: number
+  /** How long it lay in the durable queue after it was due. */
+  readonly heldMs: number
 }
 
 export interface InvokeSink {

@@ -16,6 +16,7 @@ import {
   whyClosed,
 } from './failures.ts'
 import { HeldBody } from './held-body.ts'
+import { withAttempt } from './attempt.ts'
 import { CallNotes, invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
 import { continueTrace, withTrace } from './trace.ts'
@@ -53,7 +54,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     this.#context = context
     this.#request = request
     this.#sink = sink
-    this.#notes = new CallNotes(request.target, request.trigger, context.clock)
+    this.#notes = new CallNotes(request.target, request.trigger, request.attempt, context.clock)
   }
 
   get id(): string {
@@ -228,7 +229,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       id: this.id,
       method: request.method,
       target: request.path,
-      headers: withTrace(request.headers, this.#notes.traceparent),
+      headers: withAttempt(withTrace(request.headers, this.#notes.traceparent), request.attempt),
       block: request.block,
       deadline: Math.ceil(this.#notes.startedAt + (ran - this.#notes.asked) + version.limits.timeoutMs),
       body,

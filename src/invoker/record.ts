@@ -8,6 +8,7 @@ import {
   type TableVersion,
 } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
+import type { Attempt } from './call.ts'
 
 /** What is noted of a call on its way, and makes its record at the end. Times are monotonic ms. */
 export class CallNotes {
@@ -28,16 +29,18 @@ export class CallNotes {
   readonly id: string
   readonly target: TableFunction
   readonly trigger: string
+  readonly attempt: Attempt | undefined
   /** Epoch ms. */
   readonly startedAt: number
   readonly asked: number
 
-  constructor(target: TableFunction, trigger: string, clock: Clock) {
+  constructor(target: TableFunction, trigger: string, attempt: Attempt | undefined, clock: Clock) {
     this.target = target
     this.trigger = trigger
+    this.attempt = attempt
     this.startedAt = clock.now()
     this.asked = clock.monotonic()
-    this.id = newId(this.startedAt)
+    this.id = attempt?.id ?? newId(this.startedAt)
   }
 }
 
@@ -57,6 +60,7 @@ export function invocationOf(notes: CallNotes): Invocation {
     appName: target.appName,
     version: version?.number ?? 0,
     trigger: notes.trigger,
+    ...(notes.attempt && { attempt: notes.attempt.number, heldMs: notes.attempt.heldMs }),
     status: error === undefined ? 'ok' : statusOf(error, ran !== undefined),
     httpStatus: notes.httpStatus,
     cold: lease?.cold ?? false,

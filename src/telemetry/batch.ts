@@ -52,9 +52,12 @@ export const Column = {
   idLength: 17,
   /** 0: none. */
   traceparentLength: 18,
+  /** 0: it was called directly. */
+  attempt: 19,
+  heldMs: 20,
 } as const
 
-export const COLUMNS = 19
+export const COLUMNS = 21
 
 const CAPACITY_FIRST = 64
 const CAPACITY_KEPT_MAX = 4_096
@@ -106,6 +109,8 @@ export class RecordPacker {
     numbers[at + Column.idLength] = this.#write(record.id)
     numbers[at + Column.traceparentLength] =
       record.traceparent === undefined ? 0 : this.#write(record.traceparent)
+    numbers[at + Column.attempt] = record.attempt ?? 0
+    numbers[at + Column.heldMs] = record.heldMs ?? 0
     this.#count++
   }
 

@@ -147,6 +147,10 @@ class Telemetry implements RunningTelemetry, ThreadListener {
     return this.#ask({ kind: 'invocation', projectId, id })
   }
 
+  listAttempts(projectId: string, id: string) {
+    return this.#ask({ kind: 'attempts', projectId, id })
+  }
+
   listInvocations(...[projectId, filter, page]: Parameters<TelemetryReader['listInvocations']>) {
     const limit = Math.max(1, Math.min(page.limit ?? PAGE_DEFAULT, PAGE_MAX))
     return this.#ask({ kind: 'invocations', projectId, filter, limit, cursor: page.cursor })

@@ -5,6 +5,7 @@ import type { InvocationFilter, LogFilter, UsageRow } from './telemetry.ts'
 /** Questions, as they travel to the worker. */
 export type Ask =
   | { readonly kind: 'invocation'; readonly projectId: string; readonly id: string }
+  | { readonly kind: 'attempts'; readonly projectId: string; readonly id: string }
   | {
       readonly kind: 'invocations'
       readonly projectId: string
@@ -23,6 +24,7 @@ export type Ask =
 
 export interface Answers {
   readonly invocation: Invocation
+  readonly attempts: readonly Invocation[]
   readonly invocations: { readonly items: readonly Invocation[]; readonly next?: string }
   readonly logs: readonly LogLine[]
   readonly usage: readonly UsageRow[]
@@ -30,6 +32,7 @@ export interface Answers {
 
 const LINES_SEARCHED_MAX = 200_000 // for a text in a function's log: bounds the time that writing has to wait
 const RECORDS_SEARCHED_MAX = 200_000
+const ATTEMPTS_MAX = 1_000
 const USAGE_ROWS_MAX = 100_000
 
 type Row = Record<string, SQLOutputValue>
@@ -39,6 +42,7 @@ type Asker = <K extends keyof Answers>(question: Ask & { readonly kind: K }) => 
 export function reader(database: DatabaseSync): Asker {
   const answers: { readonly [K in keyof Answers]: (question: Ask & { readonly kind: K }) => Answers[K] } = {
     invocation: ({ projectId, id }) => oneInvocation(database, projectId, id),
+    attempts: question => attempts(database, question),
     invocations: question => invocations(database, question),
     logs: question => logs(database, question),
     usage: question => usage(database, question),
@@ -57,10 +61,26 @@ function oneInvocation(database: DatabaseSync, projectId: string, id: string): I
     .prepare(`select ${WHOLE_COLUMNS} from invocations as r ${WHOLE} where r.id = ? and r.project = ${KEY}`)
     .get(id, projectId)
   if (row) return invocationOf(row)
+  const newest = attempts(database, { kind: 'attempts', projectId, id }).at(-1)
+  if (newest) return newest
   throw new AtelierError(
     'NOT_FOUND',
     `There is no invocation ${JSON.stringify(id.slice(0, 100))}, or its record is no longer kept.`,
   )
+}
+
+function attempts(
+  database: DatabaseSync,
+  { projectId, id }: Ask & { readonly kind: 'attempts' },
+): readonly Invocation[] {
+  return database
+    .prepare(
+      `select ${WHOLE_COLUMNS} from invocations as r ${WHOLE} where r.call = ? and r.project = ${KEY}
+       order by r.attempt desc, r.id desc limit ${ATTEMPTS_MAX}`,
+    )
+    .all(id, projectId)
+    .map(invocationOf)
+    .toReversed()
 }
 
 function invocations(
@@ -83,8 +103,8 @@ function invocations(
     ${WHOLE} where ${rest.sql} order by r.id desc limit ?`
   const rows = database.prepare(sql).all(...where.values, ...rest.values, limit + 1)
   const items = rows.slice(0, limit).map(invocationOf)
-  const last = items.at(-1)
-  return rows.length > limit && last ? { items, next: writeCursor(last) } : { items }
+  const last = rows[limit - 1]
+  return rows.length > limit && last ? { items, next: writeCursor(String(last['id'])) } : { items }
 }
 
 function logs(
@@ -140,6 +160,8 @@ class Conditions {
 
 function invocationOf(row: Row): Invocation {
   const optional = {
+    attempt: row['attempt'],
+    heldMs: row['held_ms'],
     fault: row['fault'],
     errorCode: row['error_code'],
     errorMessage: row['error_message'],
@@ -148,7 +170,7 @@ function invocationOf(row: Row): Invocation {
     traceparent: row['traceparent'],
   }
   const record = {
-    id: row['id'],
+    id: row['call'] ?? row['id'],
     projectId: row['project_id'],
     functionId: row['function_id'],
     functionName: row['function_name'],
@@ -186,8 +208,8 @@ function lineOf(row: Row): LogLine {
   return line as unknown as LogLine
 }
 
-function writeCursor(last: Invocation): string {
-  return Buffer.from(last.id).toString('base64url')
+function writeCursor(id: string): string {
+  return Buffer.from(id).toString('base64url')
 }
 
 function readCursor(cursor: string): string {

@@ -46,6 +46,12 @@ const STEPS: readonly string[] = [
    create table kept (
      function_id text primary key, records integer not null, log_bytes integer not null
    ) without rowid;`,
+
+  // Attempts of asynchronous calls: each has a record with an id of its own, since ids tell the time, and `call` is the id they share.
+  `alter table invocations add column call text;
+   alter table invocations add column attempt integer;
+   alter table invocations add column held_ms real;
+   create index invocations_by_call on invocations (call, id) where call is not null;`,
 ]
 
 /** Brings the tables up to date. Throws INVALID_INPUT when the file comes from a newer Atelier. */

@@ -8,8 +8,10 @@ export interface CallObserver {
 
 /** What is remembered of calls, and read back by API and CLI. Writing is behind `CallObserver`, in batches. */
 export interface TelemetryReader {
-  /** NOT_FOUND when it is not in this project, or no longer kept. */
+  /** Of an asynchronous call the newest attempt. NOT_FOUND when it is not in this project, or no longer kept. */
   getInvocation(projectId: string, id: string): Promise<Invocation>
+  /** What is kept of the attempts of an asynchronous call, oldest first; none for a call that was made directly. */
+  listAttempts(projectId: string, id: string): Promise<readonly Invocation[]>
   /** Newest first. */
   listInvocations(
     projectId: string,

@@ -1,9 +1,10 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { newId } from '../core/index.ts'
 import { type Batch, COLUMNS, Column, type PackedRecords, type Source } from './batch.ts'
 
 const DAY_MS = 86_400_000
 const ROWS_AT_ONCE = 10 // one statement for several rows: a third less time for each
-const RECORD_COLUMNS = 21
+const RECORD_COLUMNS = 24
 
 /** Writes batches, each in one transaction: the records, the lines, and what they add to the sums. */
 export function writer(database: DatabaseSync): (batch: Batch) => void {
@@ -80,6 +81,8 @@ function recordInsert(rows: number): string {
   return `insert or ignore into invocations values ${Array.from({ length: rows }, () => row).join()}`
 }
 
+const DIRECT = [null, null, null] as const
+
 interface SourceKeys {
   readonly project: number
   readonly function: number
@@ -133,8 +136,9 @@ function insertAll(
     const id = take(number(Column.idLength))
     const traceparentLength = number(Column.traceparentLength)
     const peak = number(Column.memoryPeakBytes)
+    const attempt = number(Column.attempt)
     values.push(
-      id,
+      attempt === 0 ? id : newId(number(Column.startedAt)),
       project,
       of,
       source,
@@ -155,6 +159,7 @@ function insertAll(
       number(Column.bytesIn),
       number(Column.bytesOut),
       traceparentLength === 0 ? null : take(traceparentLength),
+      ...(attempt === 0 ? DIRECT : [id, attempt, number(Column.heldMs)]),
     )
     if (values.length === ROWS_AT_ONCE * RECORD_COLUMNS) several.run(...values.splice(0))
   }

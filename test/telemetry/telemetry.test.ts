@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import type { LogLine } from '../../src/core/index.ts'
+import { type LogLine, newId } from '../../src/core/index.ts'
 import { FakeClock } from '../support/clock.ts'
 import { aLine, anInvocation, freshPath, PROJECT, startTelemetry } from './fixture.ts'
 
@@ -353,4 +353,59 @@ test('a thread that dies is started again, and what it had not confirmed is coun
     )
   }
   assert.deepEqual(new Set(items.map(each => each.id)), new Set([kept.id, meanwhile.id]))
+})
+
+test('attempts of one call have records of their own, and the newest stands for the call', async () => {
+  const telemetry = await startTelemetry()
+  const first = anInvocation({
+    attempt: 1,
+    heldMs: 12.5,
+    status: 'error',
+    httpStatus: 500,
+    errorCode: 'FUNCTION_FAILED',
+  })
+  const second = { ...first, attempt: 2, heldMs: 3, startedAt: first.startedAt + 60_000 }
+  const direct = anInvocation()
+  for (const each of [first, second, direct]) telemetry.onInvocation(each)
+  assert.deepEqual(await telemetry.getInvocation(PROJECT, first.id), second)
+  assert.deepEqual(await telemetry.listAttempts(PROJECT, first.id), [first, second])
+  assert.deepEqual(await telemetry.listAttempts(PROJECT, direct.id), [])
+  assert.deepEqual(await telemetry.listAttempts('project-b', first.id), [])
+  const listed: (number | undefined)[] = []
+  for (let cursor: string | undefined, more = true; more; ) {
+    const page = await telemetry.listInvocations(PROJECT, {}, { limit: 1, ...(cursor && { cursor }) })
+    listed.push(...page.items.map(({ attempt }) => attempt))
+    cursor = page.next
+    more = cursor !== undefined
+  }
+  assert.deepEqual(listed.toSorted(), [1, 2, undefined])
+})
+
+test('an attempt is kept by when it ran, not by when its call was accepted', async () => {
+  const clock = new FakeClock()
+  const telemetry = await startTelemetry({ clock, retention: { ageMs: 7 * DAY_MS } })
+  const acceptedAt = clock.now() - 30 * DAY_MS
+  const late = anInvocation({ id: newId(acceptedAt), attempt: 1, heldMs: 0, startedAt: clock.now() })
+  telemetry.onInvocation(late)
+  assert.equal((await telemetry.getInvocation(PROJECT, late.id)).attempt, 1)
+  clock.advance(DAY_MS)
+  await new Promise(resolve => setTimeout(resolve, 50)) // the thread tidies up
+  assert.equal((await telemetry.getInvocation(PROJECT, late.id)).attempt, 1)
+})
+
+test('a file of an earlier layout is brought up to date and loses nothing', async () => {
+  const path = freshPath()
+  const first = await startTelemetry({ path })
+  const record = anInvocation()
+  first.onInvocation(record)
+  await first.close()
+  const database = new DatabaseSync(path)
+  database.exec(`drop index invocations_by_call; alter table invocations drop column call;
+    alter table invocations drop column attempt; alter table invocations drop column held_ms; pragma user_version = 1`)
+  database.close()
+  const second = await startTelemetry({ path })
+  assert.deepEqual(await second.getInvocation(PROJECT, record.id), record)
+  const attempt = anInvocation({ attempt: 1, heldMs: 1 })
+  second.onInvocation(attempt)
+  assert.deepEqual(await second.listAttempts(PROJECT, attempt.id), [attempt])
 })

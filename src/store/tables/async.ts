@@ -77,8 +77,8 @@ export interface AsyncTables {
     project_id: string
     /** Destination. */
     target_json: string
-    /** CloudEvent. */
-    event_json: string
+    /** CloudEvent in JSON. */
+    event: Uint8Array
     /** How many destinations have led here from the first call. */
     hops: number
     attempts: number

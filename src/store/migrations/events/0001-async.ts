@@ -47,13 +47,13 @@ export const asyncCalls: Migration<EventTables> = {
     await tx.schema
       .createTable('async_payloads')
       .addColumn('id', 'varchar(26)', column => column.primaryKey())
-      .addColumn('head_json', 'text', column => column.notNull())
+      .addColumn('head_json', longTextOf(dialect), column => column.notNull())
       .addColumn('body', bytesOf(dialect))
       .execute()
     await tx.schema
       .createTable('async_results')
       .addColumn('id', 'varchar(26)', column => column.primaryKey())
-      .addColumn('headers_json', 'text', column => column.notNull())
+      .addColumn('headers_json', longTextOf(dialect), column => column.notNull())
       .addColumn('body', bytesOf(dialect), column => column.notNull())
       .execute()
     await tx.schema
@@ -83,7 +83,7 @@ export const asyncCalls: Migration<EventTables> = {
       .addColumn('id', 'varchar(26)', column => column.primaryKey())
       .addColumn('project_id', 'varchar(26)', column => column.notNull())
       .addColumn('target_json', 'text', column => column.notNull())
-      .addColumn('event_json', 'text', column => column.notNull())
+      .addColumn('event', bytesOf(dialect), column => column.notNull())
       .addColumn('hops', 'integer', column => column.notNull())
       .addColumn('attempts', 'integer', column => column.notNull())
       .addColumn('due_at', 'bigint', column => column.notNull())
@@ -91,6 +91,11 @@ export const asyncCalls: Migration<EventTables> = {
       .execute()
     await tx.schema.createIndex('async_outbox_by_time').on('async_outbox').columns(['due_at']).execute()
   },
+}
+
+/** The type of a column that holds more than 64 KiB of text. */
+function longTextOf(dialect: SqlDialect) {
+  return sql.raw(dialect === 'mysql' ? 'longtext' : 'text')
 }
 
 /** The type of a column that holds megabytes of bytes. */

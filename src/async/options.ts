@@ -1,0 +1,64 @@
+import type { CloudEvent } from '../cloudevents/index.ts'
+import type { AsyncCall, Clock, FunctionTable } from '../core/index.ts'
+import type { Invoker } from '../invoker/index.ts'
+import type { EventStore } from '../store/index.ts'
+
+export interface AsyncOptions {
+  readonly store: EventStore
+  readonly invoker: Invoker
+  /** Loaded already: calls of functions that are not in it end after a while. */
+  readonly table: FunctionTable
+  readonly clock: Clock
+  /** In [0, 1). @default Math.random */
+  readonly random?: () => number
+  /** Whether other processes work on this database. @default unless it is SQLite */
+  readonly isShared?: boolean
+  readonly limits?: Partial<AsyncLimits>
+  /** Told of what went wrong where nobody waits for the answer. */
+  readonly onProblem?: (message: string, cause?: unknown) => void
+  /** Puts an event into a topic of the project. NOT_FOUND ends the delivery, other errors are tried again. */
+  readonly publish?: (projectId: string, topic: string, event: CloudEvent) => Promise<void>
+  /** Sends an event to a URL; rejects when it was not taken. @default POST, to public addresses alone */
+  readonly deliverWebhook?: (url: string, event: CloudEvent) => Promise<void>
+  /** Told of each call that has ended here. */
+  readonly onEnded?: (call: AsyncCall) => void
+}
+
+/** What the queue may hold and do, over all functions. */
+export interface AsyncLimits {
+  /** Calls that wait, of one project; one more is TOO_MANY_REQUESTS. */
+  readonly queuedPerProjectMax: number
+  /** Calls that wait, of all. */
+  readonly queuedMax: number
+  /** Bodies of calls that have not ended; more is STORAGE_FULL. */
+  readonly bytesMax: number
+  /** Bodies that wait for their first commit; more is TOO_MANY_REQUESTS. */
+  readonly pendingBytesMax: number
+  /** Calls that this process holds leases of; a function without any gets one beyond it. */
+  readonly leasedMax: number
+  /** Bodies of leased calls. */
+  readonly leasedBytesMax: number
+  /** Answers that are being received, all together. */
+  readonly resultBytesInHandMax: number
+  /** How often a call may be lost with its node before it counts as one that takes nodes down. */
+  readonly recoveriesMax: number
+  /** A node that has not been heard of for so long is taken for dead. */
+  readonly leaseMs: number
+  /** Destinations that may lead from one to the next. */
+  readonly hopsMax: number
+}
+
+const MIB = 1024 * 1024
+
+export const ASYNC_LIMITS_DEFAULT: AsyncLimits = {
+  queuedPerProjectMax: 500_000,
+  queuedMax: 2_000_000,
+  bytesMax: 4096 * MIB,
+  pendingBytesMax: 64 * MIB,
+  leasedMax: 1_000,
+  leasedBytesMax: 128 * MIB,
+  resultBytesInHandMax: 256 * MIB,
+  recoveriesMax: 100,
+  leaseMs: 30_000,
+  hopsMax: 10,
+}
