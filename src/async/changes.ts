@@ -139,7 +139,7 @@ async function queueAgain(context: AsyncContext, rows: readonly CallRow[]): Prom
           tx,
           'async_order',
           ['call_id', 'function_id', 'key_hash', 'seq'],
-          [[row.id, row.function_id, hash, Math.max(Number(last ?? 0) + 1, now)]],
+          [[row.id, row.function_id, hash, Math.max((last ?? 0) + 1, now)]],
         )
       done.push(row)
     }

@@ -1,4 +1,4 @@
-import { newId } from '../core/index.ts'
+import { type AsyncCall, newId } from '../core/index.ts'
 import type { AcceptedCall, AsyncCalls, AsyncCounters, AsyncFilter, NewAsyncCall } from './async.ts'
 import { cancelCall, cancelMatching, forgetMatching, redriveMatching } from './changes.ts'
 import type { AsyncContext } from './context.ts'
@@ -15,11 +15,8 @@ import { getCall, listCalls, queueOf, resultOf } from './reads.ts'
 import { callOf } from './rows.ts'
 import { Runner } from './runner.ts'
 import { RawSql } from './sql.ts'
-import { Waiters } from './waiters.ts'
+import { Waiters, waitForEnd } from './waiters.ts'
 import { deliverWebhook } from './webhook.ts'
-
-const POLL_MS = 250 // for a call that may run on another node
-const POLL_MS_MAX = 5_000
 
 /** Opens the queue: takes up what an earlier process left, and begins to run what is due. */
 export async function createAsyncCalls(options: AsyncOptions): Promise<AsyncCalls> {
@@ -85,7 +82,7 @@ class Calls implements AsyncCalls {
     this.#outbox = new Outbox(context, {
       accept: (call, hops) => this.#intake.accept([call], hops),
       publish: options.publish,
-      deliverWebhook: options.deliverWebhook ?? deliverWebhook,
+      deliverWebhook: options.deliverWebhook ?? ((url, event) => deliverWebhook(url, event)),
       after,
       random,
     })
@@ -136,36 +133,10 @@ class Calls implements AsyncCalls {
     return resultOf(this.#context, projectId, id)
   }
 
-  async wait(projectId: string, id: string, timeoutMs: number, signal?: AbortSignal) {
+  wait(projectId: string, id: string, timeoutMs: number, signal?: AbortSignal) {
     const { clock } = this.#options
-    const until = clock.monotonic() + timeoutMs
-    // Listening first: it may end while it is looked up.
-    const stop = new AbortController()
-    const ended = this.#waiters.until(
-      id,
-      timeoutMs,
-      signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
-    )
-    try {
-      let call = await this.get(projectId, id)
-      if (call.endedAt !== undefined) return call
-      if (!this.#context.isShared) return (await ended) ?? (await this.get(projectId, id))
-      for (
-        let pollMs = POLL_MS;
-        clock.monotonic() < until && !signal?.aborted;
-        pollMs = Math.min(POLL_MS_MAX, pollMs * 2)
-      ) {
-        const told = await Promise.race([
-          ended,
-          this.#waiters.until(`poll ${id}`, Math.min(pollMs, until - clock.monotonic()), stop.signal),
-        ])
-        call = told ?? (await this.get(projectId, id))
-        if (call.endedAt !== undefined) return call
-      }
-      return call
-    } finally {
-      stop.abort()
-    }
+    const look = (): Promise<AsyncCall> => this.get(projectId, id)
+    return waitForEnd(this.#waiters, clock, id, look, timeoutMs, this.#context.isShared, signal)
   }
 
   async cancel(projectId: string, id: string) {

@@ -1,4 +1,4 @@
 export * from './async.ts'
 export { createAsyncCalls } from './create.ts'
-export { ASYNC_LIMITS_DEFAULT, type AsyncLimits, type AsyncOptions } from './options.ts'
-export { deliverWebhook, mayBeSentTo } from './webhook.ts'
+export type { AsyncLimits, AsyncOptions } from './options.ts'
+export { deliverWebhook } from './webhook.ts'

@@ -79,7 +79,7 @@ async function findDuplicates(
       )
       const [first] = found.rows
       if (!first) return
-      if (Number(first.expires_at) > now) known.set(key, first.call_id)
+      if (first.expires_at > now) known.set(key, first.call_id)
       else
         await sql.run(tx, 'delete from async_keys where function_id = ? and key_hash = ?', [
           row.function_id,
@@ -115,7 +115,7 @@ async function inOrder({ sql, time }: AsyncContext, tx: Tx, calls: readonly NewC
         [row.function_id, keyHash(row.ordering_key!)],
       )
       const seq = rows[0]?.seq
-      if (seq !== null && seq !== undefined) last.set(key, Number(seq))
+      if (seq !== null && seq !== undefined) last.set(key, seq)
     }),
   )
   const places: unknown[][] = []

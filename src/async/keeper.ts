@@ -1,5 +1,5 @@
-import type { AsyncContext } from './context.ts'
 import { forgetCalls } from './changes.ts'
+import type { AsyncContext } from './context.ts'
 import { type EndedCall, endWaiting } from './ends.ts'
 import type { Lane } from './lanes.ts'
 import { isTooOld } from './lease.ts'

@@ -67,7 +67,7 @@ export async function leaseDue(context: AsyncContext, tx: Tx, lane: Lane, room: 
     lane,
     leased,
     ended,
-    nextDueAt: more ? dueNow : Number(next?.rows[0]?.due_at ?? Number.POSITIVE_INFINITY),
+    nextDueAt: more ? dueNow : (next?.rows[0]?.due_at ?? Number.POSITIVE_INFINITY),
   }
 }
 

@@ -66,7 +66,7 @@ export class Nodes {
     for (const { id, beat } of await store.db.selectFrom('async_nodes').selectAll().execute()) {
       if (id === node) continue
       const seen = this.#seen.get(id)
-      if (seen?.beat !== Number(beat)) this.#seen.set(id, { beat: Number(beat), since: now })
+      if (seen?.beat !== beat) this.#seen.set(id, { beat, since: now })
       else if (now - seen.since >= limits.leaseMs) await this.#takeOver(id)
     }
     await this.#count()
@@ -135,8 +135,8 @@ export class Nodes {
     if (isShared) for (const lane of lanes.all.values()) lanes.add(lane, -lane.queued, 0)
     for (const { function_id, project_id, state, calls, bytes, due_at } of rows) {
       const lane = lanes.of(function_id, project_id)
-      lanes.add(lane, Number(calls), isShared && this.#beat > 0 ? 0 : Number(bytes ?? 0))
-      if (state === 'queued') lane.nextDueAt = Math.min(lane.nextDueAt, Number(due_at ?? time.dueNow()))
+      lanes.add(lane, calls, isShared && this.#beat > 0 ? 0 : (bytes ?? 0))
+      if (state === 'queued') lane.nextDueAt = Math.min(lane.nextDueAt, due_at ?? time.dueNow())
     }
   }
 }

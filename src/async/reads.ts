@@ -91,7 +91,7 @@ export async function listRows(
     .selectFrom(searched)
     .select(({ fn }) => [fn.min('id').as('id'), fn.countAll().as('count')])
     .executeTakeFirstOrThrow()
-  return Number(oldest.count) < ROWS_SEARCHED_MAX ? { rows } : { rows, next: writeCursor(oldest.id!) }
+  return Number(oldest.count) < ROWS_SEARCHED_MAX ? { rows } : { rows, next: writeCursor(oldest.id) }
 }
 
 export async function queueOf(
@@ -120,7 +120,7 @@ export async function queueOf(
     rows.filter(({ state }) => states.includes(state)).reduce((sum, row) => sum + Number(row.count), 0)
   const due = rows
     .filter(({ state }) => state === 'queued' || state === 'blocked')
-    .map(({ due_at }) => Number(due_at))
+    .map(({ due_at }) => due_at)
     .filter(at => at <= dueNow)
   return {
     queued: count('queued', 'blocked'),

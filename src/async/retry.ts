@@ -1,4 +1,11 @@
-import type { AsyncSettings, AsyncState, AtelierError, AttemptFailure } from '../core/index.ts'
+import type {
+  AsyncSettings,
+  AsyncState,
+  AtelierError,
+  AttemptFailure,
+  ErrorCode,
+  Fault,
+} from '../core/index.ts'
 
 /** How an attempt ended. */
 export interface AttemptOutcome {
@@ -82,18 +89,15 @@ export function failureOf({ code, message, fault }: AtelierError): Failure {
   return { kind: kindOf(code, fault), code, message }
 }
 
-function kindOf(code: AtelierError['code'], fault: AtelierError['fault']): AttemptFailure {
-  switch (code) {
-    case 'FUNCTION_TIMEOUT':
-      return 'timeout'
-    case 'FUNCTION_CRASHED':
-    case 'FUNCTION_OUT_OF_MEMORY':
-      return 'crash'
-    case 'TOO_MANY_REQUESTS':
-    case 'FORBIDDEN': // the project is disabled: it may come back
-    case 'CANCELLED': // nobody but the platform cancels, when somebody asks it to the call has ended by then
-      return 'platform'
-    default:
-      return fault === 'platform' ? 'platform' : 'error'
-  }
+function kindOf(code: ErrorCode, fault: Fault): AttemptFailure {
+  return KINDS[code] ?? (fault === 'platform' ? 'platform' : 'error')
+}
+
+const KINDS: Partial<Record<ErrorCode, AttemptFailure>> = {
+  FUNCTION_TIMEOUT: 'timeout',
+  FUNCTION_CRASHED: 'crash',
+  FUNCTION_OUT_OF_MEMORY: 'crash',
+  TOO_MANY_REQUESTS: 'platform',
+  FORBIDDEN: 'platform', // the project is disabled: it may come back
+  CANCELLED: 'platform', // when somebody asked for it, the call has ended by then
 }

@@ -1,5 +1,37 @@
 import type { AsyncCall, Clock } from '../core/index.ts'
 
+const POLL_MS = 250 // for a call that may run on another node
+const POLL_MS_MAX = 5_000
+
+/** Resolves with the call once it has ended, or as it is after `timeoutMs` or when `signal` aborts. */
+export async function waitForEnd(
+  waiters: Waiters,
+  clock: Clock,
+  id: string,
+  look: () => Promise<AsyncCall>,
+  timeoutMs: number,
+  mayEndElsewhere: boolean,
+  signal: AbortSignal | undefined,
+): Promise<AsyncCall> {
+  const until = clock.monotonic() + timeoutMs
+  const stop = new AbortController()
+  const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+  // Listening first: it may end while it is looked up.
+  const told = waiters.until(id, timeoutMs, stopped)
+  try {
+    let call = await look()
+    let pollMs = mayEndElsewhere ? POLL_MS : timeoutMs
+    while (call.endedAt === undefined && clock.monotonic() < until && !stopped.aborted) {
+      const pause = waiters.until(`poll ${id}`, Math.min(pollMs, until - clock.monotonic()), stopped)
+      call = (await Promise.race([told, pause])) ?? (await look())
+      if (mayEndElsewhere) pollMs = Math.min(POLL_MS_MAX, pollMs * 2)
+    }
+    return call
+  } finally {
+    stop.abort()
+  }
+}
+
 /** Who waits for the end of a call here. */
 export class Waiters {
   readonly #clock: Clock

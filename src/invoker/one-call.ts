@@ -3,6 +3,7 @@ import { AtelierError, asAtelierError, type TableVersion } from '../core/index.t
 import type { Lease } from '../pool/index.ts'
 import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
+import { withAttempt } from './attempt.ts'
 import type { InvokeHandle, InvokeRequest, InvokeSink } from './call.ts'
 import type { CallContext } from './create.ts'
 import { Timed } from './deadlines.ts'
@@ -16,7 +17,6 @@ import {
   whyClosed,
 } from './failures.ts'
 import { HeldBody } from './held-body.ts'
-import { withAttempt } from './attempt.ts'
 import { CallNotes, invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
 import { continueTrace, withTrace } from './trace.ts'

@@ -8,6 +8,8 @@ export interface Home {
   readonly databasePath: string
   /** Records and logs of calls: a file of its own, so that the control plane's stays small and quiet. */
   readonly telemetryPath: string
+  /** Calls and messages that outlive their caller: a file of its own, since it is written at the rate of calls. */
+  readonly eventsPath: string
   /** Packages, bundles and caches of the builder. */
   readonly packagesPath: string
   /** Runnable bundles, a folder each: where the builder puts them and sandboxes see them. */
@@ -24,6 +26,7 @@ export function openHome(path: string): Home {
     path,
     databasePath: join(path, 'atelier.db'),
     telemetryPath: join(path, 'telemetry.db'),
+    eventsPath: join(path, 'events.db'),
     packagesPath: join(path, 'packages'),
     bundlesPath: join(path, 'packages', 'bundles'),
     runPath: join(path, 'run'),

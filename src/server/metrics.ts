@@ -1,3 +1,4 @@
+import type { AsyncCalls } from '../async/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { InstanceState, Pool } from '../pool/index.ts'
 import type { Router } from '../router/index.ts'
@@ -19,10 +20,14 @@ interface Parts {
   readonly router: Router
   readonly invoker: Invoker & { readonly inHand: number }
   readonly telemetry: RunningTelemetry
+  readonly asyncCalls: AsyncCalls
 }
 
 /** What the parts know of themselves, read when somebody asks for the metrics. */
-export function describeParts(metrics: Metrics, { pool, router, invoker, telemetry }: Parts): void {
+export function describeParts(
+  metrics: Metrics,
+  { pool, router, invoker, telemetry, asyncCalls }: Parts,
+): void {
   metrics.gauges('atelier_instances', 'Instances by state and environment.', () => {
     const counts = new Map<string, { labels: { state: InstanceState; environment: string }; value: number }>()
     for (const { state, environment } of pool.instances()) {
@@ -68,4 +73,22 @@ export function describeParts(metrics: Metrics, { pool, router, invoker, telemet
     () => dropped().recordsDropped,
   )
   metrics.counter('atelier_log_lines_dropped_total', 'Log lines dropped.', () => dropped().linesDropped)
+  describeAsyncCalls(metrics, asyncCalls)
+}
+
+function describeAsyncCalls(metrics: Metrics, calls: AsyncCalls): void {
+  metrics.gauge('atelier_async_queued', 'Asynchronous calls that wait.', () => calls.counters.queued)
+  metrics.gauge('atelier_async_running', 'Asynchronous calls that run here.', () => calls.counters.running)
+  for (const [name, help] of [
+    ['accepted', 'Asynchronous calls accepted.'],
+    ['refused', 'Asynchronous calls refused: a queue was full, or the disk.'],
+    ['attempts', 'Attempts of asynchronous calls.'],
+    ['retries', 'Attempts after the first.'],
+    ['succeeded', 'Asynchronous calls that succeeded.'],
+    ['failed', 'Asynchronous calls that became dead letters.'],
+    ['expired', 'Asynchronous calls that grew too old.'],
+    ['cancelled', 'Asynchronous calls that were called off.'],
+    ['recovered', 'Asynchronous calls taken up from a process that was lost.'],
+  ] as const)
+    metrics.counter(`atelier_async_${name}_total`, help, () => calls.counters[name])
 }

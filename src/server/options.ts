@@ -94,6 +94,21 @@ export const serverOptions = [
     description: 'Days that invocation records and logs are kept.',
   },
   {
+    name: 'queue-mib-max',
+    type: 'integer',
+    min: 1,
+    max: 1_048_576,
+    default: 4096,
+    description: 'Bodies of asynchronous calls that have not ended, all together.',
+  },
+  {
+    name: 'local-webhooks',
+    type: 'boolean',
+    default: false,
+    description:
+      'Let tenants have outcomes sent to addresses of this machine and its link (loopback, metadata services).',
+  },
+  {
     name: 'package-mib-max',
     type: 'integer',
     min: 1,

@@ -1,4 +1,5 @@
 import { createApi, type ServerStatus } from '../api/index.ts'
+import { createAsyncCalls, deliverWebhook } from '../async/index.ts'
 import { openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { framesContract } from '../contracts/index.ts'
@@ -9,7 +10,7 @@ import { createEmbeddedIdentity } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
 import { createPool, type PoolEnvironment } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
-import { openStore } from '../store/index.ts'
+import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
@@ -61,6 +62,9 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     each => each.close(),
   )
   const metrics = createMetrics()
+
+  // The event plane's memory.
+  const events = opened.adopt(await openEventStore({ url: home.eventsPath }), each => each.close())
 
   // What runs code: sandboxes, languages, and how to make a package runnable.
   const backend = opened.adopt(
@@ -127,12 +131,24 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     each => each.close(0),
   )
   const invoker = createInvoker({ table, pool, observer: observe(telemetry, metrics), clock })
+  const asyncCalls = opened.adopt(
+    await createAsyncCalls({
+      store: events,
+      invoker,
+      table,
+      clock,
+      limits: { bytesMax: config['queue-mib-max'] * MIB },
+      onProblem: (message, cause) => log.error({ err: cause }, message),
+      deliverWebhook: (url, event) => deliverWebhook(url, event, config['local-webhooks']),
+    }),
+    each => each.close(),
+  )
   const router = opened.adopt(
     createRouter({ table, invoker, identity, log, clock, trustForwarded: config['trust-forwarded'] }),
     each => each.close(),
   )
 
-  describeParts(metrics, { pool, router, invoker, telemetry })
+  describeParts(metrics, { pool, router, invoker, telemetry, asyncCalls })
 
   // The doors.
   const status = (): ServerStatus => ({
@@ -199,7 +215,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     notReady.add('The server is stopping.')
-    await router.drain(config['drain-ms'])
+    await Promise.all([router.drain(config['drain-ms']), asyncCalls.drain(config['drain-ms'])])
     await pool.close(config['drain-ms'])
     await resources.disposeAsync()
   }
