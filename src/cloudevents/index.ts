@@ -17,5 +17,5 @@ export {
   toHttpBinary,
   toStructured,
 } from './http.ts'
-export { type CallAnswer, eventsOfCall } from './of-call.ts'
-export { parseTime } from './values.ts'
+export { attributeText, type CallAnswer, eventsOfCall } from './of-call.ts'
+export { isMediaType, isUriReference, parseTime } from './values.ts'

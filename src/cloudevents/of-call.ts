@@ -39,15 +39,18 @@ function eventAbout(
   answer: CallAnswer | undefined,
   invalid: string | undefined,
 ): CloudEvent {
-  const extensions: Record<string, AttributeValue> = { attempts: call.attempts, trigger: plain(call.trigger) }
-  if (call.triggerName !== undefined) extensions['triggername'] = plain(call.triggerName)
+  const extensions: Record<string, AttributeValue> = {
+    attempts: call.attempts,
+    trigger: attributeText(call.trigger),
+  }
+  if (call.triggerName !== undefined) extensions['triggername'] = attributeText(call.triggerName)
   if (answer) extensions['httpstatus'] = answer.status
   if (call.lastFailure && call.state !== 'succeeded') {
     extensions['failure'] = call.lastFailure.kind
-    extensions['failurecode'] = plain(call.lastFailure.code)
-    extensions['failuremessage'] = plain(call.lastFailure.message)
+    extensions['failurecode'] = attributeText(call.lastFailure.code)
+    extensions['failuremessage'] = attributeText(call.lastFailure.message)
   }
-  if (invalid !== undefined) extensions['invalidevent'] = plain(invalid)
+  if (invalid !== undefined) extensions['invalidevent'] = attributeText(invalid)
   const type = answer && contentTypeOf(answer.headers)
   return createEvent({
     id: call.id,
@@ -73,8 +76,8 @@ function contentTypeOf(headers: readonly string[]): string | undefined {
   return undefined
 }
 
-/** A text that came from a function or a library, as an attribute may hold it; never empty. */
-function plain(text: string): string {
+/** A text from outside as an attribute may hold it: without what is forbidden, not too long, never empty. */
+export function attributeText(text: string): string {
   const clean = text.toWellFormed().replace(/[\p{Cc}\p{Noncharacter_Code_Point}]+/gu, ' ')
   return clean.slice(0, MESSAGE_LENGTH_MAX).toWellFormed().trim() || '-'
 }

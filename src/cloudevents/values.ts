@@ -14,6 +14,14 @@ export function sourceProblem(value: string): string | undefined {
     : 'must be a URI reference; percent-encode what has no place in one'
 }
 
+export function isUriReference(value: string): boolean {
+  return URI_REFERENCE.test(value)
+}
+
+export function isMediaType(value: string): boolean {
+  return MEDIA_TYPE.test(value)
+}
+
 /** URI with a scheme (RFC 3986). */
 export function dataschemaProblem(value: string): string | undefined {
   return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value) && URI_REFERENCE.test(value) ? undefined : 'must be a URI'

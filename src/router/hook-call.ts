@@ -179,7 +179,8 @@ export class HookCall implements ExchangeReceiver {
 const SLASH = 0x2f
 const DASH = 0x2d
 const PERCENT = 0x25
-const HOOK = /^\/-\/hooks\/([\w-]{16,128})((?:\/.*)?)$/
+// A rest that begins with "//" reads as a host in many a URL parser, the functions' too.
+const HOOK = /^\/-\/hooks\/([\w-]{16,128})((?:\/(?!\/).*)?)$/
 
 function tooSlow(): AtelierError {
   return new AtelierError('REQUEST_TIMEOUT', 'The body did not arrive in time.')

@@ -91,7 +91,7 @@ export interface HookAnswer {
 
 /** One event on its way to the function, whatever its source. */
 export interface TriggerEvent {
-  /** Unique at its source: a second one with this id (of the same trigger, within a day) is a duplicate. */
+  /** Unique at its source: a second one with this id and source (of the same trigger, within a day) is a duplicate. */
   readonly id: string
   /** CloudEvents `source`, `type`, `subject`, `time`. */
   readonly source: string

@@ -56,6 +56,7 @@ for (const [name, front] of FRONTS) {
       '/-/hooks',
       '/-/other',
       `/-/hooks//${TOKEN}`,
+      `/-/hooks/${TOKEN}//other.example.org`,
     ])
       assert.equal((await fetch(url + path, { method: 'POST', body: 'x' })).status, 404, path)
     const client = await RawClient.open(t, port)

@@ -1,11 +1,13 @@
 import type { EventTriggerInput, EventTriggerView } from '../../src/control/index.ts'
-import type { Principal } from '../../src/core/index.ts'
+import { createAddressPolicy, type Principal } from '../../src/core/index.ts'
 import { type EventStore, openEventStore } from '../../src/store/index.ts'
 import {
   createTriggers,
   type KindLoaders,
   Kinds,
   kindLoaders,
+  type StoredRequests,
+  storedRequests,
   storedStates,
   type Triggers,
 } from '../../src/triggers/index.ts'
@@ -22,6 +24,7 @@ export class TriggersFixture {
   readonly problems: string[] = []
   isLeader = true
   store!: EventStore
+  requests!: StoredRequests
   triggers!: Triggers
   by!: Principal
 
@@ -32,9 +35,17 @@ export class TriggersFixture {
   }
 
   /** With the function `shop/cart` in the project `ann`. */
-  static async open(loaders: KindLoaders = kindLoaders()): Promise<TriggersFixture> {
-    const kinds = new Kinds(loaders)
+  static async open(loaders?: KindLoaders): Promise<TriggersFixture> {
+    let made: TriggersFixture | undefined
+    const parts = {
+      addresses: createAddressPolicy(),
+      get requests() {
+        return made!.requests
+      },
+    }
+    const kinds = new Kinds(loaders ?? kindLoaders(parts))
     const fixture = new TriggersFixture(await ControlFixture.open({ triggers: kinds }), kinds)
+    made = fixture
     fixture.by = await fixture.control.member('ann')
     await fixture.control.deploy(fixture.by, 'a')
     await fixture.startTriggers()
@@ -47,6 +58,11 @@ export class TriggersFixture {
 
   async startTriggers(): Promise<void> {
     this.store = await openEventStore({ url: `${this.control.folder}/events.db` })
+    this.requests = storedRequests({
+      store: this.store,
+      clock: this.clock,
+      onProblem: (message, cause) => this.problems.push(`${message}: ${String(cause)}`),
+    })
     this.triggers = createTriggers({
       table: this.control.table,
       kinds: this.kinds,
@@ -63,6 +79,7 @@ export class TriggersFixture {
 
   async stopTriggers(): Promise<void> {
     await this.triggers.close()
+    await this.requests.close()
     await this.store.close()
   }
 

@@ -2,9 +2,10 @@ import type { EventTables } from '../../event-tables.ts'
 import type { Layout } from '../index.ts'
 import { asyncCalls } from './0001-async.ts'
 import { triggerStates } from './0002-trigger-states.ts'
+import { hookRequests } from './0003-hook-requests.ts'
 
 /** The tables of the event plane. */
 export const EVENT_LAYOUT: Layout<EventTables> = {
   notes: 'event_migrations',
-  steps: [asyncCalls, triggerStates],
+  steps: [asyncCalls, triggerStates, hookRequests],
 }
