@@ -116,7 +116,8 @@ export class FrameReader {
   }
 }
 
-const SLAB_BYTES = 16 * 1024
+const SLAB_BYTES_FIRST = 16 * 1024
+const SLAB_BYTES_MAX = 64 * 1024 // what a busy link says in one turn fits in one piece; a quiet one never has such a slab
 const COPIED_BYTES_MAX = 4 * 1024 // larger payloads go out as they are, without a copy
 const EMPTY = new Uint8Array(0)
 
@@ -179,7 +180,9 @@ export class FrameWriter {
   #room(bytes: number): Buffer {
     if (this.#slab !== undefined && this.#slab.length - this.#end >= bytes) return this.#slab
     this.#close()
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes))
+    const usual =
+      this.#slab === undefined ? SLAB_BYTES_FIRST : Math.min(2 * this.#slab.length, SLAB_BYTES_MAX)
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(usual, bytes))
     this.#start = 0
     this.#end = 0
     return this.#slab

@@ -8,7 +8,7 @@ import type { Flusher } from '../plane.ts'
 export class Outbox {
   readonly #socket: Socket
   readonly #flusher: Flusher
-  #waiting: Buffer | undefined
+  #waiting: string | undefined
 
   constructor(socket: Socket, flusher: Flusher) {
     this.#socket = socket
@@ -21,17 +21,17 @@ export class Outbox {
     return this.#socket
   }
 
-  /** Writes `bytes` before this turn is over. */
-  writeSoon(bytes: Buffer): void {
+  /** Writes `text` before this turn is over, each character a byte. */
+  writeSoon(text: string): void {
     this.flush()
-    this.#waiting = bytes
+    this.#waiting = text
     this.#flusher.add(this)
   }
 
   flush(): void {
-    const bytes = this.#waiting
-    if (!bytes) return
+    const text = this.#waiting
+    if (text === undefined) return
     this.#waiting = undefined
-    if (!this.#socket.destroyed) this.#socket.write(bytes)
+    if (!this.#socket.destroyed) this.#socket.write(text, 'latin1')
   }
 }
