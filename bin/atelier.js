@@ -22,7 +22,16 @@ if (!process.env.HOME) {
   process.env.HOME = home
 }
 
+// glibc gives each thread a heap of its own and keeps in it what was freed: 15 MB of a server that had two thousand deploys. It asks
+// for this when a process begins, so a server begins twice; with the same process id, and 30 ms later.
+const env =
+  process.argv[2] === 'server' && process.env.MALLOC_ARENA_MAX === undefined
+    ? { ...process.env, MALLOC_ARENA_MAX: '1' }
+    : process.env
+
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  if (env !== process.env && process.execve && !process.send)
+    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
   // Two thirds of a short command's time is reading its source: types are taken away and code is compiled once. The cache lies
   // in the user's own folder; the default, a shared temporary folder, is a place where somebody else could prepare something.
   module.enableCompileCache(
@@ -43,7 +52,7 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     )
     process.exit(1)
   }
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' })
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', env })
   // A terminal signals both processes, but a supervisor only this one: without passing it on, the server would be left behind.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.once('exit', (code, signal) => {

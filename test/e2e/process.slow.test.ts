@@ -82,6 +82,14 @@ test('started by an older Node, the server ends when that process is told to', {
   await assert.rejects(fetch(`${url}/healthz`))
 })
 
+test('a server has one heap for all its threads, in the process that was started', async t => {
+  const server = await ServerProcess.start()
+  t.after(() => server.dispose())
+  const environment = readFileSync(`/proc/${server.pid}/environ`, 'utf8').split('\0')
+  assert.ok(environment.includes('MALLOC_ARENA_MAX=1'))
+  assert.match(readFileSync(`/proc/${server.pid}/cmdline`, 'utf8'), /atelier\.js\0server\0/)
+})
+
 test('a second server on the same data is refused, and told which process has them', async t => {
   const server = await ServerProcess.start()
   t.after(() => server.dispose())
