@@ -26,23 +26,23 @@ export interface CronExpression {
   nextWall(wall: number): number | undefined
 }
 
-const NICKNAMES: Readonly<Record<string, string>> = {
-  '@hourly': '0 * * * *',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@weekly': '0 0 * * 0',
-  '@monthly': '0 0 1 * *',
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-}
+const NICKNAMES: ReadonlyMap<string, string> = new Map([
+  ['@hourly', '0 * * * *'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@monthly', '0 0 1 * *'],
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+])
 
 /** Reads an expression of five or six fields, or a nickname. Throws SyntaxError whose message names the field. */
 export function parseCron(text: string): CronExpression {
-  const pattern = (NICKNAMES[text.trim().toLowerCase()] ?? text).trim().replace(/\s+/g, ' ')
+  const pattern = (NICKNAMES.get(text.trim().toLowerCase()) ?? text).trim().replace(/\s+/g, ' ')
   const known = parsed.get(pattern)
   if (known) return known
   if (pattern.startsWith('@'))
-    throw new SyntaxError(`there is no ${pattern}; there are ${Object.keys(NICKNAMES).join(', ')} and @every`)
+    throw new SyntaxError(`there is no ${pattern}; there are ${[...NICKNAMES.keys()].join(', ')} and @every`)
   const fields = pattern.split(' ')
   if (fields.length !== 5 && fields.length !== 6)
     throw new SyntaxError(
