@@ -86,6 +86,8 @@ async function readDocument(): Promise<Document> {
     store: unasked,
     log: unasked,
     metrics: unasked,
+    triggers: unasked,
+    triggerKinds: unasked,
     table: new FunctionTable(),
     environments: [],
     clock: systemClock,

@@ -18,9 +18,9 @@ export interface ApiParts {
   readonly invoker: Invoker
   readonly table: FunctionTable
   readonly environments: readonly Environment[]
-  /** The event triggers, running. Without it there are none here. */
-  readonly triggers?: Triggers
-  readonly triggerKinds?: Kinds
+  /** The event triggers, running. */
+  readonly triggers: Triggers
+  readonly triggerKinds: Kinds
   /** Keeps the answers to requests with an `Idempotency-Key`. */
   readonly store: Store
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */

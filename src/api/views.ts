@@ -34,8 +34,8 @@ export const appView = (app: App) => stamped(app)
 export const secretView = (secret: SecretInfo) => stamped(secret)
 
 /** With how it does, when it waits for events. */
-export function triggerView(trigger: TriggerView, triggers: Triggers | undefined) {
-  if (trigger.kind === 'http' || !triggers) return stamped(trigger)
+export function triggerView(trigger: TriggerView, triggers: Pick<Triggers, 'status'>) {
+  if (trigger.kind === 'http') return stamped(trigger)
   return { ...stamped(trigger), status: statusView(triggers.status(trigger.id)) }
 }
 

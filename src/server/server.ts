@@ -4,7 +4,7 @@ import { openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { framesContract } from '../contracts/index.ts'
 import { createControl, openSecretKeys } from '../control/index.ts'
-import { AtelierError, FunctionTable, systemClock } from '../core/index.ts'
+import { AtelierError, createAddressPolicy, FunctionTable, systemClock } from '../core/index.ts'
 import { environments } from '../environments/index.ts'
 import { createEmbeddedIdentity } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
@@ -12,6 +12,7 @@ import { createPool, type PoolEnvironment } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
 import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
+import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
@@ -95,6 +96,15 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const table = new FunctionTable()
   let routerUrl = config['router-url']
   const memoryMiBMax = config['memory-mib-max']
+  const requests = opened.adopt(
+    storedRequests({
+      store: events,
+      clock,
+      onProblem: (message, cause) => log.error({ err: cause }, message),
+    }),
+    each => each.close(),
+  )
+  const kinds = new Kinds(kindLoaders({ addresses: createAddressPolicy(), requests }))
   const control = await createControl({
     store,
     builder,
@@ -102,6 +112,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     clock,
     secretsKey,
     environments,
+    triggers: kinds,
     routerUrl: () => routerUrl,
     versionsKept: config['versions-kept'],
     networkAvailable: backend.capabilities().network.includes('outbound'),
@@ -143,8 +154,28 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
+  const triggers = opened.adopt(
+    createTriggers({
+      table,
+      kinds,
+      async: asyncCalls,
+      invoker,
+      states: storedStates(events, clock),
+      clock,
+      onProblem: (message, cause) => log.error({ err: cause }, message),
+    }),
+    each => each.close(),
+  )
   const router = opened.adopt(
-    createRouter({ table, invoker, identity, log, clock, trustForwarded: config['trust-forwarded'] }),
+    createRouter({
+      table,
+      invoker,
+      identity,
+      log,
+      clock,
+      trustForwarded: config['trust-forwarded'],
+      hooks: triggers,
+    }),
     each => each.close(),
   )
 
@@ -154,7 +185,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const status = (): ServerStatus => ({
     version,
     startedAt,
-    roles: ['control', 'data'],
+    roles: ['control', 'data', 'event'],
     isolation: {
       backend: backend.name,
       tier: backend.capabilities().tier,
@@ -173,6 +204,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       invoker,
       table,
       environments,
+      triggers,
+      triggerKinds: kinds,
       store,
       status,
       metrics,
@@ -196,6 +229,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
   )
 
+  await triggers.start()
   updateAdminFile(home, { url: apiUrl, routerUrl })
   const collecting = setInterval(() => {
     control.collect().catch((error: unknown) => log.error({ err: error }, 'packages could not be tidied up'))
@@ -215,6 +249,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     notReady.add('The server is stopping.')
+    await triggers.close()
     await Promise.all([router.drain(config['drain-ms']), asyncCalls.drain(config['drain-ms'])])
     await pool.close(config['drain-ms'])
     await resources.disposeAsync()

@@ -47,6 +47,7 @@ class RunningTriggers implements Triggers {
   #kept: ReadonlyMap<string, KeptState> = new Map()
   #unsubscribe: (() => void) | undefined
   #isClosed = false
+  #closing: Promise<void> | undefined
 
   constructor(options: TriggersOptions) {
     const { table, async, invoker, clock, states, onProblem } = options
@@ -135,7 +136,11 @@ class RunningTriggers implements Triggers {
     return running.receive(request)
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true
     this.#unsubscribe?.()
     await Promise.all(this.#turns.values())

@@ -3,10 +3,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { type ApiLimits, createApi, type ServerStatus } from '../../src/api/index.ts'
-import { type Principal, type Role, systemClock } from '../../src/core/index.ts'
+import { createAddressPolicy, type Principal, type Role, systemClock } from '../../src/core/index.ts'
 import type { InstanceView } from '../../src/pool/index.ts'
+import { type EventStore, openEventStore } from '../../src/store/index.ts'
 import { createMetrics, createTelemetry, type RunningTelemetry } from '../../src/telemetry/index.ts'
+import {
+  createTriggers,
+  Kinds,
+  kindLoaders,
+  type StoredRequests,
+  storedRequests,
+  storedStates,
+  type Triggers,
+} from '../../src/triggers/index.ts'
+import { CallLog } from '../support/async-calls.ts'
 import { ControlFixture } from '../support/control.ts'
+
 import { InProcessInvoker } from './invoker.ts'
 
 export interface Login {
@@ -20,6 +32,11 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
 export class ApiFixture {
   api!: FastifyInstance
   telemetry!: RunningTelemetry
+  events!: EventStore
+  triggers!: Triggers
+  requests!: StoredRequests
+  /** Calls that outlive their caller: accepted, and run by nobody. */
+  readonly calls = new CallLog(() => this.control.clock.now())
   readonly control: ControlFixture
   readonly invoker = new InProcessInvoker()
   readonly instances: InstanceView[] = []
@@ -33,19 +50,35 @@ export class ApiFixture {
   /** A member of another project. */
   stranger!: Login
   readonly #folder: string
+  readonly #kinds: Kinds
   readonly #limits: Partial<ApiLimits>
 
-  private constructor(folder: string, control: ControlFixture, limits: Partial<ApiLimits>) {
+  private constructor(folder: string, control: ControlFixture, kinds: Kinds, limits: Partial<ApiLimits>) {
+    this.#kinds = kinds
     this.#folder = folder
     this.control = control
     this.#limits = limits
   }
 
   static async open(limits: Partial<ApiLimits> = {}): Promise<ApiFixture> {
-    const control = await ControlFixture.open()
-    const fixture = new ApiFixture(await mkdtemp(join(tmpdir(), 'atelier-api-')), control, limits)
+    let made: ApiFixture | undefined
+    const parts = {
+      addresses: createAddressPolicy(),
+      get requests() {
+        return made!.requests
+      },
+    }
+    const kinds = new Kinds(kindLoaders(parts))
+    const control = await ControlFixture.open({ triggers: kinds })
+    const folder = await mkdtemp(join(tmpdir(), 'atelier-api-'))
+    const fixture = new ApiFixture(folder, control, kinds, limits)
+    made = fixture
     const path = join(fixture.#folder, 'telemetry.db')
     fixture.telemetry = await createTelemetry({ path, clock: systemClock })
+    fixture.events = await openEventStore({ url: join(fixture.#folder, 'events.db') })
+    const onProblem = (message: string, cause: unknown) =>
+      void fixture.logged.push(`${message}: ${String(cause)}`)
+    fixture.requests = storedRequests({ store: fixture.events, clock: control.clock, onProblem })
     await fixture.#start()
     const by = control.admin
     await control.control.createProject(by, { name: 'elsewhere' })
@@ -98,6 +131,7 @@ export class ApiFixture {
   /** As after a restart of the server. */
   async restart(): Promise<void> {
     await this.api.close()
+    await this.triggers.close()
     await this.control.restart()
     await this.#start()
   }
@@ -109,6 +143,9 @@ export class ApiFixture {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.api.close()
+    await this.triggers.close()
+    await this.requests.close()
+    await this.events.close()
     await this.telemetry.close()
     await this.control.dispose()
     await rm(this.#folder, { recursive: true, force: true })
@@ -128,6 +165,16 @@ export class ApiFixture {
 
   async #start(): Promise<void> {
     const { control } = this
+    this.triggers = createTriggers({
+      table: control.table,
+      kinds: this.#kinds,
+      async: this.calls.engine,
+      invoker: this.invoker,
+      states: storedStates(this.events, control.clock),
+      clock: control.clock,
+      onProblem: (message, cause) => this.logged.push(`${message}: ${String(cause)}`),
+    })
+    await this.triggers.start()
     const log = (fields: object, message: string) =>
       void this.logged.push(JSON.stringify({ ...fields, message }))
     this.api = await createApi({
@@ -144,6 +191,8 @@ export class ApiFixture {
       invoker: this.invoker,
       table: control.table,
       environments: [control.nodejs, control.python],
+      triggers: this.triggers,
+      triggerKinds: this.#kinds,
       store: control.store,
       status: () => this.status(),
       metrics: createMetrics(),

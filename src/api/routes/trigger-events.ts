@@ -21,9 +21,10 @@ const REQUESTS_MAX = 100
 const Params = named('trigger', 'The trigger’s name.')
 
 /** What is done with triggers that wait for events, beside making and changing them. */
-export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): void {
-  const { control } = parts
-
+export function triggerEventRoutes(
+  server: FastifyInstance,
+  { control, triggers, triggerKinds }: ApiParts,
+): void {
   operation(server, {
     method: 'POST',
     path: '/triggers/{trigger}/fire',
@@ -44,7 +45,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
         body === undefined || body === null
           ? undefined
           : { contentType: 'application/json', body: Buffer.from(JSON.stringify(body)) }
-      return running().fire(id, data)
+      return triggers.fire(id, data)
     },
   })
 
@@ -65,7 +66,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
         await eventTrigger(call.by, call.params.trigger)
         const expected = expectedRevision(call.request)
         const trigger = await control.updateTrigger(call.by, call.params.trigger, { paused }, expected)
-        return tagged(call, trigger.revision, triggerView(trigger, parts.triggers))
+        return tagged(call, trigger.revision, triggerView(trigger, triggers))
       },
     })
 
@@ -89,7 +90,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
     errors: ['CONFLICT'],
     handle: async call => {
       const trigger = await control.rotateTrigger(call.by, call.params.trigger, call.body.graceMs ?? 0)
-      return tagged(call, trigger.revision, triggerView(trigger, parts.triggers))
+      return tagged(call, trigger.revision, triggerView(trigger, triggers))
     },
   })
 
@@ -122,8 +123,8 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
         throw new AtelierError('INVALID_INPUT', 'Give one of position and at.', {
           errors: [{ pointer: '', detail: 'needs one of position and at' }],
         })
-      await running().seek(trigger.id, position === undefined ? { at: msOf(at!) } : { position })
-      return triggerView(trigger, parts.triggers)
+      await triggers.seek(trigger.id, position === undefined ? { at: msOf(at!) } : { position })
+      return triggerView(trigger, triggers)
     },
   })
 
@@ -144,7 +145,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
     errors: ['CONFLICT'],
     handle: async ({ by, params, query }) => {
       const { id } = await eventTrigger(by, params.trigger)
-      return { items: (await running().requests(id, query.limit ?? 20)).map(recordedRequestView) }
+      return { items: (await triggers.requests(id, query.limit ?? 20)).map(recordedRequestView) }
     },
   })
 
@@ -164,7 +165,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
     errors: ['CONFLICT'],
     handle: async ({ by, params }) => {
       const { id } = await eventTrigger(by, params.trigger)
-      return { calls: await running().replay(id, params.request) }
+      return { calls: await triggers.replay(id, params.request) }
     },
   })
 
@@ -176,8 +177,7 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
     summary: 'Show the kinds of event triggers, and what each wants to know',
     answers: { 200: listOf(TriggerKindSchema) },
     handle: async () => {
-      const kinds = parts.triggerKinds
-      const loaded = await Promise.all((kinds?.names ?? []).map(name => kinds!.load(name)))
+      const loaded = await Promise.all(triggerKinds.names.map(name => triggerKinds.load(name)))
       return {
         items: loaded.map(({ kind, summary, hasUrl, secretFields, configSchema }) => {
           const { examples = [], ...schema } = configSchema as { readonly examples?: readonly object[] }
@@ -195,10 +195,5 @@ export function triggerEventRoutes(server: FastifyInstance, parts: ApiParts): vo
       'CONFLICT',
       `Trigger "${name}" is a route: it waits for requests, at ${trigger.url}, and for no events.`,
     )
-  }
-
-  function running() {
-    if (parts.triggers) return parts.triggers
-    throw new AtelierError('NOT_IMPLEMENTED', 'This server runs no event triggers.')
   }
 }
