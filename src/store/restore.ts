@@ -15,16 +15,15 @@ import { lockFile } from './sqlite/lock.ts'
 export async function restoreStore(
   source: string,
   target: string,
-  kind: 'control' | 'events' = 'control',
+  kind: StoreKind = 'control',
 ): Promise<void> {
-  const layout = kind === 'events' ? EVENT_LAYOUT : CONTROL_LAYOUT
   await mkdir(dirname(target), { recursive: true, mode: 0o700 })
   const unlock = lockFile(target)
   const incoming = `${target}.incoming`
   try {
-    checkBackup(source, layout)
+    checkBackup(source, kind)
     await copyFile(source, incoming)
-    checkBackup(incoming, layout)
+    checkBackup(incoming, kind)
     await flush(incoming)
     await settle(target)
     await rm(`${target}.replaced`, { force: true })
@@ -38,13 +37,24 @@ export async function restoreStore(
   }
 }
 
-interface BackupLayout {
-  readonly notes: string
-  readonly steps: readonly unknown[]
+/** Puts the store `target` aside as `<target>.replaced`, if there is one. UNAVAILABLE while a server runs on it. */
+export async function removeStore(target: string): Promise<void> {
+  if (!existsSync(target)) return
+  const unlock = lockFile(target)
+  try {
+    await settle(target)
+    await rename(target, `${target}.replaced`)
+    await flush(dirname(target))
+  } finally {
+    unlock()
+  }
 }
 
-/** Throws INVALID_INPUT unless `path` is a whole database of ours that this Atelier understands. */
-function checkBackup(path: string, { notes, steps }: BackupLayout): void {
+export type StoreKind = 'control' | 'events'
+
+/** Throws INVALID_INPUT unless `path` is a whole database of ours, of this kind, that this Atelier understands. */
+export function checkBackup(path: string, kind: StoreKind): void {
+  const { notes, steps } = kind === 'events' ? EVENT_LAYOUT : CONTROL_LAYOUT
   let problem: string
   try {
     const database = new DatabaseSync(path, { readOnly: true })

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { openStore, type Store } from '../../src/store/index.ts'
+import { type EventStore, openEventStore, openStore, type Store } from '../../src/store/index.ts'
 import { atelier, freshHome } from './fixture.ts'
 
 /** A data directory with a real database in it, that holds `lock` names as its data. */
@@ -93,4 +93,33 @@ test('a backup overwrites nothing, and what is no data directory is said so', as
   const { code, stderr } = await atelier(home, ['backup', 'x', '--home', join(home, 'taken')])
   assert.equal(code, 3)
   assert.match(stderr, /holds no data of Atelier/)
+})
+
+test('queued calls are backed up and restored with the rest; a backup without them leaves none', async t => {
+  const { home, data, open } = await dataDirectory(t)
+  await (await open()).close()
+  assert.equal((await atelier(home, ['backup', 'without'])).code, 0)
+  const events = (): Promise<EventStore> => openEventStore({ url: join(data, 'events.db') })
+  const ids = async (): Promise<string[]> => {
+    const store = await events()
+    const rows = await store.db.selectFrom('async_nodes').select('id').orderBy('id').execute()
+    await store.close()
+    return rows.map(({ id }) => id)
+  }
+  const store = await events()
+  await store.db.insertInto('async_nodes').values({ id: 'before', beat: 1 }).execute()
+  const made = await atelier(home, ['backup', 'with'])
+  assert.equal(made.code, 0, made.stderr)
+  await store.db.insertInto('async_nodes').values({ id: 'later', beat: 1 }).execute()
+  await store.close()
+  assert.equal((await atelier(home, ['restore', 'with', '--yes'])).code, 0)
+  assert.deepEqual(await ids(), ['before'])
+  await writeFile(join(home, 'with', 'events.db'), 'no database')
+  const damaged = await atelier(home, ['restore', 'with', '--yes'])
+  assert.notEqual(damaged.code, 0)
+  assert.match(damaged.stderr, /not a backup/)
+  assert.deepEqual(await ids(), ['before'])
+  assert.equal((await atelier(home, ['restore', 'without', '--yes'])).code, 0)
+  assert.deepEqual(await ids(), [])
+  assert.ok((await readdir(data)).includes('events.db.replaced'))
 })

@@ -8,6 +8,8 @@ import type { CommandSpec } from '../spec.ts'
 /** What a data directory holds that must outlive it. `run/` is not: sockets and instances end with the server. */
 export const BACKED_UP: {
   readonly database: string
+  /** Calls and messages that outlive their caller; made anew when it is not there. */
+  readonly events: string
   /** Records, logs and sums of calls: a database too, which a server makes anew when it is not there. */
   readonly telemetry: string
   readonly files: readonly string[]
@@ -15,6 +17,7 @@ export const BACKED_UP: {
   readonly left: readonly string[]
 } = {
   database: 'atelier.db',
+  events: 'events.db',
   telemetry: 'telemetry.db',
   files: ['secret.key', 'admin.json', 'packages'],
   left: ['tmp', 'dependencies', 'registry'].map(name => join('packages', name)),
@@ -23,7 +26,7 @@ export const BACKED_UP: {
 export const backup: CommandSpec = {
   name: 'backup',
   summary: "Copy a server's data, while it runs",
-  details: `Writes a folder with everything: the database as it is at one moment, the records and logs of calls, the packages, and the key that secrets are encrypted with.
+  details: `Writes a folder with everything: the database and the queued calls as they are at one moment each, the records and logs of calls, the packages, and the key that secrets are encrypted with.
 Whoever has the backup can read the secrets, so keep it as safe as the server. Run it on the server's machine as its user.`,
   args: [{ syntax: '<folder>', help: 'Where to; must not exist yet', completes: 'file' }],
   options: [
@@ -48,8 +51,14 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
     const partial = `${target}.${process.pid}.partial`
     try {
       await mkdir(partial, { recursive: true, mode: 0o700 })
+      // Before the functions that it names: one that is deleted meanwhile takes its calls along, one that is deployed meanwhile
+      // has none in the copy.
+      if (entries.includes(BACKED_UP.events)) {
+        progress.step('queued calls and messages')
+        await backupStore(join(home, BACKED_UP.events), join(partial, BACKED_UP.events))
+      }
       progress.step('database')
-      // First, so that every package it names is there when the packages are copied: they are added before it names them.
+      // Before the packages, so that every package it names is there when the packages are copied: they are added before it names them.
       await backupStore(join(home, BACKED_UP.database), join(partial, BACKED_UP.database))
       if (entries.includes(BACKED_UP.telemetry)) {
         progress.step('records and logs')

@@ -10,8 +10,8 @@ import { confirm, YES_OPTION } from './common.ts'
 export const restore: CommandSpec = {
   name: 'restore',
   summary: 'Put a backup back in place',
-  details: `Replaces the data of a server that is stopped; refused while it runs, and when the backup is damaged. The database that was there is
-kept beside the new one as atelier.db.replaced.`,
+  details: `Replaces the data of a server that is stopped; refused while it runs, and when the backup is damaged. The databases that were there are
+kept beside the new ones as atelier.db.replaced and events.db.replaced. Calls that were queued when the backup was made run again.`,
   args: [{ syntax: '<folder>', help: 'The backup', completes: 'file' }],
   options: [
     { flags: '--home <folder>', help: 'Data directory of the server (default: as the server finds it)' },
@@ -44,9 +44,16 @@ kept beside the new one as atelier.db.replaced.`,
         })
       }
       progress.step('database')
-      const { restoreStore } = await import('../../store/index.ts')
+      const { checkBackup, removeStore, restoreStore } = await import('../../store/index.ts')
+      const hasEvents = entries.includes(BACKED_UP.events)
+      if (hasEvents) checkBackup(join(source, BACKED_UP.events), 'events')
       // Refuses while a server runs, and what is damaged; until here nothing has been touched.
       await restoreStore(join(source, BACKED_UP.database), join(home, BACKED_UP.database))
+      progress.step('queued calls and messages')
+      // A backup without any has none: what is queued now belongs to what has just been replaced.
+      if (hasEvents)
+        await restoreStore(join(source, BACKED_UP.events), join(home, BACKED_UP.events), 'events')
+      else await removeStore(join(home, BACKED_UP.events))
       // What a crash has left beside the old records would be played into the new ones.
       for (const suffix of ['-wal', '-shm'])
         await rm(join(home, BACKED_UP.telemetry + suffix), { force: true })
