@@ -32,9 +32,10 @@ export async function leaseDue(context: AsyncContext, tx: Tx, lane: Lane, room: 
   const { fit, ...ends } = sift(context, due, limits.leasedBytesMax - lanes.leasedBytes)
   const [ended, , payloads, next] = await Promise.all([
     endAll(context, tx, ends),
+    // Not by state: that has an index, and SQLite would walk through all that wait instead of looking up these.
     sql.forIds(
       tx,
-      `update async_calls set state = 'running', owner = ?, started_at = ? where state = 'queued' and id in [ids]`,
+      `update async_calls set state = 'running', owner = ?, started_at = ? where owner is null and id in [ids]`,
       [node, time.now()],
       fit.map(({ id }) => id),
     ),

@@ -93,6 +93,7 @@ export class Runner {
   async stop(graceMs: number, after: (ms: number, callback: () => void) => () => void): Promise<void> {
     this.#isStopping = true
     for (const lane of this.#ahead.keys()) this.advance(lane)
+    if (graceMs <= 0) this.abandon()
     if (this.#running.size === 0) return
     const idle = new Promise<void>(resolve => this.#idle.push(resolve))
     const cancel = after(graceMs, () => this.abandon())

@@ -1,6 +1,8 @@
 import { after, before, describe } from 'node:test'
 import type { EventStore } from '../../src/store/index.ts'
+import { asyncEnds } from './async/ends.ts'
 import { asyncLife } from './async/life.ts'
+import { asyncQueue } from './async/queue.ts'
 
 /** Tables of the queue, in an order in which they can be emptied. */
 const TABLES = [
@@ -38,5 +40,7 @@ export function asyncSuite(
       return fixture.store
     }
     asyncLife(fresh)
+    asyncQueue(fresh)
+    asyncEnds(fresh)
   })
 }

@@ -23,6 +23,7 @@ export class SqliteThread {
   #copied: ArrayBuffer[] = []
   readonly #waiting: ((done: Done) => void)[] = []
   #isPosting = false
+  #isClosing = false
   #ended = false
   readonly #exited: Promise<void>
 
@@ -83,6 +84,7 @@ export class SqliteThread {
   /** Resolves when everything that was sent is done and the file is closed. */
   async close(): Promise<void> {
     if (this.#ended) return
+    this.#isClosing = true
     void this.#send({ kind: 'close' })
     await this.#exited
   }
@@ -111,7 +113,7 @@ export class SqliteThread {
 
   #hear(answers: readonly Done[]): void {
     const waiting = this.#waiting.splice(0, answers.length)
-    if (this.#waiting.length === 0) this.#worker.unref()
+    if (this.#waiting.length === 0 && !this.#isClosing) this.#worker.unref()
     for (const [index, resolve] of waiting.entries()) resolve(answers[index]!)
   }
 
