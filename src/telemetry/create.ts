@@ -61,6 +61,7 @@ const RETENTION_DEFAULT: Retention = {
 }
 
 const PRUNE_EVERY_MS = 60_000
+const PRUNE_PAUSE_MS = 100 // between two steps, so that tidying leaves the processors to the calls
 const RESTART_AFTER_MS = 1_000
 const LINE_BYTES = 64 // what a line costs in the queue beside its text
 const PAGE_DEFAULT = 100
@@ -202,7 +203,7 @@ class Telemetry implements RunningTelemetry, ThreadListener {
 
   onPruned(more: boolean, problem: Problem | undefined): void {
     if (problem) this.#onProblem(`Old records could not be removed. ${problem.message}`, problem.cause)
-    this.#planPruning(more && !problem ? 0 : PRUNE_EVERY_MS)
+    this.#planPruning(more && !problem ? PRUNE_PAUSE_MS : PRUNE_EVERY_MS)
   }
 
   onLost(): void {
