@@ -83,6 +83,8 @@ async function readDocument(): Promise<Document> {
     telemetry: unasked,
     pool: unasked,
     invoker: unasked,
+    async: unasked,
+    asyncUrl: unasked,
     store: unasked,
     log: unasked,
     metrics: unasked,

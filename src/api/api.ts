@@ -10,6 +10,8 @@ import { API_LIMITS_DEFAULT, type ApiParts } from './parts.ts'
 import { sendProblem } from './problem.ts'
 import { aliasRoutes } from './routes/aliases.ts'
 import { appRoutes } from './routes/apps.ts'
+import { asyncBatchRoute } from './routes/async-batch.ts'
+import { asyncInvocationRoutes } from './routes/async-invocations.ts'
 import { deployRoutes } from './routes/deploy.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { functionRoutes } from './routes/functions.ts'
@@ -73,6 +75,8 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
       aliasRoutes(v1, parts)
       logRoutes(v1, parts)
       invocationRoutes(v1, parts)
+      asyncBatchRoute(v1, parts)
+      asyncInvocationRoutes(v1, parts)
       triggerRoutes(v1, parts)
       triggerEventRoutes(v1, parts)
       secretRoutes(v1, parts)

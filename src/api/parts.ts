@@ -1,3 +1,4 @@
+import type { AsyncCalls } from '../async/index.ts'
 import type { Control } from '../control/index.ts'
 import type { Clock, FunctionTable, IsolationTier } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
@@ -16,6 +17,9 @@ export interface ApiParts {
   readonly telemetry: TelemetryReader
   readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly invoker: Invoker
+  readonly async: AsyncCalls
+  /** Where this API tells of an asynchronous call. */
+  asyncUrl(id: string): string
   readonly table: FunctionTable
   readonly environments: readonly Environment[]
   /** The event triggers, running. */

@@ -1,7 +1,9 @@
+import type { QueueStatus } from '../async/index.ts'
 import type { PackageInfo, TriggerView } from '../control/index.ts'
 import type {
   Alias,
   App,
+  AsyncCall,
   FunctionRecord,
   FunctionTable,
   Invocation,
@@ -18,7 +20,17 @@ import type { RecordedRequest, Triggers } from '../triggers/index.ts'
 
 /** The nouns as they go over the wire: the same fields, with times as RFC 3339 in UTC. */
 
-type TimeKey = 'at' | 'createdAt' | 'updatedAt' | 'startedAt' | 'expiresAt'
+type TimeKey =
+  | 'at'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'startedAt'
+  | 'expiresAt'
+  | 'acceptedAt'
+  | 'dueAt'
+  | 'endedAt'
+  | 'keptUntil'
+  | 'oldestDueAt'
 type Wire<T> = { readonly [K in keyof T]: K extends TimeKey ? string : T[K] }
 
 export function time(ms: number): string {
@@ -76,6 +88,23 @@ export function userView(user: User): Wire<User> {
 
 export function invocationView(invocation: Invocation): Wire<Invocation> {
   return { ...invocation, startedAt: time(invocation.startedAt) }
+}
+
+export function asyncCallView(call: AsyncCall): Wire<AsyncCall> {
+  const { startedAt, endedAt, keptUntil } = call
+  return {
+    ...call,
+    acceptedAt: time(call.acceptedAt),
+    dueAt: time(call.dueAt),
+    ...(startedAt !== undefined && { startedAt: time(startedAt) }),
+    ...(endedAt !== undefined && { endedAt: time(endedAt) }),
+    ...(keptUntil !== undefined && { keptUntil: time(keptUntil) }),
+  } as Wire<AsyncCall>
+}
+
+export function queueView(queue: QueueStatus, paused: boolean) {
+  const { oldestDueAt, ...counts } = queue
+  return { ...counts, ...(oldestDueAt !== undefined && { oldestDueAt: time(oldestDueAt) }), paused }
 }
 
 export function logView(line: LogLine): Wire<LogLine> {

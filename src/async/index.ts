@@ -1,4 +1,5 @@
 export * from './async.ts'
 export { createAsyncCalls } from './create.ts'
 export type { AsyncLimits, AsyncOptions } from './options.ts'
+export * from './request.ts'
 export { deliverWebhook } from './webhook.ts'

@@ -67,6 +67,13 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/invocation.ts')).invocation,
   },
   {
+    name: 'async',
+    alone: ['async', 'list'],
+    group: LOOK,
+    summary: 'Look after calls that outlive their caller',
+    load: async () => (await import('./commands/async.ts')).asyncGroup,
+  },
+  {
     name: 'instance',
     alone: ['instance', 'list'],
     aliases: ['instances'],

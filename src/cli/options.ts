@@ -34,6 +34,15 @@ export class Options {
     throw usage(`${flag} ${JSON.stringify(text)} is not a whole number of ${wanted}`)
   }
 
+  number(name: string, flag: string): number | undefined {
+    return this.#read(
+      name,
+      flag,
+      text => (/^\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined),
+      'a number such as 2 or 0.5',
+    )
+  }
+
   durationMs(name: string, flag: string): number | undefined {
     return this.#read(name, flag, parseDuration, 'a time such as 500ms, 30s, 5m, 2h or 1d')
   }

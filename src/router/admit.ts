@@ -1,3 +1,4 @@
+import { prefersAsync, takeAsyncMark } from '../async/index.ts'
 import type { Principal } from '../core/index.ts'
 import type { InvokeRequest } from '../invoker/index.ts'
 import { checkAccess, readToken } from './access.ts'
@@ -14,6 +15,8 @@ export interface Reading {
   readonly target: Target
   /** The field whose token was for the platform. */
   spent: Credential | undefined
+  /** It wants no more than to be accepted; the answer is for later. */
+  readonly isAsync: boolean
 }
 
 /** Throws what is wrong with the request as a catalogue error. */
@@ -21,7 +24,11 @@ export function read(head: RequestHead): Reading {
   const { memo } = head
   const fields = memo?.fields ?? new RequestFields(head.rawHeaders)
   if (memo) memo.fields = fields
-  return { head, fields, target: readTarget(head.method, head.target, fields.host), spent: undefined }
+  const target = readTarget(head.method, head.target, fields.host)
+  const preferred = prefersAsync(fields.prefer)
+  if (!preferred && target.query === '') return { head, fields, target, spent: undefined, isAsync: false }
+  const { rest, isAsync } = takeAsyncMark(target.query)
+  return { head, fields, target: { ...target, query: rest }, spent: undefined, isAsync: isAsync || preferred }
 }
 
 /** Throws NOT_FOUND or METHOD_NOT_ALLOWED. A preflight is resolved as the request that it asks about. */
@@ -54,9 +61,6 @@ export function outgoing(
   body: Uint8Array | null | undefined,
   webSocket: boolean,
 ): InvokeRequest {
-  const headers: string[] = []
-  for (let i = 0; i < resolved.parameters.length; i++)
-    headers.push(PARAMETER_FIELD + resolved.parameters[i]!.toLowerCase(), resolved.values[i]!)
   const { traceparent } = fields
   return {
     target: resolved.function,
@@ -64,13 +68,18 @@ export function outgoing(
     trigger: 'http',
     method: head.method,
     path: resolved.path + target.query,
-    headers,
+    headers: parameterFields(resolved),
     block: fields.seal(head.remoteAddress, target.host, plane.trustForwarded, spent),
     body,
     webSocket,
     // The invoker continues the trace, or begins one.
     ...(traceparent !== undefined && { traceparent }),
   }
+}
+
+/** Header fields that tell the function its path parameters. */
+export function parameterFields({ parameters, values }: Resolved): string[] {
+  return parameters.flatMap((name, i) => [PARAMETER_FIELD + name.toLowerCase(), values[i]!])
 }
 
 /** Path parameters, as in the canonical path: still percent-encoded, so that no character can be mistaken. */

@@ -1,6 +1,7 @@
-import { AtelierError, asAtelierError } from '../core/index.ts'
+import { AtelierError, asAtelierError, BUFFERED_BODY_BYTES_MAX } from '../core/index.ts'
 import { authorise, locate, outgoing, type Reading, read } from './admit.ts'
 import { preflightFields } from './cors.ts'
+import { defer } from './defer.ts'
 import type { Exchange, ExchangeReceiver } from './front.ts'
 import type { Plane } from './plane.ts'
 import { Reply } from './reply.ts'
@@ -58,8 +59,10 @@ export class Call implements ExchangeReceiver {
     const reply = this.#reply
     if (reply.isOver) return
     this.#received += chunk.length
-    if (this.#gathered) this.#gathered.push(chunk)
-    else if (this.#received > this.#plane.limits.bodyBytesMax) reply.giveUp(this.#tooLarge())
+    if (this.#gathered) {
+      this.#gathered.push(chunk)
+      if (this.#received > this.#gatheredMax) reply.fail(this.#tooLarge(this.#gatheredMax))
+    } else if (this.#received > this.#plane.limits.bodyBytesMax) reply.giveUp(this.#tooLarge())
     else if (reply.handle && !reply.handle.write(chunk)) this.#exchange.pause()
   }
 
@@ -84,8 +87,11 @@ export class Call implements ExchangeReceiver {
   #admitted(): void {
     if (this.#reply.isOver) return
     const { bodyLength } = this.#exchange
-    if (bodyLength === 0) this.#invoke(null)
-    else if (bodyLength !== undefined && bodyLength <= this.#plane.limits.gatherBytesMax) {
+    const max = this.#gatheredMax
+    const isAsync = this.#reading!.isAsync
+    if (isAsync && bodyLength !== undefined && bodyLength > max) this.#reply.fail(this.#tooLarge(max))
+    else if (bodyLength === 0) this.#invoke(null)
+    else if (isAsync || (bodyLength !== undefined && bodyLength <= max)) {
       this.#gathered = []
       this.#exchange.read()
     } else {
@@ -94,7 +100,19 @@ export class Call implements ExchangeReceiver {
     }
   }
 
+  /** Known lengths up to this are gathered; of an asynchronous call it is the most that there may be. */
+  get #gatheredMax(): number {
+    return this.#reading?.isAsync ? BUFFERED_BODY_BYTES_MAX : this.#plane.limits.gatherBytesMax
+  }
+
   #invoke(body: Uint8Array | null | undefined): void {
+    if (this.#reading!.isAsync) {
+      defer(this.#plane, this.#resolved!, this.#reading!, body ?? null).then(
+        ({ id, headers, body: text }) => this.#reply.accepted(id, headers, text),
+        (error: unknown) => this.#reply.fail(asAtelierError(error)),
+      )
+      return
+    }
     const request = outgoing(this.#plane, this.#resolved!, this.#reading!, body, false)
     const handle = this.#plane.invoker.invoke(request, this.#reply)
     this.#reply.begun(handle)
@@ -114,11 +132,8 @@ export class Call implements ExchangeReceiver {
     return true
   }
 
-  #tooLarge(): AtelierError {
-    return new AtelierError(
-      'BODY_TOO_LARGE',
-      `The body is larger than the ${this.#plane.limits.bodyBytesMax} bytes taken here.`,
-    )
+  #tooLarge(max = this.#plane.limits.bodyBytesMax): AtelierError {
+    return new AtelierError('BODY_TOO_LARGE', `The body is larger than the ${max} bytes taken here.`)
   }
 }
 

@@ -1,3 +1,5 @@
+import { ASYNC_FIELDS } from '../async/index.ts'
+
 /** What becomes of a request's header field, by its name. */
 export type FieldKind =
   | 'pass'
@@ -12,6 +14,9 @@ export type FieldKind =
   | 'requested-headers'
   | 'websocket-protocol'
   | 'forwarded'
+  | 'prefer'
+  | 'idempotency-key'
+  | 'async-option'
   | 'transfer-encoding'
   | 'connection'
 
@@ -54,6 +59,9 @@ const KINDS = new Map<string, FieldKind>([
   ['origin', 'origin'],
   ['authorization', 'authorization'],
   ['x-auth-token', 'auth-token'],
+  ['prefer', 'prefer'],
+  ['idempotency-key', 'idempotency-key'],
+  ...ASYNC_FIELDS.map(name => [name, 'async-option'] as const),
   ['traceparent', 'traceparent'],
   ['tracestate', 'tracestate'],
   ['access-control-request-method', 'requested-method'],

@@ -20,6 +20,10 @@ export class RequestFields {
   requestedMethod: string | undefined
   requestedHeaders: string | undefined
   webSocketProtocols: string | undefined
+  prefer: string | undefined
+  idempotencyKey: string | undefined
+  /** What the request says of an asynchronous call, by name; see `readAsyncOptions`. */
+  asyncOptions: Map<string, string> | undefined
   readonly #forwarded: Partial<Record<ForwardedField, string>> = {}
   #listed: Set<string> | undefined
   #sealed: Sealed | undefined
@@ -72,6 +76,7 @@ export class RequestFields {
     if (this.authorization !== undefined && spent !== 'authorization')
       fields.push('authorization', this.authorization)
     if (this.authToken !== undefined && spent !== 'x-auth-token') fields.push('x-auth-token', this.authToken)
+    if (this.prefer !== undefined) fields.push('prefer', this.prefer)
     if (this.origin !== undefined) fields.push('origin', this.origin)
     if (this.requestedMethod !== undefined) fields.push('access-control-request-method', this.requestedMethod)
     if (this.requestedHeaders !== undefined)
@@ -111,6 +116,17 @@ export class RequestFields {
         return
       case 'websocket-protocol':
         this.webSocketProtocols = join(this.webSocketProtocols, value)
+        return
+      case 'prefer':
+        this.prefer = join(this.prefer, value)
+        return
+      case 'idempotency-key':
+        this.idempotencyKey = once(this.idempotencyKey, name, value)
+        this.#passed.push(name, value)
+        return
+      case 'async-option':
+        this.asyncOptions ??= new Map()
+        this.asyncOptions.set(name, once(this.asyncOptions.get(name), name, value))
         return
       case 'forwarded':
         if (isForwardedField(name)) this.#forwarded[name] = join(this.#forwarded[name], value)

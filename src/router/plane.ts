@@ -1,3 +1,4 @@
+import type { AsyncCalls } from '../async/index.ts'
 import type { AtelierError, Clock, FunctionTable } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
@@ -11,6 +12,9 @@ export interface Plane {
   readonly table: FunctionTable
   readonly index: RouteIndex
   readonly invoker: Invoker
+  readonly async: Pick<AsyncCalls, 'accept'>
+  /** Where the API tells of an asynchronous call. */
+  asyncUrl(id: string): string
   readonly identity: IdentityProvider
   readonly hooks: HookReceiver | undefined
   readonly hookBudget: GatherBudget

@@ -140,6 +140,14 @@ export class Reply implements InvokeSink {
     this.#answer(204, headers, LENGTH_NONE, undefined)
   }
 
+  /** The call is the queue's now. */
+  accepted(id: string, headers: string[], body: Buffer): void {
+    if (this.isOver) return // the client left; the call stays
+    this.#addCors(headers)
+    headers.push(INVOCATION_FIELD, id)
+    this.#answer(202, headers, body.length, this.#exchange.method === 'HEAD' ? undefined : body)
+  }
+
   /** No body follows the head, whatever the function says (RFC 9110, 6.4.1). */
   get #isBodiless(): boolean {
     const status = this.#status

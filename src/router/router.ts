@@ -1,3 +1,4 @@
+import type { AsyncCalls } from '../async/index.ts'
 import type { Clock, FunctionTable, TableChange } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
@@ -26,6 +27,10 @@ export interface Router {
 export interface RouterOptions {
   readonly table: FunctionTable
   readonly invoker: Invoker
+  /** Takes calls whose answer nobody waits for. */
+  readonly async: Pick<AsyncCalls, 'accept'>
+  /** Where the API tells of an asynchronous call. */
+  asyncUrl(id: string): string
   readonly identity: IdentityProvider
   /** Takes what comes to `/-/hooks/<token>`; without it nothing is there. */
   readonly hooks?: HookReceiver
@@ -51,6 +56,8 @@ class LiveRouter implements Router {
   constructor({
     table,
     invoker,
+    async,
+    asyncUrl,
     identity,
     hooks,
     log,
@@ -68,6 +75,8 @@ class LiveRouter implements Router {
       table,
       index,
       invoker,
+      async,
+      asyncUrl,
       identity,
       hooks,
       hookBudget: new GatherBudget(limits.hookBodiesBytesMax),

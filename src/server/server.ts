@@ -166,10 +166,14 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
+  let apiUrl = '' // known when the API listens
+  const asyncUrl = (id: string): string => `${apiUrl}/v1/async-invocations/${id}`
   const router = opened.adopt(
     createRouter({
       table,
       invoker,
+      async: asyncCalls,
+      asyncUrl,
       identity,
       log,
       clock,
@@ -202,6 +206,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       telemetry,
       pool,
       invoker,
+      async: asyncCalls,
+      asyncUrl,
       table,
       environments,
       triggers,
@@ -221,7 +227,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     router.listen(port, config.host),
   )
   if (routerUrl === '') routerUrl = urlOf(config.host, routerAt.port)
-  const apiUrl = urlOf(
+  apiUrl = urlOf(
     config.host,
     await listen('port', config.port, async port => {
       await api.listen({ port, host: config.host })

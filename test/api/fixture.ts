@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { type ApiLimits, createApi, type ServerStatus } from '../../src/api/index.ts'
+import { type AsyncCalls, createAsyncCalls } from '../../src/async/index.ts'
 import { createAddressPolicy, type Principal, type Role, systemClock } from '../../src/core/index.ts'
 import type { InstanceView } from '../../src/pool/index.ts'
 import { type EventStore, openEventStore } from '../../src/store/index.ts'
@@ -37,6 +38,7 @@ export class ApiFixture {
   requests!: StoredRequests
   /** Calls that outlive their caller: accepted, and run by nobody. */
   readonly calls = new CallLog(() => this.control.clock.now())
+  queue!: AsyncCalls
   readonly control: ControlFixture
   readonly invoker = new InProcessInvoker()
   readonly instances: InstanceView[] = []
@@ -132,6 +134,7 @@ export class ApiFixture {
   async restart(): Promise<void> {
     await this.api.close()
     await this.triggers.close()
+    await this.queue.close()
     await this.control.restart()
     await this.#start()
   }
@@ -145,6 +148,7 @@ export class ApiFixture {
     await this.api.close()
     await this.triggers.close()
     await this.requests.close()
+    await this.queue.close()
     await this.events.close()
     await this.telemetry.close()
     await this.control.dispose()
@@ -177,6 +181,12 @@ export class ApiFixture {
     await this.triggers.start()
     const log = (fields: object, message: string) =>
       void this.logged.push(JSON.stringify({ ...fields, message }))
+    this.queue = await createAsyncCalls({
+      store: this.events,
+      invoker: this.invoker,
+      table: control.table,
+      clock: systemClock,
+    })
     this.api = await createApi({
       control: control.control,
       identity: control.identity,
@@ -189,6 +199,8 @@ export class ApiFixture {
         },
       },
       invoker: this.invoker,
+      async: this.queue,
+      asyncUrl: id => `http://127.0.0.1:1881/v1/async-invocations/${id}`,
       table: control.table,
       environments: [control.nodejs, control.python],
       triggers: this.triggers,

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import type { AcceptedCall, AsyncCalls, NewAsyncCall } from '../../src/async/index.ts'
 import {
   AtelierError,
   FunctionTable,
@@ -17,6 +18,7 @@ export interface RouterFixture {
   readonly router: Router
   readonly table: FunctionTable
   readonly invoker: HandlerInvoker
+  readonly queue: ListedCalls
   readonly port: number
   readonly url: string
   readonly logged: { fields: object; message: string }[]
@@ -45,11 +47,14 @@ export async function startRouter(t: TestContext, options: FixtureOptions = {}):
   for (const name of Object.keys(handlers)) publishFunction(table, { name })
   for (const { function: name, ...trigger } of options.triggers ?? [])
     publishTrigger(table, { functionId: `acme-${name}`, ...trigger })
+  const queue = new ListedCalls()
   const logged: RouterFixture['logged'] = []
   const log = (fields: object, message: string) => void logged.push({ fields, message })
   const router = createRouter({
     table,
     invoker,
+    async: queue,
+    asyncUrl: id => `http://127.0.0.1:1881/v1/async-invocations/${id}`,
     identity: new TokenTable(),
     log: { warn: log, error: log },
     clock: systemClock,
@@ -60,7 +65,7 @@ export async function startRouter(t: TestContext, options: FixtureOptions = {}):
   })
   const { port } = await router.listen(0, '127.0.0.1')
   t.after(() => router.close())
-  return { router, table, invoker, port, url: `http://127.0.0.1:${port}`, logged }
+  return { router, table, invoker, queue, port, url: `http://127.0.0.1:${port}`, logged }
 }
 
 export function publishFunction(
@@ -80,6 +85,17 @@ export function publishFunction(
   }
   table.publish([{ kind: 'function', id: value.id, value }])
   return value
+}
+
+/** A queue that keeps what it accepted, or refuses with `refusal`. */
+export class ListedCalls implements Pick<AsyncCalls, 'accept'> {
+  readonly calls: NewAsyncCall[] = []
+  refusal: AtelierError | undefined
+
+  async accept(calls: readonly NewAsyncCall[]): Promise<AcceptedCall[]> {
+    if (this.refusal) throw this.refusal
+    return calls.map(call => ({ id: `call-${this.calls.push(call)}`, duplicate: false }))
+  }
 }
 
 let triggersMade = 0

@@ -1,10 +1,21 @@
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { AtelierError, canonicalPath, type TableFunction } from '../../core/index.ts'
+import {
+  ACCEPTED_FIELDS,
+  acceptedBody,
+  prefersAsync,
+  readAsyncOptions,
+  takeAsyncMark,
+} from '../../async/index.ts'
+import { AtelierError, BUFFERED_BODY_BYTES_MAX, canonicalPath, type TableFunction } from '../../core/index.ts'
 import { CallAnswer } from '../call-answer.ts'
 import { requestHeaders } from '../call-headers.ts'
+import { functionNamed } from '../function-named.ts'
 import { need } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
+import { AcceptedSchema } from '../schemas/async.ts'
 import { FunctionParams } from '../schemas/inputs.ts'
+import { ref } from '../schemas/model.ts'
 import { problemResponses } from '../schemas/problem.ts'
 
 const METHODS = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'] as const
@@ -14,9 +25,10 @@ const SCHEMA = {
   tags: ['calls'],
   summary: 'Call a function',
   description:
-    'The body is passed through; the function’s status, headers and body come back. What follows `/invoke` is the path that the function sees. `?qualifier=` names an alias or a version number; the rest of the query is the function’s. The caller’s token and cookies do not reach the function, and its cookies do not reach the caller: on the router they do.',
+    'The body is passed through; the function’s status, headers and body come back. What follows `/invoke` is the path that the function sees. `?qualifier=` names an alias or a version number; the rest of the query is the function’s. The caller’s token and cookies do not reach the function, and its cookies do not reach the caller: on the router they do. With `Prefer: respond-async` (or `?async=1`) the answer is 202 as soon as the call is durable; `Atelier-Delay` or `Atelier-Run-At`, `Atelier-Ordering-Key`, `Atelier-Max-Age`, `Atelier-Attempts` and `Idempotency-Key` say more.',
   params: FunctionParams,
   response: {
+    202: ref(AcceptedSchema, 'Accepted as an asynchronous call.'),
     default: { description: 'The function’s own answer.' },
     ...problemResponses([
       'NOT_FOUND',
@@ -36,7 +48,10 @@ const SCHEMA = {
  * `…/invoke`: the request as it comes goes to the function, the function's answer comes back; both stream. The
  * caller's token stays here: the code that is called belongs to somebody else.
  */
-export function invokeRoutes(server: FastifyInstance, { invoker, table }: ApiParts): void {
+export function invokeRoutes(
+  server: FastifyInstance,
+  { invoker, async, asyncUrl, table, clock }: ApiParts,
+): void {
   // In a scope of its own, in which bodies are not parsed.
   server.register(async scope => {
     scope.removeAllContentTypeParsers()
@@ -62,15 +77,15 @@ export function invokeRoutes(server: FastifyInstance, { invoker, table }: ApiPar
     if (!by) throw new AtelierError('UNAUTHENTICATED', 'This operation needs a token.')
     need(by, 'invoke')
     const params = request.params as { app: string; function: string }
-    const target = table.byPath(by.projectName, params.app, params.function)
-    if (!target) throw unknown(params, by.projectName)
-    const { path, qualifier } = addressOf(request)
-    const answer = new CallAnswer(request, reply)
+    const target = functionNamed(table, by, params.app, params.function)
+    const { path, qualifier, isAsync } = addressOf(request)
     const hasBody =
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+    if (isAsync) return defer(request, reply, { target, path, qualifier, hasBody })
+    const answer = new CallAnswer(request, reply)
     const handle = invoker.invoke(
       {
-        target: target satisfies TableFunction,
+        target,
         qualifier,
         trigger: 'invoke',
         method: request.method,
@@ -83,20 +98,77 @@ export function invokeRoutes(server: FastifyInstance, { invoker, table }: ApiPar
     )
     return answer.deliver(handle, hasBody)
   }
+
+  /** Leaves the call to the queue and says where to ask for it. */
+  async function defer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    call: {
+      readonly target: TableFunction
+      readonly path: string
+      readonly qualifier: string | undefined
+      readonly hasBody: boolean
+    },
+  ): Promise<FastifyReply> {
+    const options = readAsyncOptions(name => single(request.headers[name]), clock.now())
+    const [accepted] = await async.accept([
+      {
+        projectId: call.target.projectId,
+        functionId: call.target.id,
+        qualifier: call.qualifier,
+        trigger: 'invoke',
+        method: request.method,
+        path: call.path,
+        headers: withoutPrefer(requestHeaders(request.raw.rawHeaders)),
+        body: call.hasBody ? await wholeBody(request.raw) : null,
+        ...traceOf(request),
+        ...options,
+      },
+    ])
+    const url = asyncUrl(accepted!.id)
+    for (let i = 0; i < ACCEPTED_FIELDS.length; i += 2)
+      reply.header(ACCEPTED_FIELDS[i]!, ACCEPTED_FIELDS[i + 1]!)
+    reply.header('location', url).header('atelier-invocation-id', accepted!.id)
+    return reply.code(202).send(acceptedBody(accepted!, url))
+  }
 }
 
-function unknown(params: { app: string; function: string }, project: string): AtelierError {
-  const name = JSON.stringify(`${params.app}/${params.function}`)
-  return new AtelierError('NOT_FOUND', `There is no function ${name} in project ${JSON.stringify(project)}.`)
+/** A body that is kept whole. Rejects with BODY_TOO_LARGE as soon as it is. */
+async function wholeBody(raw: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of raw as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > BUFFERED_BODY_BYTES_MAX)
+      throw new AtelierError(
+        'BODY_TOO_LARGE',
+        `The body of an asynchronous call may have at most ${BUFFERED_BODY_BYTES_MAX} bytes.`,
+      )
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+function withoutPrefer(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => headers[i & ~1] !== 'prefer')
 }
 
 /** The path and query that the function sees, and which of its versions is meant. */
-function addressOf(request: FastifyRequest): { path: string; qualifier: string | undefined } {
+function addressOf(request: FastifyRequest): {
+  path: string
+  qualifier: string | undefined
+  isAsync: boolean
+} {
   const at = request.url.indexOf('?')
   const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1))
   const qualifier = query.get('qualifier') ?? undefined
   // The query is passed on as it was written; only our own parameter is taken out.
-  const rest = at < 0 ? '' : request.url.slice(at + 1)
+  const { rest: marked, isAsync } = takeAsyncMark(at < 0 ? '' : request.url.slice(at))
+  const rest = marked.slice(1)
   const kept = rest.split('&').filter(part => part !== '' && part.split('=', 1)[0] !== 'qualifier')
   const written =
     /\/functions\/[^/]+\/invoke(\/.*)?$/.exec(at < 0 ? request.url : request.url.slice(0, at))?.[1] ?? '/'
@@ -107,7 +179,11 @@ function addressOf(request: FastifyRequest): { path: string; qualifier: string |
       'INVALID_INPUT',
       'The path behind "invoke" has more than one reading, or holds characters that must be percent-encoded.',
     )
-  return { path: kept.length > 0 ? `${path}?${kept.join('&')}` : path, qualifier }
+  return {
+    path: kept.length > 0 ? `${path}?${kept.join('&')}` : path,
+    qualifier,
+    isAsync: isAsync || prefersAsync(single(request.headers.prefer)),
+  }
 }
 
 const PRINTABLE = /^[\x21\x22\x24-\x7e]*$/ // no "#"

@@ -1,4 +1,5 @@
 import { exactly } from './inputs.ts'
+import { model, Time } from './model.ts'
 import { type TSchema, Type } from './type.ts'
 
 export const AttemptFailureSchema = Type.Enum(['error', 'status', 'timeout', 'crash', 'platform'], {
@@ -77,4 +78,95 @@ export const AsyncChangeSchema = exactly(
     onFailure: orDefault(DestinationSchema),
   },
   { description: `${DESCRIPTION} \`null\` goes back to the default.` },
+)
+
+export const AsyncStateSchema = Type.Enum(
+  ['queued', 'running', 'succeeded', 'failed', 'expired', 'cancelled'],
+  { description: 'The last four are final; `failed` and `expired` are dead letters.' },
+)
+
+const AT = '2026-11-02T09:30:00.000Z'
+const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
+
+export const AsyncInvocationSchema = model(
+  'AsyncInvocation',
+  'A call that outlives its caller. Its id is the invocation id of every attempt: logs and records are found by it.',
+  {
+    id: Type.String(),
+    projectId: Type.String(),
+    functionId: Type.String(),
+    appName: Type.String(),
+    functionName: Type.String(),
+    qualifier: Type.Optional(Type.String({ description: 'Alias or version that was asked for.' })),
+    trigger: Type.String({ description: 'What caused it: `http`, `invoke`, `schedule` …' }),
+    triggerName: Type.Optional(Type.String()),
+    state: AsyncStateSchema,
+    attempts: Type.Integer({ description: 'Attempts begun.' }),
+    acceptedAt: Time('When it was accepted.'),
+    dueAt: Time('When its next attempt may begin, or its last one might.'),
+    startedAt: Type.Optional(Time('When its last attempt began.')),
+    endedAt: Type.Optional(Time('When it reached its final state.')),
+    keptUntil: Type.Optional(Time('When it is forgotten.')),
+    orderingKey: Type.Optional(Type.String()),
+    lastFailure: Type.Optional(
+      Type.Object({ kind: AttemptFailureSchema, code: Type.String(), message: Type.String() }),
+    ),
+    httpStatus: Type.Integer({ description: 'Of the last answer; 0 when there was none.' }),
+    resultBytes: Type.Integer(),
+  },
+  {
+    id: ID,
+    projectId: ID,
+    functionId: ID,
+    appName: 'shop',
+    functionName: 'thumbnail',
+    trigger: 'http',
+    state: 'succeeded',
+    attempts: 1,
+    acceptedAt: AT,
+    dueAt: AT,
+    startedAt: AT,
+    endedAt: AT,
+    keptUntil: '2026-11-09T09:30:00.000Z',
+    httpStatus: 200,
+    resultBytes: 9_000,
+  },
+)
+
+export const AcceptedSchema = model(
+  'Accepted',
+  'An asynchronous call is durable.',
+  {
+    id: Type.String(),
+    state: Type.Literal('accepted'),
+    duplicate: Type.Boolean({ description: 'It was accepted before, under the same key.' }),
+    url: Type.String({ description: 'Where to ask for it.' }),
+  },
+  {
+    id: ID,
+    state: 'accepted',
+    duplicate: false,
+    url: `http://127.0.0.1:1881/v1/async-invocations/${ID}`,
+  },
+)
+
+export const ManySchema = model(
+  'Many',
+  'How many things it was done to.',
+  { count: Type.Integer() },
+  { count: 12 },
+)
+
+export const QueueSchema = model(
+  'Queue',
+  'How a function’s asynchronous calls stand.',
+  {
+    queued: Type.Integer({ description: 'Waiting, those for a later time included.' }),
+    delayed: Type.Integer({ description: 'Of these, waiting for a later time or their next attempt.' }),
+    running: Type.Integer(),
+    deadLetters: Type.Integer({ description: 'Failed and expired ones that are kept.' }),
+    oldestDueAt: Type.Optional(Time('When the oldest one that could run by now was due.')),
+    paused: Type.Boolean(),
+  },
+  { queued: 3, delayed: 1, running: 2, deadLetters: 0, oldestDueAt: AT, paused: false },
 )

@@ -38,6 +38,10 @@ export const InvocationSchema = model(
     bytesIn: Type.Integer(),
     bytesOut: Type.Integer(),
     traceparent: Type.Optional(Type.String()),
+    attempt: Type.Optional(
+      Type.Integer({ description: 'Of an asynchronous call: which attempt this is, from 1.' }),
+    ),
+    heldMs: Type.Optional(ms('Of an asynchronous call: in the durable queue after this attempt was due')),
   },
   {
     id: ID,

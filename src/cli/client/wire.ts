@@ -1,6 +1,8 @@
+import type { QueueStatus } from '../../async/index.ts'
 import type {
   Alias,
   App,
+  AsyncCall,
   FunctionRecord,
   HttpTrigger,
   Invocation,
@@ -16,7 +18,17 @@ import type {
  */
 export type Wire<T> = { readonly [K in keyof T]: K extends TimeKey ? string : T[K] }
 
-type TimeKey = 'at' | 'createdAt' | 'updatedAt' | 'startedAt' | 'expiresAt'
+type TimeKey =
+  | 'at'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'startedAt'
+  | 'expiresAt'
+  | 'acceptedAt'
+  | 'dueAt'
+  | 'endedAt'
+  | 'keptUntil'
+  | 'oldestDueAt'
 
 export interface Paged<T> {
   readonly items: readonly T[]
@@ -52,6 +64,8 @@ export type WireTrigger = Wire<HttpTrigger> & {
   readonly url?: string
 }
 export type WireSecret = Wire<SecretInfo>
+export type WireAsyncCall = Wire<AsyncCall>
+export type WireQueue = Wire<QueueStatus> & { readonly paused: boolean }
 export type WireInvocation = Wire<Invocation>
 export type WireLogLine = Wire<LogLine>
 

@@ -80,6 +80,8 @@ const show: CommandSpec = {
         ['http status', one.httpStatus || undefined],
         ['error', one.errorMessage && `${one.errorCode ?? ''} ${one.errorMessage}`.trim()],
         ['started', one.startedAt],
+        ['attempt', one.attempt],
+        ['held', one.heldMs === undefined ? undefined : showDuration(one.heldMs)],
         ['queued', showDuration(one.queuedMs)],
         ['starting', one.cold ? showDuration(one.startingMs) : undefined],
         ['initialising', one.cold ? showDuration(one.initialisingMs) : undefined],

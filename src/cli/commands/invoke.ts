@@ -1,5 +1,10 @@
-import { usage } from '../failure.ts'
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import type { Client } from '../client/client.ts'
+import type { Context } from '../context.ts'
+import { CliFailure, EXIT, usage } from '../failure.ts'
 import { showAnswer } from '../invoke/answer.ts'
+import { failureText, LATER_OPTIONS, laterHeaders, waitForEnd, writeResult } from '../invoke/later.ts'
 import { bodyFrom, headersFrom } from '../invoke/request.ts'
 import type { Options } from '../options.ts'
 import { parseReference } from '../reference.ts'
@@ -26,6 +31,7 @@ pipe or file on stdin. Ends with 1 when the function answers with a status of 40
     { flags: '-H, --header <header>', help: '"Name: value"; may be repeated', repeats: true },
     { flags: '--path <path>', help: 'Path and query that the function sees (default: /)' },
     { flags: '-i, --include', help: 'Print status and headers before the body' },
+    ...LATER_OPTIONS,
   ],
   examples: [
     ['atelier invoke hello', 'a plain call'],
@@ -36,6 +42,9 @@ pipe or file on stdin. Ends with 1 when the function answers with a status of 40
       'atelier invoke api --path "/items?limit=3" -X DELETE -i',
       'a path, a method, and the headers of the answer',
     ],
+    ['atelier invoke report -d @data.csv --async', 'for later: prints an id at once'],
+    ['atelier invoke report -d @data.csv --async --wait', 'durable, and wait for the answer'],
+    ['atelier invoke remind --async --delay 2h --attempts 5', 'in two hours, tried five times'],
   ],
   async run({ context, args, options }) {
     const reference = parseReference(args[0]!, options.text('app'))
@@ -44,13 +53,38 @@ pipe or file on stdin. Ends with 1 when the function answers with a status of 40
     const method = options.text('method')?.toUpperCase() ?? (body ? 'POST' : 'GET')
     const answer = await client.send(method, `${reference.path}/invoke${pathOf(options)}`, {
       query: { qualifier: reference.qualifier },
-      headers: { accept: '*/*', ...body?.headers, ...headersFrom(options) },
+      headers: { accept: '*/*', ...body?.headers, ...headersFrom(options), ...laterHeaders(options) },
       ...(body && { body: body.open, once: body.once }),
       repeatable: false,
       anyStatus: true,
     })
+    if (answer.statusCode === 202 && options.flag('async'))
+      return await later(context, client, options.flag('wait'), answer)
     await showAnswer(context, answer, client.login, options.flag('include'))
   },
+}
+
+/** The call is accepted: its id, or its answer when that is waited for. */
+async function later(
+  context: Context,
+  client: Client,
+  wait: boolean,
+  answer: IncomingMessage,
+): Promise<void> {
+  const accepted = JSON.parse(await text(answer)) as { id: string; duplicate: boolean }
+  const path = `/v1/async-invocations/${accepted.id}`
+  if (!wait) {
+    await context.result(accepted, () => [accepted.id])
+    const said = accepted.duplicate ? 'It was accepted before.' : 'Accepted.'
+    context.note(context.noteStyles.dim(`${said} Its answer: atelier async result ${accepted.id} --wait`))
+    return
+  }
+  const end = await waitForEnd(client, path, Number.POSITIVE_INFINITY)
+  if (end.state === 'succeeded' || end.httpStatus > 0) return await writeResult(context, client, path)
+  throw new CliFailure(EXIT.failed, `the call has ${end.state}`, {
+    details: [failureText(end) ?? ''].filter(line => line !== ''),
+    hint: `"atelier logs --invocation ${end.id}" shows what the function said.`,
+  })
 }
 
 /** Where the path of the call goes in the API's own path. */

@@ -54,6 +54,13 @@ function integer(min: number, max = MAX_INT): Rule {
   }
 }
 
+function number(min: number, max: number): Rule {
+  return (value, path) =>
+    typeof value === 'number' && value >= min && value <= max
+      ? []
+      : [{ path, detail: `must be a number from ${min} to ${max}, not ${shown(value)}` }]
+}
+
 function listOf(rule: Rule): Rule {
   return (value, path) =>
     Array.isArray(value)
@@ -113,6 +120,18 @@ const cors = record({
   maxAgeS: integer(0),
 })
 
+const destination = record(
+  {
+    kind: oneOf('function', 'webhook', 'topic'),
+    app: name,
+    function: name,
+    alias: text,
+    url: text,
+    topic: name,
+  },
+  ['kind'],
+)
+
 const triggerPath: Rule = (value, path) =>
   typeof value === 'string' && value.startsWith('/') ? [] : [{ path, detail: 'must begin with "/"' }]
 
@@ -137,6 +156,23 @@ const MANIFEST = record({
   }),
   scaling: record({ instancesMin: integer(0), instancesMax: integer(1), idleMs: integer(0) }),
   network: oneOf('none', 'outbound'),
+  async: record({
+    retry: record({
+      attemptsMax: integer(1),
+      delayMs: integer(0),
+      factor: number(1, 100),
+      delayMsMax: integer(0),
+      jitter: number(0, 1),
+      on: listOf(oneOf('error', 'status', 'timeout', 'crash', 'platform')),
+    }),
+    maxAgeMs: integer(1),
+    resultKeptMs: integer(0),
+    concurrencyMax: integer(1),
+    queuedMax: integer(0),
+    paused: yesOrNo,
+    onSuccess: destination,
+    onFailure: destination,
+  }),
   triggers: listOf(
     record({ name, path: triggerPath, methods: listOf(text), host: text, stripPrefix: yesOrNo, cors }, [
       'name',

@@ -16,6 +16,8 @@ export interface Manifest {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  /** How asynchronous calls are treated; checked by the server. */
+  readonly async?: Readonly<Record<string, unknown>>
   readonly triggers?: readonly ManifestTrigger[]
 }
 

@@ -14,6 +14,7 @@ export interface DeploySettings {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  readonly async?: Readonly<Record<string, unknown>>
   readonly publishOnly?: boolean
 }
 
@@ -50,6 +51,7 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     limits: unlessEmpty(limits),
     scaling: unlessEmpty(scaling),
     network: (options.text('network') as NetworkMode | undefined) ?? manifest.network,
+    async: manifest.async,
     publishOnly: options.flag('publishOnly') ? true : undefined,
   })
 }
