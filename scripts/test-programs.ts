@@ -17,6 +17,12 @@ const PROGRAMS: readonly Program[] = [
   { name: 'pip3', debian: 'python3-pip', why: 'building Python packages' },
   { name: 'curl', debian: 'curl', why: "the README's tour" },
   { name: 'zip', debian: 'zip', why: 'packages made by another program' },
+  { name: 'nats-server', debian: 'nats-server', why: 'queue triggers over a real NATS' },
+  { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'queue triggers over a real RabbitMQ' },
+  { name: 'mosquitto', debian: 'mosquitto', why: 'queue triggers over a real MQTT broker' },
+  { name: 'redis-server', debian: 'redis-server', why: 'queue triggers over a real Redis' },
+  { name: 'java', debian: 'default-jre-headless', why: 'queue triggers over a real Kafka' },
+  { name: 'mvn', debian: 'maven', why: 'Apache Kafka itself' },
 ]
 
 const PYTHON_MODULES = '/usr/lib/python3/dist-packages'

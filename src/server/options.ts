@@ -123,6 +123,22 @@ export const serverOptions = [
     description: 'Believe X-Forwarded-* of clients. Only behind a proxy that sets them.',
   },
   {
+    name: 'source-allow',
+    type: 'text',
+    default: undefined,
+    description:
+      'Networks (10.0.0.0/8) or addresses, with commas between them, that triggers may connect to although they are ' +
+      'denied: those of this machine, link-local ones and those of `source-deny`.',
+  },
+  {
+    name: 'source-deny',
+    type: 'text',
+    default: undefined,
+    description:
+      'Networks or addresses that triggers may not connect to: those of management, say. This machine and link-local ' +
+      'addresses, where clouds keep their metadata, are denied anyway.',
+  },
+  {
     name: 'drain-ms',
     type: 'integer',
     min: 0,

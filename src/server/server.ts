@@ -4,7 +4,7 @@ import { openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { framesContract } from '../contracts/index.ts'
 import { createControl, openSecretKeys } from '../control/index.ts'
-import { AtelierError, createAddressPolicy, FunctionTable, systemClock } from '../core/index.ts'
+import { AtelierError, FunctionTable, systemClock } from '../core/index.ts'
 import { environments } from '../environments/index.ts'
 import { createEmbeddedIdentity } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
@@ -13,6 +13,7 @@ import { createRouter } from '../router/index.ts'
 import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
 import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
+import { addressPolicyOf } from './addresses.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
@@ -44,6 +45,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const startedAt = Date.now()
   const clock = systemClock
   const version = packageVersion()
+  const addresses = addressPolicyOf(config)
   const home = openHome(config.home)
   const notReady = new Set(['The server is starting.'])
 
@@ -104,7 +106,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
-  const kinds = new Kinds(kindLoaders({ addresses: createAddressPolicy(), requests }))
+  const kinds = new Kinds(kindLoaders({ addresses, requests }))
   const control = await createControl({
     store,
     builder,

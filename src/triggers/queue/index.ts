@@ -1,0 +1,1 @@
+export { createQueueKind } from './kind.ts'

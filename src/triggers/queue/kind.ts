@@ -1,0 +1,77 @@
+import { filterErrors } from '../../cloudevents/index.ts'
+import { type AddressPolicy, AtelierError, type EventTrigger, newId } from '../../core/index.ts'
+import type { Topics } from '../../topics/index.ts'
+import type { TriggerEvent, TriggerKind } from '../kind.ts'
+import { checkQueueConfig, type QueueConfig } from './config.ts'
+import { createSourceNetwork, type SourceNetwork } from './network.ts'
+import { startReader } from './reader.ts'
+import { queueConfigSchema } from './schema.ts'
+import type { Source } from './source.ts'
+import { kafkaSource } from './sources/kafka.ts'
+import { mqttSource } from './sources/mqtt.ts'
+import { natsSource } from './sources/nats.ts'
+import { rabbitmqSource } from './sources/rabbitmq.ts'
+import { redisSource } from './sources/redis.ts'
+
+/** The kind `queue`: messages of a topic or a broker become calls. Brokers' libraries load when the first trigger needs one. */
+export function createQueueKind(options: {
+  readonly topics?: Topics | undefined
+  /** Which addresses tenants' triggers may connect to. */
+  readonly addresses: AddressPolicy
+}): TriggerKind {
+  const network = createSourceNetwork(options.addresses)
+  return {
+    kind: 'queue',
+    summary:
+      'Messages of a topic, or of NATS JetStream, RabbitMQ, Kafka, MQTT or Redis streams, call the function.',
+    configSchema: queueConfigSchema,
+    secretFields: ['password', 'token', 'tls.key'],
+    hasUrl: false,
+    check: config => checkQueueConfig(config, filterErrors),
+    start(trigger, host) {
+      const config = trigger.config as unknown as QueueConfig
+      return startReader({
+        config,
+        source: sourceOf(trigger, config, network),
+        origin: { source: config.source, trigger: trigger.name },
+        host,
+      })
+    },
+    sample,
+  }
+}
+
+function sourceOf(trigger: EventTrigger, config: QueueConfig, network: SourceNetwork): Source {
+  // Its own group, so that two triggers on one queue both get everything, unless they are told to share.
+  const own = `atelier-${trigger.id}`
+  const group = config.group ?? own
+  switch (config.source) {
+    case 'nats':
+      return natsSource(config, group, network)
+    case 'rabbitmq':
+      return rabbitmqSource(config, group, network)
+    case 'kafka':
+      return kafkaSource(config, group, network)
+    case 'mqtt':
+      return mqttSource(config, own, network)
+    case 'redis':
+      return redisSource(config, group, own, network)
+    case 'topic':
+      throw new AtelierError('NOT_IMPLEMENTED', 'This server has no topics.')
+  }
+}
+
+function sample(trigger: EventTrigger, now: number): TriggerEvent {
+  const { source, topic, queue, stream } = trigger.config as unknown as QueueConfig
+  const subject = topic ?? queue ?? stream ?? ''
+  return {
+    id: newId(now),
+    source: `/triggers/${encodeURIComponent(trigger.name)}/${source}/${encodeURIComponent(subject)}`,
+    type: 'atelier.queue.message',
+    subject,
+    time: now,
+    contentType: 'application/json',
+    data: Buffer.from('{"hello":"queue"}'),
+    headers: ['atelier-source', source, 'atelier-topic', subject],
+  }
+}

@@ -1,0 +1,88 @@
+import type { AsyncResult } from '../../async/index.ts'
+import { AtelierError } from '../../core/index.ts'
+import type { TriggerEvent } from '../kind.ts'
+import { cloudEventOf } from './cloud-event.ts'
+import { headersOf, plainText } from './headers.ts'
+import type { OutgoingMessage, QueueMessage } from './source.ts'
+import type { Item } from './work.ts'
+
+/** Of one message: what fits into a call that is buffered. */
+export const MESSAGE_BYTES_MAX = 6 * 1024 * 1024
+
+export interface Origin {
+  /** `nats`, `kafka` …; and which trigger reads it. */
+  readonly source: string
+  readonly trigger: string
+}
+
+/**
+ * A message as an event. One that is a CloudEvent, in the form that its broker's protocol binding has, is that event;
+ * any other becomes one of type `atelier.queue.message`. `fallbackId` is for messages that nobody gave an id.
+ */
+export function eventOf(
+  message: QueueMessage,
+  origin: Origin,
+  now: number,
+  fallbackId: string,
+): TriggerEvent {
+  const headers = headersOf(message, origin)
+  const given = cloudEventOf(message, now)
+  const topic = encodeURIComponent(message.topic)
+  const plain = {
+    id: message.id ?? fallbackId,
+    source: `/triggers/${encodeURIComponent(origin.trigger)}/${origin.source}/${topic}`,
+    type: 'atelier.queue.message',
+    subject: message.topic,
+    time: message.publishedAt ?? now,
+    contentType: message.contentType ?? 'application/octet-stream',
+    data: message.data,
+  }
+  return { ...plain, ...given, headers }
+}
+
+/** Why a message cannot become a call at all; `undefined` when it can. */
+export function unfitReason(message: QueueMessage): AtelierError | undefined {
+  if (message.data.length <= MESSAGE_BYTES_MAX) return undefined
+  return new AtelierError(
+    'BODY_TOO_LARGE',
+    `The message has ${message.data.length} bytes; a call takes at most ${MESSAGE_BYTES_MAX}.`,
+  )
+}
+
+/** The function's answer, for the response topic. */
+export function answerMessage(items: readonly Item[], answer: AsyncResult): OutgoingMessage {
+  const first = items[0]!
+  let contentType = 'application/octet-stream'
+  for (let i = 0; i < answer.headers.length; i += 2)
+    if (answer.headers[i]!.toLowerCase() === 'content-type') contentType = answer.headers[i + 1]!
+  return {
+    data: answer.body,
+    contentType,
+    headers: {
+      'atelier-status': String(answer.status),
+      'atelier-answer-to': items
+        .map(item => plainText(item.event.id))
+        .slice(0, 100)
+        .join(','),
+    },
+    key: first.key,
+  }
+}
+
+/** The message as it came, with why it was given up, for the error topic. */
+export function failureMessage(item: Item, error: AtelierError): OutgoingMessage {
+  const { message } = item.delivery
+  return {
+    data: message.data,
+    contentType: message.contentType ?? 'application/octet-stream',
+    headers: {
+      ...message.headers,
+      'atelier-error': error.code,
+      'atelier-error-message': plainText(error.message).slice(0, 1_000),
+      'atelier-attempts': String(item.attempts),
+      'atelier-message-id': plainText(item.event.id),
+      'atelier-topic': plainText(message.topic),
+    },
+    key: message.key,
+  }
+}

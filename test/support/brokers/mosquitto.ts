@@ -1,0 +1,30 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Daemon, missingProgram } from './daemon.ts'
+
+const PROGRAM = '/usr/sbin/mosquitto'
+
+export const mosquittoMissing = missingProgram(PROGRAM, 'mosquitto')
+
+/** Mosquitto that keeps sessions on disk. */
+export function startMosquitto(): Promise<Daemon> {
+  return Daemon.start({
+    name: 'mosquitto',
+    command: async ({ folder, port }) => {
+      const config = join(folder, 'mosquitto.conf')
+      const lines = [
+        `listener ${port} 127.0.0.1`,
+        'allow_anonymous true',
+        'persistence true',
+        `persistence_location ${folder}/`,
+        'autosave_interval 1',
+        'autosave_on_changes true',
+        'max_queued_messages 0',
+        'max_inflight_messages 0',
+        ...(process.getuid?.() === 0 ? ['user root'] : []),
+      ]
+      await writeFile(config, `${lines.join('\n')}\n`)
+      return { program: PROGRAM, args: ['-c', config] }
+    },
+  })
+}
