@@ -16,7 +16,6 @@ export const LIMITS_DEFAULT: Limits = {
 export const SCALING_DEFAULT: Scaling = { instancesMin: 0, instancesMax: 100, idleMs: 120_000 }
 
 export const PENDING_MAX_DEFAULT = 1_000 // calls per function that may wait for a slot
-export const BUFFERED_BODY_BYTES_MAX = 6 * 1024 * 1024 // what is kept whole: asynchronous calls and their results, hooks, dialects
 export const LOG_BYTES_PER_INVOCATION_MAX = 1024 * 1024
 export const VERSIONS_KEPT_DEFAULT = 10
 export const BODY_BYTES_BUFFERED_MAX = 6 * 1024 * 1024 // of a request or an answer that is kept whole

@@ -1,4 +1,4 @@
-import { AtelierError, asAtelierError, BUFFERED_BODY_BYTES_MAX } from '../core/index.ts'
+import { AtelierError, asAtelierError, BODY_BYTES_BUFFERED_MAX } from '../core/index.ts'
 import { authorise, locate, outgoing, type Reading, read } from './admit.ts'
 import { preflightFields } from './cors.ts'
 import { defer } from './defer.ts'
@@ -102,7 +102,7 @@ export class Call implements ExchangeReceiver {
 
   /** Known lengths up to this are gathered; of an asynchronous call it is the most that there may be. */
   get #gatheredMax(): number {
-    return this.#reading?.isAsync ? BUFFERED_BODY_BYTES_MAX : this.#plane.limits.gatherBytesMax
+    return this.#reading?.isAsync ? BODY_BYTES_BUFFERED_MAX : this.#plane.limits.gatherBytesMax
   }
 
   #invoke(body: Uint8Array | null | undefined): void {

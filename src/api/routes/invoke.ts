@@ -7,7 +7,7 @@ import {
   readAsyncOptions,
   takeAsyncMark,
 } from '../../async/index.ts'
-import { AtelierError, BUFFERED_BODY_BYTES_MAX, canonicalPath, type TableFunction } from '../../core/index.ts'
+import { AtelierError, BODY_BYTES_BUFFERED_MAX, canonicalPath, type TableFunction } from '../../core/index.ts'
 import { CallAnswer } from '../call-answer.ts'
 import { requestHeaders } from '../call-headers.ts'
 import { functionNamed } from '../function-named.ts'
@@ -139,10 +139,10 @@ async function wholeBody(raw: Readable): Promise<Buffer> {
   let bytes = 0
   for await (const chunk of raw as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > BUFFERED_BODY_BYTES_MAX)
+    if (bytes > BODY_BYTES_BUFFERED_MAX)
       throw new AtelierError(
         'BODY_TOO_LARGE',
-        `The body of an asynchronous call may have at most ${BUFFERED_BODY_BYTES_MAX} bytes.`,
+        `The body of an asynchronous call may have at most ${BODY_BYTES_BUFFERED_MAX} bytes.`,
       )
     chunks.push(chunk)
   }
