@@ -123,7 +123,7 @@ test('only what was leased when a process was lost is begun more often than it f
   for (const { what, words } of steps) if (what === 'B') begun.set(words[0]!, (begun.get(words[0]!) ?? 0) + 1)
   for (const [id, row] of rows) {
     const failures = accepted.get(id)?.kind === 'failing' ? 2 : accepted.get(id)?.kind === 'flaky' ? 1 : 0
-    if (accepted.has(id)) assert.ok((begun.get(id) ?? 0) <= 1 + failures + row.recoveries, `${id}`)
+    if (accepted.has(id)) assert.ok((begun.get(id) ?? 0) <= 1 + failures + row.recoveries, id)
   }
   const repeated = [...rows.values()].filter(({ recoveries }) => recoveries > 0).length
   assert.ok(repeated > 0, 'no kill has met a running call: the test says little')

@@ -2,6 +2,7 @@ import { after, before, describe } from 'node:test'
 import type { EventStore } from '../../src/store/index.ts'
 import { asyncEnds } from './async/ends.ts'
 import { asyncLife } from './async/life.ts'
+import { asyncNodes } from './async/nodes.ts'
 import { asyncQueue } from './async/queue.ts'
 
 /** Tables of the queue, in an order in which they can be emptied. */
@@ -42,5 +43,6 @@ export function asyncSuite(
     asyncLife(fresh)
     asyncQueue(fresh)
     asyncEnds(fresh)
+    asyncNodes(fresh)
   })
 }
