@@ -11,7 +11,7 @@ export type Signature = 'github' | 'gitlab' | 'stripe' | 'slack' | 'standard' | 
 export interface WebhookConfig {
   readonly signature: Signature
   /** Any of them opens; the newest first. */
-  readonly secrets: readonly string[]
+  readonly secrets?: readonly string[]
   readonly hmac?: HmacScheme
   /** How old, or how far ahead, a signed time may be. */
   readonly toleranceS: number
@@ -202,7 +202,7 @@ export function checkWebhook(given: Readonly<Record<string, unknown>>): CheckedC
   if (errors.length > 0) return { errors }
   const config: WebhookConfig = {
     signature,
-    secrets,
+    ...(secrets.length > 0 && { secrets }),
     ...(hmac && { hmac }),
     toleranceS: input.toleranceS ?? 300,
     methods: input.methods ?? ['POST'],

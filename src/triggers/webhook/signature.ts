@@ -37,7 +37,7 @@ const CHECKS: Readonly<Record<Signature, Check>> = {
       evidence.signed('x-slack-signature', 'sha256', 'hex', 'v0=', [`v0:${at}:`, BODY])
     )
   },
-  standard: evidence => checkStandard(evidence, evidence.config.secrets),
+  standard: evidence => checkStandard(evidence, evidence.secrets),
   hmac: evidence => checkHmac(evidence, evidence.config.hmac!),
 }
 
@@ -54,6 +54,10 @@ class Evidence {
     this.config = config
     this.request = request
     this.now = now
+  }
+
+  get secrets(): readonly string[] {
+    return this.config.secrets ?? []
   }
 
   header(name: string): string | undefined {
@@ -80,7 +84,7 @@ class Evidence {
     const value = this.header(name)
     if (value === undefined) return missing(name)
     if (!value.startsWith(prefix)) return `${name} does not begin with "${prefix}"`
-    return this.matches([value.slice(prefix.length)], this.config.secrets, algorithm, encoding, pieces)
+    return this.matches([value.slice(prefix.length)], this.secrets, algorithm, encoding, pieces)
       ? undefined
       : `${name} is not the signature of this body`
   }
@@ -112,12 +116,12 @@ function checkBasic(evidence: Evidence): string | undefined {
   const value = evidence.header('authorization')
   if (value === undefined) return missing('authorization')
   if (!/^basic /i.test(value)) return 'the authorization is not of the kind "Basic"'
-  return showsOneOf(value, evidence.config.secrets) ? undefined : 'user or password are wrong'
+  return showsOneOf(value, evidence.secrets) ? undefined : 'user or password are wrong'
 }
 
 /** Either the newer signature, by signing tokens (`whsec_…`), or the token itself. */
 function checkGitlab(evidence: Evidence): string | undefined {
-  const { secrets } = evidence.config
+  const { secrets } = evidence
   if (evidence.header('webhook-signature') !== undefined)
     return checkStandard(
       evidence,
@@ -143,7 +147,7 @@ function checkStripe(evidence: Evidence): string | undefined {
   }
   const untimely = evidence.untimely(at, 'stripe-signature')
   if (untimely !== undefined) return untimely
-  return evidence.matches(signatures, evidence.config.secrets, 'sha256', 'hex', [`${at}.`, BODY])
+  return evidence.matches(signatures, evidence.secrets, 'sha256', 'hex', [`${at}.`, BODY])
     ? undefined
     : 'stripe-signature is not the signature of this body'
 }
