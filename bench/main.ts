@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describe, isMissed, type Outcome, results } from './report.ts'
 import type { Bench, Row } from './row.ts'
+import { asyncCalls } from './rows/async.ts'
 import { burst } from './rows/burst.ts'
 import { cold } from './rows/cold.ts'
 import { coldEmpty } from './rows/cold-empty.ts'
@@ -16,7 +17,7 @@ import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
 import { warm } from './rows/warm.ts'
 
-const ROWS: readonly Row[] = [warm, latency, connections, cold, coldEmpty, burst, many, dev]
+const ROWS: readonly Row[] = [warm, latency, connections, cold, coldEmpty, burst, many, asyncCalls, dev]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,8 +30,8 @@ if (unknown.length > 0) {
 }
 
 const size = values.quick
-  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500 }
-  : { rounds: 5, secondsPerRound: 2, firstCalls: 30, functionsMany: 10_000 }
+  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000 }
+  : { rounds: 5, secondsPerRound: 2, firstCalls: 30, functionsMany: 10_000, queued: 100_000 }
 
 const startedAt = new Date()
 const outcomes: Outcome[] = []

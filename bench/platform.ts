@@ -11,6 +11,8 @@ export interface Platform {
   readonly pid: number
   /** Deploys one file of `bench/functions` under `name`; resolves with the function's URL. */
   deploy(name: string, file: string, settings?: object): Promise<string>
+  /** Asks the API as the administrator; `body` is sent as JSON. */
+  ask(method: string, path: string, body?: object): Promise<unknown>
   /** Generic instances that wait, of one environment. */
   genericInstances(environment: string): Promise<number>
   /** Resident memory of the server itself, without its instances. */
@@ -60,6 +62,7 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
       await api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
       return `${login.routerUrl}/${login.project}/bench/${name}`
     },
+    ask: (method, path, body) => api(method, path, body && JSON.stringify(body)),
     genericInstances: async environment => {
       const { items } = (await api('GET', '/v1/instances')) as {
         items: { environment: string; state: string }[]
@@ -81,7 +84,7 @@ interface Login {
   readonly project: string
 }
 
-type Api = (method: string, path: string, body?: FormData) => Promise<unknown>
+type Api = (method: string, path: string, body?: FormData | string) => Promise<unknown>
 
 async function logIn({ url, user, password }: Login): Promise<Api> {
   const response = await fetch(`${url}/v1/tokens`, {
@@ -94,7 +97,10 @@ async function logIn({ url, user, password }: Login): Promise<Api> {
   return async (method, path, body) => {
     const answer = await fetch(url + path, {
       method,
-      headers: { authorization: `Bearer ${token}` },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(typeof body === 'string' && { 'content-type': 'application/json' }),
+      },
       ...(body && { body }),
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)

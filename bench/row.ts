@@ -11,7 +11,7 @@ export interface Row {
 export interface Measure {
   readonly what: string
   readonly value: number
-  readonly unit: 'ratio' | 'us' | 'ms' | 'MB' | 'errors'
+  readonly unit: 'ratio' | 'us' | 'ms' | 'MB' | '/s' | 'errors'
   readonly floor?: Floor
   /** A second figure we are on the way to; never a reason to fail. */
   readonly goal?: Floor
@@ -32,6 +32,8 @@ export interface Bench {
   /** First calls in the rows about cold starts, functions in those about many. */
   readonly firstCalls: number
   readonly functionsMany: number
+  /** Asynchronous calls in the row about draining. */
+  readonly queued: number
   say(line: string): void
   /** Called when the row is over, the last first. */
   after(cleanUp: () => Promise<void> | void): void
