@@ -1,3 +1,5 @@
+import { BODY_BYTES_BUFFERED_MAX } from '../core/index.ts'
+
 /** What one connection, and all of them, may use. Each is a promise to the other callers. */
 export interface RouterLimits {
   /** Open connections; more are closed on arrival. */
@@ -44,7 +46,7 @@ export const ROUTER_LIMITS_DEFAULT: RouterLimits = {
   keepAliveMs: 65_000, // longer than the 60 s of common load balancers, so that the near side closes first
   bodyBytesMax: Number.MAX_SAFE_INTEGER,
   gatherBytesMax: 65_536,
-  hookBodyBytesMax: 6_291_456,
+  hookBodyBytesMax: BODY_BYTES_BUFFERED_MAX,
   hookBodiesBytesMax: 134_217_728,
   hookBodyMs: 60_000,
   lingerBytesMax: 1_048_576,

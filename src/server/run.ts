@@ -4,6 +4,7 @@ import { createLog } from './log.ts'
 import { startServer } from './server.ts'
 
 const ONE_STOP_MS = 500
+const ALIVE_MS = 60_000
 
 /**
  * The life of a server process: configuration, start, what it prints, and the signals that end it. SIGTERM and SIGINT drain,
@@ -21,7 +22,10 @@ export async function runServer(
     console.log(server.banner)
     await stopAsked
     console.log('Stopping: running calls may finish; another signal ends them.')
+    // What is waited for may be a timer, and those keep no process alive.
+    const alive = setInterval(() => {}, ALIVE_MS)
     await server.stop()
+    clearInterval(alive)
     return 0
   } catch (thrown) {
     const error = asAtelierError(thrown)

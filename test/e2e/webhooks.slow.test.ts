@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { makeHome, ServerProcess } from '../support/server-process.ts'
+
+const TRIES_MAX = 400
+const POLL_MS = 50
+
+interface Hook {
+  readonly url: string
+  readonly status: { readonly accepted: number; readonly lastError?: string }
+}
+
+suite('webhooks of a whole server', { timeout: 180_000 }, () => {
+  let server: ServerProcess
+
+  before(async () => {
+    server = await ServerProcess.start({ home: await makeHome() })
+    const code = 'export default async request => ({ said: await request.text() })'
+    await server.deploy('echo', { 'index.mjs': code })
+  })
+
+  after(() => server?.dispose())
+
+  test('a flood is kept away from the queue, and each request that was accepted is one call', async () => {
+    const { url } = await create('flooded', { signature: 'none', limits: { ratePerS: 0.001, burst: 10 } })
+    const answers = await Promise.all(Array.from({ length: 200 }, () => post(url, '{}')))
+    const accepted = answers.filter(each => each.status === 202)
+    const refused = answers.filter(each => each.status === 429)
+    assert.equal(accepted.length, 10)
+    assert.equal(refused.length, 190)
+    assert.ok(refused.every(each => Number(each.headers.get('retry-after')) >= 1))
+    for (const each of accepted) await ended(((await each.json()) as { id: string }).id)
+    assert.equal((await show('flooded')).status.accepted, 10)
+  })
+
+  test('a body that is larger than 6 MiB is refused, one of 6 MiB becomes a call', async () => {
+    const { url } = await create('large', { signature: 'none' })
+    assert.equal((await post(url, 'x'.repeat(6 * 1024 * 1024 + 1))).status, 413)
+    const answer = await post(url, 'x'.repeat(6 * 1024 * 1024))
+    assert.equal(answer.status, 202)
+  })
+
+  test('in the mode sync the sender gets the answer of the function', async () => {
+    const { url } = await create('sync', { signature: 'none', mode: 'sync' })
+    assert.deepEqual(await (await post(url, 'hi')).json(), { said: 'hi' })
+  })
+
+  test("another project's trigger is not there", async () => {
+    await create('mine', { signature: 'none' })
+    const made = await server.api('POST', '/v1/projects', { name: 'other' })
+    assert.equal(made.status, 201, made.text)
+    const user = { name: 'eve', password: 'a long enough password' }
+    assert.equal((await server.api('POST', '/v1/users', user)).status, 201)
+    const granted = await server.api('PUT', '/v1/projects/other/grants', { user: user.name, role: 'member' })
+    assert.ok(granted.status < 300, granted.text)
+    const login = await fetch(`${server.url}/v1/tokens`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user: user.name, password: user.password, project: 'other' }),
+    })
+    const { token } = (await login.json()) as { token: string }
+    for (const [method, path] of [
+      ['GET', ''],
+      ['GET', '/requests'],
+      ['POST', '/requests/x/replay'],
+      ['POST', '/rotate'],
+    ] as const) {
+      const answer = await fetch(`${server.url}/v1/triggers/mine${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}` },
+      })
+      assert.equal(answer.status, 404, `${method} ${path}`)
+    }
+  })
+
+  test('what was accepted before a kill -9 is called after it', async () => {
+    const { url } = await create('killed', { signature: 'none', idHeader: 'x-id' })
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => post(url, `${at}`, { 'x-id': `${at}` })),
+    )
+    const ids = await Promise.all(answers.map(async each => ((await each.json()) as { id: string }).id))
+    await server.kill()
+    server = await ServerProcess.start({ home: server.home })
+    for (const id of ids) assert.equal(await ended(id), 'succeeded')
+    // The router has another port now; the secret of the URL is the same.
+    const again = (await show('killed')).url
+    assert.equal(new URL(again).pathname, new URL(url).pathname)
+    const second = await post(again, '0', { 'x-id': '0' })
+    assert.deepEqual(await second.json(), { id: ids[0], duplicate: true })
+  })
+
+  async function create(name: string, config: object): Promise<Hook> {
+    const input = { name, kind: 'webhook', app: 'default', function: 'echo', config }
+    const { status, text, json } = await server.api<Hook>('POST', '/v1/triggers', input)
+    assert.equal(status, 201, text)
+    return json
+  }
+
+  async function show(name: string): Promise<Hook> {
+    return (await server.api<Hook>('GET', `/v1/triggers/${name}`)).json
+  }
+
+  /** Waits until an asynchronous call has ended; its final state. */
+  async function ended(id: string): Promise<string> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const { json } = await server.api<{ state: string }>('GET', `/v1/async-invocations/${id}`)
+      if (json.state !== 'queued' && json.state !== 'running') return json.state
+      await sleep(POLL_MS)
+    }
+    throw new Error(`call ${id} has not ended`)
+  }
+})
+
+function post(url: string, body: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, { method: 'POST', headers, body })
+}
