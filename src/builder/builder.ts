@@ -23,6 +23,7 @@ import { PackageStore } from './package-store.ts'
 import { receive } from './receive.ts'
 import { type RegistrySettings, readRegistrySettings } from './registry.ts'
 import { type Order, runBuild, type Workshop } from './run-build.ts'
+import { ToolCache } from './tool-cache.ts'
 import { removeTree } from './tree.ts'
 
 export interface BuilderOptions {
@@ -56,14 +57,16 @@ export async function createBuilder(options: BuilderOptions): Promise<OwnedBuild
   const packages = await PackageStore.open(at('packages'), clock)
   const bundles = await BundleStore.open(at('bundles'), at('builds'), clock)
   const cache = await DependencyCache.open(at('dependencies'), clock)
+  const tools = await ToolCache.open(at('tools'), clock)
   const leftovers = await readdir(at('tmp'))
-  return new LocalBuilder(options, { packages, bundles, cache, clock }, leftovers)
+  return new LocalBuilder(options, { packages, bundles, cache, tools, clock }, leftovers)
 }
 
 interface Stores {
   readonly packages: PackageStore
   readonly bundles: BundleStore
   readonly cache: DependencyCache
+  readonly tools: ToolCache
   readonly clock: Clock
 }
 
@@ -93,6 +96,7 @@ class LocalBuilder implements OwnedBuilder {
     this.#workshop = {
       packages: stores.packages,
       cache: stores.cache,
+      tools: stores.tools,
       backend: options.backend,
       clock: stores.clock,
       limits: this.#limits,

@@ -3,11 +3,13 @@ import type { BundleStore } from './bundle-store.ts'
 import type { DependencyCache } from './dependency-cache.ts'
 import type { BuildLimits } from './limits.ts'
 import type { PackageStore } from './package-store.ts'
+import type { ToolCache } from './tool-cache.ts'
 
 interface Collected {
   readonly packages: PackageStore
   readonly bundles: BundleStore
   readonly cache: DependencyCache
+  readonly tools: ToolCache
   readonly clock: Clock
   readonly temporary: string
   readonly limits: BuildLimits
@@ -55,12 +57,13 @@ export class Collector {
     keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
     ageMs: number,
   ): Promise<{ removed: number; freedBytes: number }> {
-    const { packages, bundles, cache, clock, limits, temporary } = this.#parts
+    const { packages, bundles, cache, tools, clock, limits, temporary } = this.#parts
     const now = clock.now()
     let removed = 0
     let freedBytes = 0
     // The cache first: dependencies that only it holds are then counted with the bundle that held them last.
     await cache.trim(limits.cacheEntriesMax, now - limits.cacheIdleMs, temporary)
+    await tools.trim(limits.toolCachesMax, now - limits.cacheIdleMs, temporary)
     for (const { digest, usedAt } of await bundles.list()) {
       // A bundle that is no version's any more may still run: instances finish what they have begun.
       const lastUse = Math.max(usedAt, this.#usedAt.get(digest) ?? 0)

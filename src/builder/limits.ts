@@ -49,6 +49,9 @@ export interface BuildLimits {
   /** Installed sets of dependencies that are kept for later builds, and for how long after their last use. */
   readonly cacheEntriesMax: number
   readonly cacheIdleMs: number
+  /** What a compiler or package manager may remember for one project, and for how many (project, environment). */
+  readonly toolCacheBytesMax: number
+  readonly toolCachesMax: number
 }
 
 export const BUILD_LIMITS_DEFAULT: BuildLimits = {
@@ -67,6 +70,8 @@ export const BUILD_LIMITS_DEFAULT: BuildLimits = {
   logBytesMax: MIB,
   cacheEntriesMax: 500,
   cacheIdleMs: 14 * 24 * 3_600_000,
+  toolCacheBytesMax: 1024 * MIB,
+  toolCachesMax: 50,
 }
 
 /** Bytes as people read them: `256 MiB`. */

@@ -13,6 +13,7 @@ import type { Manifest } from './manifest.ts'
 import type { PackageStore } from './package-store.ts'
 import { REGISTRY_TARGET, type RegistrySettings } from './registry.ts'
 import { asksForNothing, needsSources, SETTINGS_FILES } from './sources.ts'
+import { TOOL_CACHE_TARGET, type ToolCache } from './tool-cache.ts'
 import { linkTree, openFolders, removeTree, seal } from './tree.ts'
 
 const LOCK_FILE_BYTES_MAX = 32 * 1024 * 1024
@@ -21,6 +22,7 @@ const LOCK_FILE_BYTES_MAX = 32 * 1024 * 1024
 export interface Workshop {
   readonly packages: PackageStore
   readonly cache: DependencyCache
+  readonly tools: ToolCache
   readonly backend: Backend
   readonly clock: Clock
   readonly limits: BuildLimits
@@ -51,12 +53,14 @@ export async function runBuild(
   publish: (folder: string, bundleDigest: string) => Promise<void>,
 ): Promise<void> {
   const scratch = await mkdtemp(join(shop.temporary, 'build-'))
+  let build: Build | undefined
   try {
-    const build = new Build(shop, order, log, signal, scratch)
+    build = new Build(shop, order, log, signal, scratch)
     const { folder, digest } = await build.make()
     signal.throwIfAborted()
     await publish(folder, digest)
   } finally {
+    await build?.giveToolsBack()
     await removeTree(scratch)
   }
 }
@@ -68,6 +72,8 @@ class Build {
   readonly #signal: AbortSignal
   readonly #scratch: string
   readonly #plan: BuildPlan
+  /** What the tools remember, while this build has it. */
+  #tools: string | undefined
 
   constructor(shop: Workshop, order: Order, log: BuildLog, signal: AbortSignal, scratch: string) {
     this.#shop = shop
@@ -89,6 +95,7 @@ class Build {
     await mkdir(work)
     await this.#shop.packages.unpack(manifest, work, this.#signal)
     await openFolders(work)
+    if (this.#plan.keepsToolCache) await this.#takeTools(work)
     if (!this.#installs()) {
       await this.#check(work)
       return this.#finish(work, undefined)
@@ -106,6 +113,30 @@ class Build {
     // A mistake in the code is told before the longer step, which does not need the code.
     await this.#check(work)
     return this.#finish(work, await this.#dependencies(locks))
+  }
+
+  /** In the work folder, so that it counts as what the build writes. */
+  async #takeTools(work: string): Promise<void> {
+    const { tools, clock } = this.#shop
+    const folder = join(work, `.tools-${newId(clock.now())}`)
+    await tools.take(this.#toolsKey, folder)
+    await openFolders(folder)
+    this.#tools = folder
+  }
+
+  /** Keeps what the tools have learned, also when the build has failed: the next try is the quicker. */
+  async giveToolsBack(): Promise<void> {
+    const folder = this.#tools
+    this.#tools = undefined
+    if (folder === undefined) return
+    const { tools, limits } = this.#shop
+    await tools.giveBack(this.#toolsKey, folder, limits.toolCacheBytesMax).catch(() => {}) // only a cache
+    await removeTree(folder) // what was not kept is no part of the bundle
+  }
+
+  get #toolsKey(): string {
+    const { cacheScope, environment, environmentRevision } = this.#order
+    return keyOf('tools 1', cacheScope, environment.name, environmentRevision)
   }
 
   /** Whether there is something to install: a package that brings its dependencies along needs no network. */
@@ -195,7 +226,13 @@ class Build {
         command: step.command,
         env: { ...env, ...step.env },
         workPath,
-        mounts: [...mounts, ...(step.mounts ?? [])],
+        mounts: [
+          ...mounts,
+          ...(step.mounts ?? []),
+          ...(this.#tools === undefined
+            ? []
+            : [{ source: this.#tools, target: TOOL_CACHE_TARGET, writable: true }]),
+        ],
         network,
         limits: limits.step,
         diskBytesMax: limits.diskBytesMax,
@@ -213,6 +250,7 @@ class Build {
     shared: CachedDependencies | undefined,
   ): Promise<{ folder: string; digest: string }> {
     const dependencyFolder = this.#plan.dependencyFolder
+    await this.giveToolsBack()
     if (shared && dependencyFolder !== undefined) await removeTree(join(work, dependencyFolder))
     const sealed = await seal(work, this.#shop.limits.diskBytesMax, this.#signal)
     if (shared && dependencyFolder !== undefined) {

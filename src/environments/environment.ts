@@ -8,6 +8,8 @@ export interface Environment {
   readonly contract: string
   /** Handler conventions, in a line, for help texts. */
   readonly entryHelp: string
+  /** Instances are started with their code and never generic: what runs is made from it (a compiled binary). @default false */
+  readonly startsWithCode?: boolean
   /**
    * Looks at this machine. Resolves with what is needed to run, or with why it cannot run here and what to install.
    */
@@ -38,6 +40,11 @@ export interface BuildPlan {
   readonly dependencyFolder: string | undefined
   /** Commands to run after that without the network, for checks such as the syntax. */
   readonly checkSteps: readonly BuildStep[]
+  /**
+   * Every step sees a writable folder /cache, kept for the project's next builds (compiled objects, downloaded archives). What
+   * a compiler makes goes into the work folder. @default false
+   */
+  readonly keepsToolCache?: boolean
 }
 
 export interface BuildStep {

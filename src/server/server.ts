@@ -286,9 +286,12 @@ async function probeEnvironments(): Promise<{
 }> {
   const ready = new Map<string, PoolEnvironment>()
   const shown: { name: string; text: string }[] = []
-  for (const environment of environments) {
-    const status = await environment.probe()
-    if (status.ready) ready.set(environment.name, { launch: status.launch, contract: environment.contract })
+  const statuses = await Promise.all(environments.map(each => each.probe()))
+  for (const [i, environment] of environments.entries()) {
+    const status = statuses[i]!
+    const { name, contract, startsWithCode } = environment
+    if (status.ready)
+      ready.set(name, { launch: status.launch, contract, ...(startsWithCode && { startsWithCode }) })
     shown.push({
       name: environment.name,
       text: status.ready ? status.runtimeVersion : `not here: ${status.reason}`,
