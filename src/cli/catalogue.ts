@@ -130,7 +130,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     alone: ['trigger', 'list'],
     aliases: ['triggers'],
     group: MANAGE,
-    summary: 'Give functions their own HTTP routes',
+    summary: 'Have functions called by routes, clocks and other events',
     load: async () => (await import('./commands/trigger.ts')).trigger,
   },
   {

@@ -3,12 +3,14 @@ import type {
   Alias,
   App,
   AsyncCall,
+  EventTrigger,
   FunctionRecord,
   HttpTrigger,
   Invocation,
   LogLine,
   Project,
   SecretInfo,
+  TriggerStatus,
   Version,
 } from '../../core/index.ts'
 
@@ -58,10 +60,39 @@ export type WireApp = Wire<App>
 export type WireFunction = Wire<FunctionRecord> & { readonly url?: string }
 export type WireVersion = Wire<Version>
 export type WireAlias = Wire<Alias>
-export type WireTrigger = Wire<HttpTrigger> & {
+export type WireTrigger = WireHttpTrigger | WireEventTrigger
+export type WireHttpTrigger = Wire<HttpTrigger> & {
+  readonly kind: 'http'
   readonly app: string
   readonly function: string
   readonly url?: string
+}
+export type WireEventTrigger = Wire<
+  Omit<EventTrigger, 'projectName' | 'appName' | 'functionName' | 'tokens'>
+> & {
+  readonly app: string
+  readonly function: string
+  readonly url?: string
+  readonly secretsSet: readonly string[]
+  readonly status: Omit<TriggerStatus, 'lastEventAt' | 'lastErrorAt' | 'nextAt'> & {
+    readonly lastEventAt?: string
+    readonly lastErrorAt?: string
+    readonly nextAt?: readonly string[]
+  }
+}
+export interface WireTriggerKind {
+  readonly kind: string
+  readonly summary: string
+}
+export interface WireRecordedRequest {
+  readonly id: string
+  readonly receivedAt: string
+  readonly method: string
+  readonly remoteAddress: string
+  readonly bodyBytes: number
+  readonly outcome: string
+  readonly detail?: string
+  readonly callId?: string
 }
 export type WireSecret = Wire<SecretInfo>
 export type WireAsyncCall = Wire<AsyncCall>

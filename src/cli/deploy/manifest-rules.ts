@@ -1,4 +1,4 @@
-import { isName } from '../../core/index.ts'
+import { EVENT_FORMATS, isName } from '../../core/index.ts'
 import { nearest } from '../nearest.ts'
 
 /** One mistake in a manifest: where, what, and perhaps what was meant. */
@@ -135,6 +135,21 @@ const destination = record(
 const triggerPath: Rule = (value, path) =>
   typeof value === 'string' && value.startsWith('/') ? [] : [{ path, detail: 'must begin with "/"' }]
 
+const anything: Rule = () => []
+
+const route = record(
+  { name, path: triggerPath, methods: listOf(text), host: text, stripPrefix: yesOrNo, cors },
+  ['name', 'path'],
+)
+
+/** What a kind wants to know is the server's to check. */
+const source = record(
+  { name, kind: text, format: oneOf(...EVENT_FORMATS), config: mapOf(anything), paused: yesOrNo },
+  ['name', 'kind'],
+)
+
+const trigger: Rule = (value, path) => (isRecord(value) && 'kind' in value ? source : route)(value, path)
+
 const MANIFEST = record({
   $schema: text,
   name,
@@ -173,12 +188,7 @@ const MANIFEST = record({
     onSuccess: destination,
     onFailure: destination,
   }),
-  triggers: listOf(
-    record({ name, path: triggerPath, methods: listOf(text), host: text, stripPrefix: yesOrNo, cors }, [
-      'name',
-      'path',
-    ]),
-  ),
+  triggers: listOf(trigger),
 })
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Access, Cors, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import type { Access, Cors, EventFormat, Limits, NetworkMode, Scaling } from '../../core/index.ts'
 import { CliFailure, EXIT } from '../failure.ts'
 
 /** A function's folder describes itself in `atelier.json` or `atelier.yaml`; every field is optional. */
@@ -21,9 +21,14 @@ export interface Manifest {
   readonly triggers?: readonly ManifestTrigger[]
 }
 
+/** A route, which has a `path`, or what waits for events, which has a `kind`. */
 export interface ManifestTrigger {
   readonly name: string
-  readonly path: string
+  readonly kind?: string
+  readonly format?: EventFormat
+  readonly config?: Readonly<Record<string, unknown>>
+  readonly paused?: boolean
+  readonly path?: string
   readonly methods?: readonly string[]
   readonly host?: string
   readonly stripPrefix?: boolean

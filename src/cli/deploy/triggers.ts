@@ -11,7 +11,7 @@ export async function applyTriggers(
   name: string,
   triggers: readonly ManifestTrigger[],
 ): Promise<void> {
-  for (const { name: triggerName, ...settings } of triggers) {
+  for (const { name: triggerName, kind, ...settings } of triggers) {
     const path = `/v1/triggers/${encodeURIComponent(triggerName)}`
     const before = await client.get<WireTrigger>(path).catch((error: unknown) => {
       if (isNotFound(error)) return undefined
@@ -19,10 +19,14 @@ export async function applyTriggers(
     })
     if (before === undefined)
       await client.request('POST', '/v1/triggers', {
-        json: { name: triggerName, ...settings, app, function: name },
+        json: { name: triggerName, ...(kind && { kind }), ...settings, app, function: name },
+      })
+    else if (before.kind !== undefined && before.kind !== (kind ?? 'http'))
+      throw new CliFailure(EXIT.conflict, `trigger ${triggerName} is of kind ${before.kind} already`, {
+        hint: `The code is deployed. Remove the old one: atelier trigger delete ${triggerName}.`,
       })
     else if (before.app === app && before.function === name)
-      await client.request('PATCH', path, { json: settings })
+      await client.request('PATCH', path, { json: { ...settings, ...configOver(before, settings.config) } })
     else
       throw new CliFailure(
         EXIT.conflict,
@@ -32,4 +36,11 @@ export async function applyTriggers(
         },
       )
   }
+}
+
+/** A change of the configuration after which it is what the manifest says: what that no longer has is removed. */
+function configOver(before: WireTrigger, config: ManifestTrigger['config']) {
+  if (before.kind === 'http' || before.kind === undefined || config === undefined) return {}
+  const gone = Object.keys(before.config).filter(field => !Object.hasOwn(config, field))
+  return { config: { ...Object.fromEntries(gone.map(field => [field, null])), ...config } }
 }

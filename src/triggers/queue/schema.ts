@@ -127,5 +127,11 @@ export const queueConfigSchema = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [
+      { source: 'topic', topic: 'orders' },
+      { source: 'nats', servers: ['nats://broker.example.org:4222'], stream: 'ORDERS' },
+    ],
+  },
 )
