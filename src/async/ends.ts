@@ -8,6 +8,7 @@ import type { Failure } from './retry.ts'
 import { type CallRow, callOf, keyHash, optionsOf } from './rows.ts'
 
 const EVENT_RESULT_BYTES_MAX = 1024 * 1024 // a longer answer is left out of the event; it can be fetched
+const EVENTS_MAX = 100 // of one answer: each is a delivery of its own
 const DELIVERY_AGE_MS = 24 * 3_600_000 // an outcome that nobody has taken by then is given up
 
 type Tx = Transaction<EventTables>
@@ -112,16 +113,23 @@ function outboxRows(context: AsyncContext, { row, result }: EndedCall): unknown[
   const small =
     result && (result.body.length <= EVENT_RESULT_BYTES_MAX ? result : { ...result, body: NOTHING })
   const now = context.time.now()
-  return eventsOfCall(callOf(row), small).map(event => [
-    newId(now),
-    row.project_id,
-    JSON.stringify(target),
-    toStructured(event).body,
-    (options.hops ?? 0) + 1,
-    0,
-    now,
-    now + DELIVERY_AGE_MS,
-  ])
+  const events = eventsOfCall(callOf(row), small)
+  if (events.length > EVENTS_MAX)
+    context.onProblem(
+      `Call ${row.id} answered with ${events.length} events; its destination gets the first ${EVENTS_MAX}.`,
+    )
+  return events
+    .slice(0, EVENTS_MAX)
+    .map(event => [
+      newId(now),
+      row.project_id,
+      JSON.stringify(target),
+      toStructured(event).body,
+      (options.hops ?? 0) + 1,
+      0,
+      now,
+      now + DELIVERY_AGE_MS,
+    ])
 }
 
 const NOTHING = new Uint8Array(0)

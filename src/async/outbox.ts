@@ -159,6 +159,7 @@ export class Outbox {
       if (target.kind === 'webhook') await this.#ways.deliverWebhook(target.url, event)
       else if (target.kind === 'function') await this.#call(row, target, event)
       else if (this.#ways.publish) await this.#ways.publish(row.project_id, target.topic, event)
+      else throw new AtelierError('NOT_FOUND', 'This server keeps no topics.')
       return undefined
     } catch (error) {
       const known = error instanceof AtelierError ? error : undefined

@@ -195,6 +195,30 @@ export function asyncEnds(fresh: FreshStore): void {
       )
     })
 
+    test('an answer that is many events goes out as a hundred of them, and without topics nothing is kept for one', async t => {
+      const sent: string[] = []
+      const queue = await open(t, {
+        settings: { onSuccess: { kind: 'webhook', url: 'http://hooks.example/' } },
+        deliverWebhook: async (_, { id }) => void sent.push(id),
+      })
+      queue.publish('g', { onSuccess: { kind: 'topic', topic: 'none' } })
+      const batch = Array.from({ length: 150 }, (_, i) => ({
+        specversion: '1.0',
+        id: `e${i}`,
+        source: '/s',
+        type: 't',
+      }))
+      queue.invoker.script = attempt =>
+        attempt.answer(JSON.stringify(batch), 200, ['content-type', 'application/cloudevents-batch+json'])
+      await queue.accept()
+      await queue.until(() => sent.length === 100)
+      await queue.accept({ name: 'g' })
+      await queue.until(() => queue.problems.length === 102)
+      assert.match(queue.problems[0]!, /150 events/)
+      assert.match(queue.problems.at(-1)!, /no topics/)
+      assert.equal(sent.length, 100)
+    })
+
     test('an outcome may be another call, and calls that lead in a circle stop', async t => {
       const queue = await open(t, {
         limits: { hopsMax: 3 },
