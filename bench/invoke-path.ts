@@ -41,6 +41,11 @@ class EchoBackend implements Pick<Backend, 'start'> {
       id: spec.id,
       pid: child.pid,
       channel: child.stdio[3] as Duplex,
+      stdin: undefined,
+      connect: () => Promise.reject(new Error('nobody is asked to')),
+      listen: () => Promise.reject(new Error('nobody is asked to')),
+      begin: () => {},
+      terminate: () => child.kill(),
       stdout: child.stdout!,
       stderr: child.stderr!,
       fits: () => true,
@@ -57,32 +62,34 @@ class EchoBackend implements Pick<Backend, 'start'> {
 const instantContract: Contract = {
   name: 'instant',
   capabilities: { streaming: true, concurrency: true, webSocket: true, lateLoad: true },
-  open(): Link {
-    const handle = {
-      number: 1,
-      write: () => true,
-      writeMessage: () => true,
-      end: () => {},
-      consumed: () => {},
-      cancel: () => {},
-    }
-    const body = Buffer.from('Hello, World!')
-    return {
-      ready: Promise.resolve(),
-      load: async () => ({ initMs: 0 }),
-      invoke: (_, sink) => {
-        queueMicrotask(() => {
-          sink.onHead(200, ['content-type', 'text/plain'])
-          sink.onData(body)
-          sink.onEnd()
-        })
-        return handle
-      },
-      drain: () => {},
-      destroy: () => {},
-      ping: async () => true,
-    }
-  },
+  prepare: () => ({ open: instantLink }),
+}
+
+function instantLink(): Link {
+  const handle = {
+    number: 1,
+    write: () => true,
+    writeMessage: () => true,
+    end: () => {},
+    consumed: () => {},
+    cancel: () => {},
+  }
+  const body = Buffer.from('Hello, World!')
+  return {
+    ready: Promise.resolve(),
+    load: async () => ({ initMs: 0 }),
+    invoke: (_, sink) => {
+      queueMicrotask(() => {
+        sink.onHead(200, ['content-type', 'text/plain'])
+        sink.onData(body)
+        sink.onEnd()
+      })
+      return handle
+    },
+    drain: () => {},
+    destroy: () => {},
+    ping: async () => true,
+  }
 }
 
 const version: TableVersion = {

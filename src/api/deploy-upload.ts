@@ -6,6 +6,7 @@ import { AtelierError } from '../core/index.ts'
 import { inputError, invalid } from './input.ts'
 import { AsyncChangeSchema } from './schemas/async.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
+import { ContractChoiceSchema } from './schemas/nouns.ts'
 import { type Static, Type } from './schemas/type.ts'
 
 const SETTINGS_BYTES_MAX = 1024 * 1024
@@ -19,6 +20,11 @@ export const DeploySettings = exactly(
     description: Type.Optional(Description),
     access: Type.Optional(Access),
     environment: Type.Optional(Type.String({ description: 'Default: detected from the files.' })),
+    contract: Type.Optional(
+      Type.Union([Type.String(), ContractChoiceSchema], {
+        description: 'How the platform talks to the code; a name is enough. Default: the environment’s own.',
+      }),
+    ),
     entry: Type.Optional(
       Type.String({ maxLength: 1024, description: 'What to call: `file#export`, `module:function`.' }),
     ),

@@ -1,4 +1,5 @@
-import type { Duplex, Readable } from 'node:stream'
+import type { Server, Socket } from 'node:net'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type { IsolationTier, Limits, NetworkMode } from '../core/index.ts'
 
 /** An engine that provides instances. Pool and invoker know nothing else about it. */
@@ -30,6 +31,33 @@ export interface Capabilities {
   readonly network: readonly NetworkMode[]
   /** A system call filter is in force. */
   readonly seccomp: boolean
+  readonly inside: InsideCapabilities
+}
+
+/** The ways into a sandbox beside its channel. */
+export interface InsideCapabilities {
+  /** `connect` and `listen` work, and `beforeStart` is called. */
+  readonly sockets: boolean
+  /** Why not, for people; said when a function needs it. */
+  readonly reason?: string
+  /** Each sandbox has its ports for itself: two of them may listen on the same one. */
+  readonly ownPorts: boolean
+  /** `process.stdin` and `process.held` of a `SandboxSpec` work. */
+  readonly stdin: boolean
+}
+
+/** Where something listens inside a sandbox: a TCP port on its loopback address, or a Unix socket at an absolute path. */
+export type Place = { readonly port: number } | { readonly path: string }
+
+/** Sockets that are made inside and used outside: plain sockets of the kernel, without anybody in between. */
+export interface Inside {
+  /**
+   * A stream to what listens at `to`, tried for `patienceMs` (default: once). Resolves with `undefined` when nobody has come to listen
+   * there. Rejects with BACKEND_FAILED for anything else; then the sandbox is gone or going. Whose program answers is hostile.
+   */
+  connect(to: Place, patienceMs?: number): Promise<Socket | undefined>
+  /** Listens at `at` for what runs inside. Whoever asked closes it, at the latest when the sandbox ends. */
+  listen(at: Place): Promise<Server>
 }
 
 /** How an environment is started, given by its manifest. */
@@ -38,6 +66,8 @@ export interface Launch {
   readonly environment: string
   /** Program and arguments, as paths inside the sandbox. */
   readonly command: readonly string[]
+  /** Folder in which it starts. @default /tmp */
+  readonly directory?: string
   readonly env: Readonly<Record<string, string>>
   /** Host files or folders shown read-only inside: the shim, a runtime outside /usr. */
   readonly mounts: readonly { readonly source: string; readonly target: string }[]
@@ -57,14 +87,30 @@ export interface SandboxSpec {
   readonly id: string
   readonly launch: Launch
   readonly grant?: Grant
+  /** For contracts that do not use the channel. */
+  readonly process?: ProcessSpec
 }
 
-export interface Sandbox {
+/** What the command of a sandbox gets that is a tenant's own process rather than a shim of ours. */
+export interface ProcessSpec {
+  /** Its environment, over that of the launch. Hostile: nothing that has rights of its own may see it. */
+  readonly env: Readonly<Record<string, string>>
+  /** Whether it has an open stdin. @default false: stdin is empty */
+  readonly stdin?: boolean
+  /** The command waits until `begin`. */
+  readonly held?: boolean
+  /** Called when there is a network inside and before the command runs: to listen for what it connects to first of all. */
+  readonly beforeStart?: (inside: Inside) => Promise<void>
+}
+
+export interface Sandbox extends Inside {
   readonly id: string
   /** Process id on this machine of the outermost process, when there is one. */
   readonly pid: number | undefined
-  /** The stream for the contract. */
+  /** The stream for contracts that start with a shim. */
   readonly channel: Duplex
+  /** Where `process.stdin` was asked for. */
+  readonly stdin: Writable | undefined
   /** What the process itself prints, outside the contract. */
   readonly stdout: Readable
   readonly stderr: Readable
@@ -76,6 +122,10 @@ export interface Sandbox {
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number }
   /** Starts the peak afresh, where the engine can. */
   resetPeak(): void
+  /** Lets a held command run, with these environment variables over those it has; once. */
+  begin(env: Readonly<Record<string, string>>): void
+  /** Asks the command to end (SIGTERM). One that does not listen goes on. */
+  terminate(): void
   /** Kills every process in it and removes it. Resolves when it is gone; safe to call twice. */
   kill(): Promise<void>
   readonly exited: Promise<SandboxExit>

@@ -1,21 +1,56 @@
-import type { Duplex } from 'node:stream'
+import type { ProcessSpec, Sandbox } from '../backends/index.ts'
+import type { ContractChoice } from '../core/index.ts'
 import type { HeaderBlock } from './header-block.ts'
 
 /** How the platform talks to the code in an instance; one implementation for each way. */
 export interface Contract {
   readonly name: string
   readonly capabilities: ContractCapabilities
-  /** Takes over the stream to one instance. Nothing is sent before `load`. */
-  open(channel: Duplex, events: LinkEvents): Link
+  /**
+   * What an instance needs, and the conversation with it then. `start`: the version that it is started for; absent for a generic
+   * instance, of which only contracts with `lateLoad` know.
+   */
+  prepare(start?: StartSpec): Preparation | Promise<Preparation>
 }
 
 export interface ContractCapabilities {
+  /** Bodies flow both ways while they are made; else they are complete before they are passed on. */
   readonly streaming: boolean
+  /** One process may hold several calls at once. */
   readonly concurrency: boolean
   readonly webSocket: boolean
-  /** A generic instance can be given its code later. */
+  /** A generic instance can be given its code later. Without it, each version's processes are started for it. */
   readonly lateLoad: boolean
+  /** Calls that one process serves in its life. @default no limit */
+  readonly callsMax?: number
+  /** Calls at once in one process, for functions that say nothing. @default that of all functions */
+  readonly concurrencyDefault?: number
 }
+
+/** The version that a process is started for, before it runs. */
+export interface StartSpec extends LoadSpec {
+  readonly choice: ContractChoice
+  /** A port that is free where sandboxes share theirs; else `undefined`: every port is free. */
+  readonly port: number | undefined
+}
+
+/** One instance to come. Exactly one of `open` and `discard` is called. */
+export interface Preparation {
+  /** Absent: the process is a shim that waits for its orders on the channel. */
+  readonly process?: ProcessSpec
+  /** Its stdout is the contract's and not a log. */
+  readonly takesStdout?: boolean
+  /** Takes over the running instance. Nothing is sent before `load`. */
+  open(access: ContractAccess, events: LinkEvents): Link
+  /** It never came to run. */
+  discard?(): void
+}
+
+/** What a contract may use of a sandbox. */
+export type ContractAccess = Pick<
+  Sandbox,
+  'channel' | 'connect' | 'listen' | 'stdin' | 'stdout' | 'begin' | 'terminate' | 'exited'
+>
 
 export interface LinkEvents {
   /** Output of the code. `call` is the number given to `invoke`'s handle, 0 outside any call. */
@@ -53,7 +88,10 @@ export interface LoadSpec {
 export interface Link {
   /** Resolves when the shim has said HELLO. Rejects with BACKEND_FAILED when the stream ends before. */
   readonly ready: Promise<void>
-  /** Resolves when the code is loaded; rejects with FUNCTION_LOAD_FAILED carrying the code's own message, its stack in `cause`. */
+  /**
+   * Resolves when the code is loaded. Rejects with FUNCTION_LOAD_FAILED: with `lateLoad` its message is the code's own, its stack in
+   * `cause`; without, the message is ours, names the function and may be shown to callers.
+   */
   load(spec: LoadSpec): Promise<{ initMs: number }>
   /** Starts a call. All that follows is said to `sink`, exactly one of `onEnd` and `onFail` last. */
   invoke(head: CallHead, sink: CallSink): CallHandle

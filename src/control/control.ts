@@ -4,6 +4,7 @@ import type {
   Alias,
   AliasTarget,
   App,
+  ContractChoice,
   Cors,
   EventFormat,
   EventTrigger,
@@ -150,6 +151,8 @@ export interface DeployRequest {
   readonly access?: Access
   /** What is not given is detected from the package, then taken from the live version, then from the defaults. */
   readonly environment?: string
+  /** How the platform talks to the code: a name alone, or with its settings. */
+  readonly contract?: string | ContractChoice
   readonly entry?: string
   readonly config?: Record<string, string>
   readonly secrets?: readonly string[]

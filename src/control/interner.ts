@@ -4,7 +4,15 @@ const ENTRIES_MAX = 20_000 // of each kind; then it starts anew: sharing less co
 
 type SpecPart = Pick<
   TableVersion,
-  'environment' | 'bundleDigest' | 'entry' | 'config' | 'secrets' | 'limits' | 'scaling' | 'network'
+  | 'environment'
+  | 'contract'
+  | 'bundleDigest'
+  | 'entry'
+  | 'config'
+  | 'secrets'
+  | 'limits'
+  | 'scaling'
+  | 'network'
 >
 
 /** Gives equal values as one object: ten thousand functions with the default limits hold them once. */
@@ -25,6 +33,7 @@ export class Interner {
     const spec = JSON.parse(json) as VersionSpec
     return {
       environment: this.text(spec.environment),
+      ...(spec.contract && { contract: this.#object(spec.contract) }),
       bundleDigest: this.text(spec.bundleDigest),
       entry: this.text(spec.entry),
       config: this.#object(spec.config),

@@ -14,6 +14,7 @@ import { ensureApp, needApp } from './apps.ts'
 import type { AsyncChange } from './async-settings.ts'
 import { keepEnd } from './build-log.ts'
 import type { ControlOptions } from './context.ts'
+import { frozenChoice } from './contract-choice.ts'
 import type { DeployRequest, DeployResult } from './control.ts'
 import { changedAsync, findFunction, type LiveVersion, liveVersion, needFunction } from './functions.ts'
 import type { Language } from './language.ts'
@@ -240,8 +241,11 @@ async function checkSecrets(tx: Transaction<Tables>, by: Principal, names: reado
 // Fields in one order and configuration by name: equal specifications are equal texts.
 function specOf(deploy: Built, appConfig: Readonly<Record<string, string>>): VersionSpec {
   const { limits, scaling } = deploy.settings
+  const { environment } = deploy.language
+  const contract = frozenChoice(deploy.settings.contract, environment, deploy.built.entry)
   return {
-    environment: deploy.language.environment.name,
+    environment: environment.name,
+    ...(contract && { contract }),
     environmentRevision: deploy.language.revision,
     packageDigest: deploy.source.digest,
     bundleDigest: deploy.built.bundleDigest,

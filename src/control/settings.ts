@@ -1,12 +1,13 @@
 import {
+  type ContractChoice,
   isName,
-  LIMITS_DEFAULT,
   type Limits,
   type NetworkMode,
   SCALING_DEFAULT,
   type Scaling,
 } from '../core/index.ts'
 import { changed, checkAsync, complete } from './async-settings.ts'
+import { checkConcurrency, contractOf, limitsDefault } from './contract-choice.ts'
 import type { DeployRequest } from './control.ts'
 import { checkAccess, type LiveVersion } from './functions.ts'
 import { checkConfig, checkDescription, checkLimits, checkScaling, Problems } from './validate.ts'
@@ -22,6 +23,8 @@ export interface Settings {
   readonly limits: Limits
   readonly scaling: Scaling
   readonly network: NetworkMode
+  /** `undefined`: the environment's own. */
+  readonly contract: ContractChoice | undefined
 }
 
 /**
@@ -34,14 +37,17 @@ export function settle(
   place: { readonly networkAvailable: boolean; readonly memoryMiBMax: number | undefined },
 ): Settings {
   const spec = live?.version.spec
+  const problems = new Problems()
+  const contract = contractOf(request.contract ?? spec?.contract, problems)
   const settings: Settings = {
     config: request.config ?? live?.ownConfig ?? {},
     secrets: [...new Set(request.secrets ?? spec?.secrets ?? [])].sort(),
-    limits: { ...LIMITS_DEFAULT, ...spec?.limits, ...given(request.limits) },
+    limits: { ...limitsDefault(contract), ...spec?.limits, ...given(request.limits) },
     scaling: { ...SCALING_DEFAULT, ...spec?.scaling, ...given(request.scaling) },
     network: request.network ?? spec?.network ?? (place.networkAvailable ? 'outbound' : 'none'),
+    contract,
   }
-  const problems = new Problems()
+  checkConcurrency(contract, settings.limits, problems)
   checkLimits(settings.limits, place.memoryMiBMax, problems)
   checkScaling(settings.scaling, problems)
   checkConfig(settings.config, problems)

@@ -1,5 +1,6 @@
 export * from './addresses.ts'
 export * from './async.ts'
+export * from './chunks.ts'
 export * from './clock.ts'
 export * from './defaults.ts'
 export * from './duration.ts'

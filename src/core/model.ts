@@ -92,9 +92,22 @@ export interface Scaling {
   readonly idleMs: number
 }
 
+/** How the platform talks to a version's code, where that is not its environment's own way; see docs/contracts.md. */
+export interface ContractChoice {
+  readonly name: string
+  /** Port that the process listens on. @default what the contract says */
+  readonly port?: number
+  /** Path that answers 200 to 399 once the process is ready. @default ready when it listens */
+  readonly readyPath?: string
+  /** How long the process may take until it is ready. */
+  readonly startMs?: number
+}
+
 /** Everything that decides how a function runs. Frozen when the version is published. */
 export interface VersionSpec {
   readonly environment: string
+  /** Absent: the environment's own. */
+  readonly contract?: ContractChoice
   /** Digest of the environment's shim and runtime at publication. */
   readonly environmentRevision: string
   /** `sha256:<hex>` of the source package. */

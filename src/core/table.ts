@@ -1,6 +1,14 @@
 import type { AsyncSettings } from './async.ts'
 import type { EventTrigger } from './event-trigger.ts'
-import type { Access, AliasTarget, HttpTrigger, Limits, NetworkMode, Scaling } from './model.ts'
+import type {
+  Access,
+  AliasTarget,
+  ContractChoice,
+  HttpTrigger,
+  Limits,
+  NetworkMode,
+  Scaling,
+} from './model.ts'
 
 /**
  * The in-memory table where the planes meet. The control plane publishes a new entry (by function) or takes one
@@ -15,6 +23,8 @@ export interface TableVersion {
   readonly functionName: string
   readonly number: number
   readonly environment: string
+  /** Absent: the environment's own. */
+  readonly contract?: ContractChoice
   readonly bundleDigest: string
   readonly entry: string
   readonly config: Readonly<Record<string, string>>

@@ -11,6 +11,11 @@ export interface Environment {
   /** Instances are started with their code and never generic: what runs is made from it (a compiled binary). @default false */
   readonly startsWithCode?: boolean
   /**
+   * How a process of this language is started that speaks another contract: program, arguments and environment as inside a sandbox that
+   * shows the bundle as /function, where it starts. `undefined`: this environment knows no way. Called only after `probe` was ready.
+   */
+  commandFor?(contract: string, entry: string): ProcessCommand | undefined
+  /**
    * Looks at this machine. Resolves with what is needed to run, or with why it cannot run here and what to install.
    */
   probe(): Promise<EnvironmentStatus>
@@ -20,6 +25,11 @@ export interface Environment {
   defaultEntry(files: readonly string[]): string | undefined
   /** Steps that make a package runnable; an empty list when it is so already. */
   buildPlan(files: readonly string[], options: { readonly entry: string }): BuildPlan
+}
+
+export interface ProcessCommand {
+  readonly command: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export type EnvironmentStatus =

@@ -128,7 +128,7 @@ class InstancePool implements Pool, NurseryHost {
     fleet.inFlight--
     fleet.noteRun(heldMs)
     if (fleet.inFlight === 0) fleet.rhythm.quietSince = instance.idleSince
-    if (outcome === 'broken' && !isLeaving(instance.state)) {
+    if ((outcome === 'broken' || instance.isSpent) && !isLeaving(instance.state)) {
       instance.drain()
       fleet.remove(instance)
       this.#scheduler.want(fleet)

@@ -1,5 +1,5 @@
 import type { Sandbox } from '../backends/index.ts'
-import type { Link, LinkFailure } from '../contracts/index.ts'
+import type { ContractCapabilities, Link, LinkFailure } from '../contracts/index.ts'
 import type { Clock, LogLine, TableVersion } from '../core/index.ts'
 import type { Fleet } from './fleet.ts'
 import { SlotLease } from './lease.ts'
@@ -38,6 +38,8 @@ export class Instance {
   /** Reserved of the machine's memory. */
   memoryMiB: number
   slots = 1
+  /** Calls that it serves in its life. */
+  callsMax = Number.POSITIVE_INFINITY
   startingMs = 0
   initialisingMs = 0
   calls = 0
@@ -75,7 +77,16 @@ export class Instance {
   }
 
   get hasRoom(): boolean {
-    return this.voice.leases.length < this.slots && (this.#state === 'idle' || this.#state === 'busy')
+    return (
+      this.voice.leases.length < this.slots &&
+      this.calls < this.callsMax &&
+      (this.#state === 'idle' || this.#state === 'busy')
+    )
+  }
+
+  /** It has served all the calls of its life. */
+  get isSpent(): boolean {
+    return this.calls >= this.callsMax && this.inFlight === 0
   }
 
   get isEnding(): boolean {
@@ -87,9 +98,10 @@ export class Instance {
   }
 
   /** It now loads this version: uses its memory, speaks for it, will offer its slots. */
-  loadFor(version: TableVersion): void {
+  loadFor(version: TableVersion, { concurrency, callsMax }: ContractCapabilities): void {
     this.become('load')
-    this.slots = version.limits.concurrency
+    this.slots = concurrency ? version.limits.concurrency : 1
+    if (callsMax !== undefined) this.callsMax = callsMax
     this.voice.speakFor(version)
   }
 

@@ -36,6 +36,12 @@ export interface PoolEnvironment {
   readonly contract: string
   /** Instances are started with their code and never generic. @default false */
   readonly startsWithCode?: boolean
+
+  /** How a process is started that speaks another contract; see `Environment.commandFor`. */
+  readonly commandFor?: (
+    contract: string,
+    entry: string,
+  ) => { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> } | undefined
   /** Generic instances kept ready. @default `warmPerEnvironment` of the policy */
   readonly warm?: number
 }

@@ -1,5 +1,14 @@
-import type { Grant, SandboxExit } from '../backends/index.ts'
-import { AtelierError, asAtelierError, type Clock, type TableVersion } from '../core/index.ts'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import type { Grant, Sandbox, SandboxExit, SandboxSpec } from '../backends/index.ts'
+import type { ContractCapabilities, LoadSpec, Preparation } from '../contracts/index.ts'
+import {
+  AtelierError,
+  asAtelierError,
+  type Clock,
+  type ContractChoice,
+  type TableVersion,
+} from '../core/index.ts'
 import { type Instance, within } from './instance.ts'
 import type { PoolEnvironment, PoolOptions, PoolPolicy } from './options.ts'
 import { isLeaving } from './states.ts'
@@ -29,37 +38,85 @@ export class Starter {
   async startFor(instance: Instance, version: TableVersion): Promise<void> {
     const began = this.#clock.monotonic()
     const [grant, secrets] = await Promise.all([this.#grantOf(version), this.#secretsOf(version)])
-    await this.#boot(instance, grant)
-    instance.loadFor(version)
+    const spec = loadSpec(instance, version, secrets)
+    if (version.contract === undefined) {
+      await this.#boot(instance, grant)
+      instance.loadFor(version, this.#capabilitiesOf(instance))
+    } else await this.#bootOwn(instance, version, version.contract, grant, spec)
     instance.startingMs = this.#clock.monotonic() - began
-    await this.#load(instance, version, secrets)
+    await this.#load(instance, version, spec)
   }
 
   async specialise(instance: Instance, version: TableVersion): Promise<void> {
     const began = this.#clock.monotonic()
-    instance.loadFor(version)
+    instance.loadFor(version, this.#capabilitiesOf(instance))
     const [grant, secrets] = await Promise.all([this.#grantOf(version), this.#secretsOf(version)])
     await instance.sandbox.attach(grant)
     instance.startingMs = this.#clock.monotonic() - began
-    await this.#load(instance, version, secrets)
+    await this.#load(instance, version, loadSpec(instance, version, secrets))
   }
 
+  /** A process with a shim of ours. */
   async #boot(instance: Instance, grant: Grant | undefined): Promise<void> {
     const environment = this.#environment(instance.environment)
     const { launch } = environment
-    const sandbox = await this.#options.backend.start(
-      grant
-        ? { id: instance.id, launch, grant }
-        : { id: instance.id, launch: { ...launch, env: { ...launch.env, ...NOBODY_WAITS } } },
-      instance.startAbort.signal,
-    )
+    const preparation = await this.#options.contracts(environment.contract).prepare()
+    await this.#start(instance, preparation, {
+      id: instance.id,
+      ...(grant ? { launch, grant } : { launch: { ...launch, env: { ...launch.env, ...NOBODY_WAITS } } }),
+    })
+  }
+
+  /** A process of the tenant's own, for one version from its beginning. */
+  async #bootOwn(
+    instance: Instance,
+    version: TableVersion,
+    choice: ContractChoice,
+    grant: Grant,
+    spec: LoadSpec,
+  ): Promise<void> {
+    const contract = this.#options.contracts(choice.name)
+    const { launch, commandFor } = this.#environment(version.environment)
+    const found = commandFor?.(choice.name, version.entry)
+    if (found === undefined)
+      throw new AtelierError(
+        'FUNCTION_LOAD_FAILED',
+        `Function "${nameOf(version)}" cannot run: environment "${version.environment}" starts no process for contract "${choice.name}".`,
+      )
+    // From its first word on, what it says is its owner's.
+    instance.loadFor(version, contract.capabilities)
+    const { ownPorts } = this.#options.backend.capabilities().inside
+    const preparation = await contract.prepare({
+      ...spec,
+      choice,
+      port: ownPorts ? undefined : await freePort(),
+    })
+    const { environment, env, mounts } = launch
+    const { process } = preparation
+    await this.#start(instance, preparation, {
+      id: instance.id,
+      launch: { environment, mounts, env: { ...env, ...found.env }, command: found.command, directory: CODE },
+      grant,
+      ...(process && { process }),
+    })
+  }
+
+  async #start(instance: Instance, preparation: Preparation, spec: SandboxSpec): Promise<void> {
+    let sandbox: Sandbox
+    try {
+      sandbox = await this.#options.backend.start(spec, instance.startAbort.signal)
+    } catch (error) {
+      preparation.discard?.()
+      throw error
+    }
     if (isLeaving(instance.state)) {
+      preparation.discard?.()
       await sandbox.kill()
       throw givenUp(instance)
     }
     instance.sandbox = sandbox
-    instance.voice.listen(sandbox.stdout, sandbox.stderr)
-    instance.link = this.#options.contracts(environment.contract).open(sandbox.channel, {
+    instance.voice.listen(preparation.takesStdout ? undefined : sandbox.stdout, sandbox.stderr)
+    instance.link = preparation.open(sandbox, {
       onLog: (call, stream, text) => instance.voice.hear(call, stream, text),
       onClose: failure => instance.closed(failure),
     })
@@ -78,38 +135,21 @@ export class Starter {
     if (isLeaving(instance.state)) throw givenUp(instance)
   }
 
-  async #load(
-    instance: Instance,
-    version: TableVersion,
-    secrets: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    const { limits } = version
+  async #load(instance: Instance, version: TableVersion, spec: LoadSpec): Promise<void> {
     const began = this.#clock.monotonic()
-    const loading = instance.link.load({
-      entry: version.entry,
-      config: version.config,
-      secrets,
-      function: {
-        project: version.projectName,
-        app: version.appName,
-        name: version.functionName,
-        version: version.number,
-      },
-      instance: instance.id,
-      concurrency: limits.concurrency,
-      memoryMiB: limits.memoryMiB,
-      timeoutMs: limits.timeoutMs,
-    })
+    // A contract that knows a limit of its own says more than we could when it is passed.
+    const loadMsMax = Math.max(this.#policy.loadMsMax, (version.contract?.startMs ?? 0) + OWN_LIMIT_FIRST_MS)
+    const loading = instance.link.load(spec)
     let loaded: { initMs: number } | undefined
     try {
-      loaded = await within(this.#clock, this.#policy.loadMsMax, loading)
+      loaded = await within(this.#clock, loadMsMax, loading)
     } catch (thrown) {
       throw await this.#whyNotLoaded(instance, version, thrown)
     }
     if (loaded === undefined)
       throw new AtelierError(
         'FUNCTION_LOAD_FAILED',
-        `Function "${nameOf(version)}" was not loaded within ${this.#policy.loadMsMax} ms; do less at the top of its module.`,
+        `Function "${nameOf(version)}" was not loaded within ${loadMsMax} ms; do less at the top of its module.`,
       )
     if (isLeaving(instance.state) || instance.isClosed) throw givenUp(instance)
     // Measured here rather than taken from the instance: what is billed is not for the code to say.
@@ -121,6 +161,7 @@ export class Starter {
   async #whyNotLoaded(instance: Instance, version: TableVersion, thrown: unknown): Promise<unknown> {
     // The code's own words are its owner's: they stand in its log, and not in an answer to whoever may call.
     if (!instance.isClosed) {
+      if (version.contract !== undefined) return thrown // its words are ours
       instance.voice.note(asAtelierError(thrown).message)
       return new AtelierError(
         'FUNCTION_LOAD_FAILED',
@@ -154,12 +195,51 @@ export class Starter {
     return this.#options.secrets.read(version.projectId, version.secrets)
   }
 
+  #capabilitiesOf(instance: Instance): ContractCapabilities {
+    return this.#options.contracts(this.#environment(instance.environment).contract).capabilities
+  }
+
   #environment(name: string): PoolEnvironment {
     const environment = this.#options.environments.get(name)
     if (environment) return environment
     throw new AtelierError('BACKEND_FAILED', `Environment "${name}" cannot run on this machine.`)
   }
 }
+
+function loadSpec(
+  instance: Instance,
+  version: TableVersion,
+  secrets: Readonly<Record<string, string>>,
+): LoadSpec {
+  const { limits } = version
+  return {
+    entry: version.entry,
+    config: version.config,
+    secrets,
+    function: {
+      project: version.projectName,
+      app: version.appName,
+      name: version.functionName,
+      version: version.number,
+    },
+    instance: instance.id,
+    concurrency: limits.concurrency,
+    memoryMiB: limits.memoryMiB,
+    timeoutMs: limits.timeoutMs,
+  }
+}
+
+/** A port of this machine that is free now, for where sandboxes share them. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+const CODE = '/function'
+const OWN_LIMIT_FIRST_MS = 2_000
 
 /** Tells the shim that it may take its time before HELLO, so that its first call need not. */
 const NOBODY_WAITS = { ATELIER_GENERIC: '1' }

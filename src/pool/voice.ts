@@ -36,8 +36,8 @@ export class Voice {
   }
 
   /** Listens to what the process prints outside the contract. */
-  listen(stdout: Readable, stderr: Readable): void {
-    readLines(stdout, this.#clock, line => this.#say(this.#only(), 'stdout', line))
+  listen(stdout: Readable | undefined, stderr: Readable): void {
+    if (stdout) readLines(stdout, this.#clock, line => this.#say(this.#only(), 'stdout', line))
     readLines(stderr, this.#clock, line => this.#say(this.#only(), 'stderr', line))
   }
 

@@ -41,7 +41,8 @@ export class WarmShelves {
   }
 
   /** The generic instance that would be taken next for `version`. */
-  peek({ environment, limits }: TableVersion): Instance | undefined {
+  peek({ environment, contract, limits }: TableVersion): Instance | undefined {
+    if (contract !== undefined) return undefined // its processes are started for it
     const next = this.#shelves.get(environment)?.ready.at(-1)
     return next?.sandbox.fits(limits) ? next : undefined
   }

@@ -2,9 +2,9 @@ import { createApi, type ServerStatus } from '../api/index.ts'
 import { createAsyncCalls, deliverWebhook } from '../async/index.ts'
 import { openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
-import { framesContract } from '../contracts/index.ts'
+import { findContract } from '../contracts/index.ts'
 import { createControl, openSecretKeys } from '../control/index.ts'
-import { AtelierError, FunctionTable, systemClock } from '../core/index.ts'
+import { FunctionTable, systemClock } from '../core/index.ts'
 import { environments } from '../environments/index.ts'
 import { createEmbeddedIdentity } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
@@ -127,10 +127,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const pool = opened.adopt(
     createPool({
       backend,
-      contracts: name => {
-        if (name === framesContract.name) return framesContract
-        throw new AtelierError('BACKEND_FAILED', `There is no contract "${name}".`)
-      },
+      contracts: findContract,
       environments: languages.ready,
       bundles: { locate: digest => builder.locate(digest) },
       secrets: control.secrets,
@@ -291,7 +288,12 @@ async function probeEnvironments(): Promise<{
     const status = statuses[i]!
     const { name, contract, startsWithCode } = environment
     if (status.ready)
-      ready.set(name, { launch: status.launch, contract, ...(startsWithCode && { startsWithCode }) })
+      ready.set(name, {
+        launch: status.launch,
+        contract,
+        commandFor: (wanted, entry) => environment.commandFor?.(wanted, entry),
+        ...(startsWithCode && { startsWithCode }),
+      })
     shown.push({
       name: environment.name,
       text: status.ready ? status.runtimeVersion : `not here: ${status.reason}`,

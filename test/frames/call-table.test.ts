@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CallTable } from '../../src/contracts/frames/call-table.ts'
-import { CALL_NUMBER_MAX } from '../../src/contracts/frames/codec.ts'
+import { CALL_NUMBER_MAX, CallTable } from '../../src/contracts/call-table.ts'
 
 function add(table: CallTable<{ readonly number: number }>): number {
   const number = table.nextNumber()

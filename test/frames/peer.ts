@@ -94,7 +94,7 @@ export function connected() {
       events.closed = reason
     },
   } satisfies LinkEvents & Record<string, unknown>
-  const link = createFramesContract(clock).open(ours, events)
+  const link = createFramesContract(clock).prepare().open({ channel: ours }, events)
   return { link, peer: new Peer(theirs), events, clock }
 }
 

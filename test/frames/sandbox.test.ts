@@ -38,7 +38,7 @@ for (const environment of environments) {
       const grant = { bundlePath, limits: LIMITS_DEFAULT, network: 'none' } as const
       const spec = { id: 'instance-1', launch: status.launch, ...(generic ? {} : { grant }) }
       const sandbox: Sandbox = await backend.start(spec, AbortSignal.timeout(20_000))
-      const link = framesContract.open(sandbox.channel, { onLog: () => {}, onClose: () => {} })
+      const link = framesContract.prepare().open(sandbox, { onLog: () => {}, onClose: () => {} })
       await link.ready
       if (generic) await sandbox.attach(grant)
       const entry = entries[environment.name as keyof typeof entries]

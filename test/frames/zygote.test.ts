@@ -46,7 +46,9 @@ test('instances that are forked from the zygote speak frames, each for itself', 
         AbortSignal.timeout(20_000),
       )
       assert.ok(launched.channel)
-      const link = framesContract.open(launched.channel, { onLog: () => {}, onClose: () => {} })
+      const link = framesContract
+        .prepare()
+        .open({ channel: launched.channel }, { onLog: () => {}, onClose: () => {} })
       await link.ready
       const entry = number === 3 ? 'suite_async' : 'suite'
       await link.load({ ...loadSpec, entry, config: { GREETING: `to ${number}` }, secrets: { KEY: 'k' } })

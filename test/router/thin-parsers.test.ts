@@ -4,8 +4,8 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { AtelierError } from '../../src/core/index.ts'
+import { ChunkDecoder } from '../../src/core/index.ts'
 import { ROUTER_LIMITS_DEFAULT } from '../../src/router/limits.ts'
-import { ChunkDecoder } from '../../src/router/thin/chunks.ts'
 import { type HeadFields, readHead } from '../../src/router/thin/head.ts'
 
 test('a chunked body is the same however it is cut', () => {

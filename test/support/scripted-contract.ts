@@ -7,6 +7,7 @@ import type {
   Link,
   LinkEvents,
   LoadSpec,
+  Preparation,
 } from '../../src/contracts/index.ts'
 import { AtelierError } from '../../src/core/index.ts'
 
@@ -152,9 +153,13 @@ export class ScriptedContract implements Contract {
   /** What `write` answers. */
   hasRoom = true
 
-  open(channel: Duplex, events: LinkEvents): Link {
-    const link = new ScriptedLink(this, channel, events)
-    this.links.push(link)
-    return link
+  prepare(): Preparation {
+    return {
+      open: ({ channel }, events) => {
+        const link = new ScriptedLink(this, channel, events)
+        this.links.push(link)
+        return link
+      },
+    }
   }
 }

@@ -107,6 +107,20 @@ export const FunctionSchema = model(
   },
 )
 
+export const ContractChoiceSchema = Type.Object(
+  {
+    name: Type.String(),
+    port: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65_535, description: 'Where the process listens.' }),
+    ),
+    readyPath: Type.Optional(Type.String({ description: 'Answers 200 to 399 once the process is ready.' })),
+    startMs: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'How long the process may take to start.' }),
+    ),
+  },
+  { additionalProperties: false, description: 'How the platform talks to the code.' },
+)
+
 export const LimitsSchema = Type.Object({
   memoryMiB: Type.Integer(),
   cpuMillicores: Type.Integer(),
@@ -154,6 +168,7 @@ export const VersionSchema = model(
     description: Type.String(),
     spec: Type.Object({
       environment: Type.String(),
+      contract: Type.Optional(ContractChoiceSchema),
       environmentRevision: Type.String(),
       packageDigest: Type.String(),
       bundleDigest: Type.String(),

@@ -1,9 +1,12 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { type Duplex, duplexPair, PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AtelierError, type Clock, type Limits, systemClock } from '../../core/index.ts'
 import type {
   Backend,
   Capabilities,
   Grant,
+  Place,
   RunResult,
   RunSpec,
   Sandbox,
@@ -77,12 +80,15 @@ export class FakeBackend implements Backend {
       processLimit: 'none',
       network: ['none', 'outbound'],
       seccomp: false,
+      inside: { sockets: true, ownPorts: false, stdin: true },
     }
   }
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     await this.#pass(this.knobs.startDelayMs, signal)
     if (this.#closed) throw failed(spec.id, 'the backend is closed')
+    const ways = { connect: connectTo, listen: listenAt }
+    await spec.process?.beforeStart?.(ways)
     if (this.knobs.failStarts > 0) {
       this.knobs.failStarts--
       throw failed(spec.id, 'it was told to fail')
@@ -136,6 +142,10 @@ export class FakeSandbox implements Sandbox {
   readonly channel: Duplex
   /** The inner end of the channel: what a shim would hold. */
   readonly peer: Duplex
+  readonly stdin: PassThrough | undefined
+  /** What a held process was given, once it runs. */
+  begun: Readonly<Record<string, string>> | undefined
+  isTerminated = false
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
   readonly exited: Promise<SandboxExit>
@@ -160,6 +170,8 @@ export class FakeSandbox implements Sandbox {
     this.id = spec.id
     this.pid = pid
     this.grant = spec.grant
+    this.stdin = spec.process?.stdin === true ? new PassThrough() : undefined
+    if (spec.process && spec.process.held !== true) this.begun = spec.process.env
     this.memoryBytes = knobs.memoryBytes
     this.memoryPeakBytes = knobs.memoryBytes
     this.#knobs = knobs
@@ -192,6 +204,23 @@ export class FakeSandbox implements Sandbox {
     }
   }
 
+  /** Ports and paths are this machine's: a test plays what is inside by listening there. */
+  connect(to: Place, patienceMs = 0): Promise<Socket | undefined> {
+    return connectTo(to, patienceMs)
+  }
+
+  listen(at: Place): Promise<Server> {
+    return listenAt(at)
+  }
+
+  begin(env: Readonly<Record<string, string>>): void {
+    this.begun = { ...this.spec.process?.env, ...env }
+  }
+
+  terminate(): void {
+    this.isTerminated = true
+  }
+
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, this.memoryBytes)
     return { memoryBytes: this.memoryBytes, memoryPeakBytes: this.memoryPeakBytes, cpuMs: this.cpuMs }
@@ -221,6 +250,31 @@ export class FakeSandbox implements Sandbox {
     this.stderr.end()
     this.#settle({ code: 0, signal: undefined, reason: 'exit', ...exit, tail: this.#tail })
   }
+}
+
+const PAUSE_MS = 5
+
+async function connectTo(to: Place, patienceMs = 0): Promise<Socket | undefined> {
+  for (let leftMs = patienceMs; ; leftMs -= PAUSE_MS) {
+    const made = await new Promise<Socket | undefined>(resolve => {
+      const socket = connect(onThisMachine(to), () => resolve(socket))
+      socket.once('error', () => resolve(undefined))
+    })
+    if (made !== undefined || leftMs <= 0) return made
+    await sleep(PAUSE_MS)
+  }
+}
+
+function listenAt(at: Place): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', error => reject(failed('sandbox', 'nobody can listen in it', error)))
+    server.listen(onThisMachine(at), () => resolve(server))
+  })
+}
+
+function onThisMachine(place: Place): { path: string } | { port: number; host: string } {
+  return 'path' in place ? place : { port: place.port, host: '127.0.0.1' }
 }
 
 function failed(id: string, why: string, cause?: unknown): AtelierError {

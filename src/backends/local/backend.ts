@@ -17,6 +17,7 @@ import type { Cells } from './cells.ts'
 import type { CgroupLimits } from './cgroup/cgroup.ts'
 import { backendFailed } from './commands.ts'
 import type { Launcher } from './launcher.ts'
+import { waitingForEnvironment } from './own-process.ts'
 import { genericRlimits, type HostSystem, rlimitsFor, sandboxMounts } from './policy.ts'
 import { runCommand } from './run.ts'
 import { LocalSandbox } from './sandbox.ts'
@@ -65,16 +66,16 @@ export class LocalBackend implements Backend {
   }
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    const { grant, launch } = spec
+    const { grant, launch, process: own } = spec
     const { host, bundlesPath, openFilesHard, cells } = this.#parts
     if (grant !== undefined) this.#check(grant)
     const limits = grant?.limits ?? LIMITS_DEFAULT
     const cell = await cells.open(
       {
         id: spec.id,
-        command: launch.command,
+        command: own === undefined ? launch.command : waitingForEnvironment(launch.command),
         env: launch.env,
-        directory: '/tmp',
+        directory: launch.directory ?? '/tmp',
         mounts: sandboxMounts(
           host,
           grant === undefined
@@ -87,8 +88,10 @@ export class LocalBackend implements Backend {
         rlimits: grant === undefined ? genericRlimits(openFilesHard) : rlimitsFor(limits, openFilesHard),
         connected: false,
         channel: true,
+        stdin: own?.stdin === true,
+        ...(own?.beforeStart && { onHeld: own.beforeStart }),
       },
-      this.#launcherFor(launch),
+      own === undefined ? this.#launcherFor(launch) : this.#tier.launcher,
       signal,
     )
     if (cell.channel === undefined) throw backendFailed('it has no channel')
@@ -104,7 +107,9 @@ export class LocalBackend implements Backend {
       await cell.kill()
       throw error
     }
-    return new LocalSandbox(cell, cell.channel, undefined)
+    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own?.env)
+    if (own !== undefined && own.held !== true) sandbox.begin({})
+    return sandbox
   }
 
   async run(spec: RunSpec, signal: AbortSignal): Promise<RunResult> {

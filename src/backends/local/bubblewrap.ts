@@ -29,6 +29,7 @@ export class BubblewrapLauncher implements Launcher {
       channelFd: CHANNEL_FD,
       firstProcess: () => firstProcess(pipeOf(child, INFO_FD) as Readable),
       release: () => (pipeOf(child, BLOCK_FD) as Writable).end('go'),
+      command: pid => descendants(pid, 2)[1],
       // Its first process forks once all is in place; the child then becomes the own user, limits itself, and runs the command.
       isComplete: pid => {
         const child = descendants(pid, 2)[1]
@@ -47,7 +48,7 @@ export class BubblewrapLauncher implements Launcher {
         env: {},
         cwd: '/',
         stdio: [
-          'ignore',
+          spec.stdin ? 'pipe' : 'ignore',
           'pipe',
           'pipe',
           spec.channel ? 'pipe' : 'ignore',

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Inside } from '../backend.ts'
 import type { Cgroup, CgroupLimits } from './cgroup/cgroup.ts'
 import type { Identity, Launched } from './launcher.ts'
 import type { Connection } from './network.ts'
@@ -20,6 +21,7 @@ export interface CellHoldings {
   readonly identity: Identity
   readonly cgroup: Cgroup | undefined
   readonly watched: Watched
+  readonly inside: Inside
   /** Lets everything go, once all processes are gone. */
   release(): Promise<void>
   connect(pid: number): Promise<Connection>
@@ -31,6 +33,8 @@ export class Cell {
   readonly pid: number
   readonly identity: Identity
   readonly channel: Duplex | undefined
+  readonly inside: Inside
+  readonly stdin: Writable | undefined
   readonly stdout: Readable
   readonly stderr: Readable
   /** Settles when every process is gone and everything is released; never rejects. */
@@ -48,6 +52,8 @@ export class Cell {
     this.pid = launched.pid
     this.identity = holdings.identity
     this.channel = launched.channel
+    this.inside = holdings.inside
+    this.stdin = launched.stdin ?? undefined
     this.stdout = launched.stdout
     this.stderr = launched.stderr
     this.#launched = launched
@@ -104,6 +110,17 @@ export class Cell {
   resetPeak(): void {
     this.#usageLast = { ...this.#usageLast, memoryPeakBytes: 0 }
     if (!this.#ended) this.#holdings.cgroup?.resetPeak()
+  }
+
+  /** Asks the command to end. */
+  terminate(): void {
+    const pid = this.#ended ? undefined : this.#launched.commandPid?.()
+    if (pid === undefined) return
+    try {
+      process.kill(pid, 'SIGTERM')
+    } catch {
+      // It has ended by itself.
+    }
   }
 
   /** Ends it for passing a limit that a watchdog found. */

@@ -1,12 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import type { Clock } from '../../core/index.ts'
+import type { Inside } from '../backend.ts'
+import type { Broker } from './broker.ts'
 import { Cell } from './cell.ts'
 import type { Cgroup, CgroupLimits, CgroupTree } from './cgroup/cgroup.ts'
 import { backendFailed } from './commands.ts'
+import { enterInside } from './inside.ts'
 import type { Identity, Launcher, Mount, Rlimits } from './launcher.ts'
 import type { Leftovers } from './leftovers.ts'
 import type { Connection, OutboundNetwork } from './network.ts'
 import { sandboxEnv } from './policy.ts'
+import { startTime } from './procfs.ts'
 import type { Uids } from './uids.ts'
 import { Watchdog, type Watched } from './watchdog.ts'
 
@@ -25,6 +29,9 @@ export interface CellSpec {
   /** Whether it has its way out before the command begins. */
   readonly connected: boolean
   readonly channel: boolean
+  readonly stdin?: boolean
+  /** The last thing before the command begins. */
+  readonly onHeld?: (ways: Inside) => Promise<void>
 }
 
 export interface CellsOptions {
@@ -34,6 +41,7 @@ export interface CellsOptions {
   /** `undefined`: we are not root, all cells are our own user. */
   readonly uids: Uids | undefined
   readonly network: OutboundNetwork | undefined
+  readonly broker: Broker | undefined
   readonly seccompPath: string | undefined
   readonly leftovers: Leftovers
 }
@@ -94,6 +102,10 @@ export class Cells {
         if (network === undefined) throw backendFailed('this machine can give it no network')
         return network.connect(pid, identity)
       }
+      const { broker } = this.#options
+      const uid = identity.kind === 'own' ? identity.uid : undefined
+      const waysInto = (pid: number, since: string | undefined) =>
+        enterInside(broker, since === undefined ? undefined : { pid, since, uid })
       const launched = await launcher.launch(
         {
           ...spec,
@@ -101,17 +113,21 @@ export class Cells {
           hostname: 'function',
           identity,
           seccompPath: this.#options.seccompPath,
-          beforeStart: async pid => {
+          stdin: spec.stdin === true,
+          beforeStart: async (pid, inside) => {
             cgroup?.add(pid)
             leftovers.note(spec.id, [pid])
             preferForOutOfMemory(pid)
             if (spec.connected) connection = await connect(pid)
+            await spec.onHeld?.(inside ?? waysInto(pid, startTime(pid)))
           },
         },
         signal,
       )
       watched.pid = launched.pid
-      const cell = new Cell(spec.id, launched, { identity, cgroup, watched, release, connect }, connection)
+      const inside = launched.inside ?? waysInto(launched.pid, launched.since)
+      const holdings = { identity, cgroup, watched, inside, release, connect }
+      const cell = new Cell(spec.id, launched, holdings, connection)
       if (cgroups === undefined) {
         watched.onExcess = what => cell.endFor(what)
         unwatch = this.#watchdog.watch(watched)
@@ -144,6 +160,7 @@ export class Cells {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#living.values()].map(cell => cell.kill()))
+    this.#options.broker?.close()
     this.#options.cgroups?.close()
   }
 }

@@ -15,6 +15,8 @@ export interface LaunchSteps {
   /** The held first process inside. */
   firstProcess(): Promise<number>
   release(): void
+  /** Which process the command is, where that is not `pid` itself. */
+  command?(pid: number): number | undefined
   /** Whether the released process `pid` has put its file system together. */
   isComplete(pid: number): boolean
 }
@@ -69,10 +71,13 @@ export async function guardLaunch(
     const known = pid
     return {
       pid,
+      since,
       monitorPid: child.pid ?? pid,
+      stdin: child.stdin,
       channel: spec.channel ? (pipeOf(child, steps.channelFd) as Duplex) : undefined,
       stdout: child.stdout as Readable,
       stderr: child.stderr as Readable,
+      commandPid: () => (startTime(known) === since ? (steps.command?.(known) ?? known) : undefined),
       complete: () => until(() => steps.isComplete(known), known),
       exited,
       kill,

@@ -1,4 +1,5 @@
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Inside } from '../backend.ts'
 
 /**
  * Starts one sandboxed process tree. What the sandbox may be is plain data (`LaunchSpec`), so that every launcher
@@ -31,11 +32,13 @@ export interface LaunchSpec {
   readonly seccompPath: string | undefined
   /** Whether the command gets a connected socket as its descriptor 3. */
   readonly channel: boolean
+  /** Whether its stdin is open. */
+  readonly stdin?: boolean
   /**
    * Called with the host's number of the first process inside, while that process is held: it has its namespaces but has run
-   * nothing of the command. The place for cgroups and the network, free of races.
+   * nothing of the command. The place for cgroups and the network, free of races. `inside`: as in `Launched`.
    */
-  beforeStart(pid: number): Promise<void> | void
+  beforeStart(pid: number, inside?: Inside): Promise<void> | void
 }
 
 /** One step of putting the file system together. All are nosuid and nodev, save `device`. */
@@ -69,13 +72,20 @@ export interface Launched {
   readonly pid: number
   /** The child of ours that waits for it. */
   readonly monitorPid: number
+  /** When that process started: with its number it names it for good. */
+  readonly since?: string | undefined
   readonly channel: Duplex | undefined
+  readonly stdin?: Writable | null
   readonly stdout: Readable
   readonly stderr: Readable
   /** Resolves when the file system inside is complete, which may be a moment after the release. Rejects when it never is. */
   complete(): Promise<void>
   /** Settles when the monitor has ended; never rejects. */
   readonly exited: Promise<{ readonly code: number | undefined; readonly signal: string | undefined }>
+  /** Where there is no namespace to enter: the ways to the process itself. */
+  readonly inside?: Inside
+  /** Number of the command's own process, once it runs. */
+  commandPid?(): number | undefined
   /** Sends SIGKILL to the first process and the monitor, at once. */
   kill(): void
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { LIMITS_DEFAULT } from '../../core/index.ts'
 import type { Backend, Capabilities } from '../backend.ts'
 import { GENERIC_LIMITS, LocalBackend, type LocalBackendOptions, type Parts } from './backend.ts'
+import { Broker } from './broker.ts'
 import { Cells } from './cells.ts'
 import { type CgroupFinding, findCgroups } from './cgroup/detect.ts'
 import { backendFailed } from './commands.ts'
@@ -34,12 +35,14 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
     : undefined
   const cgroups = findCgroups(seed.toString('hex', 0, 6))
   const network = OutboundNetwork.find()
+  const broker = Broker.find()
   const seccompPath = writeFilter(options.runPath, cgroups.tree === undefined)
   const cells = new Cells({
     clock: options.clock,
     cgroups: cgroups.tree,
     uids: range === undefined ? undefined : new Uids(range),
     network: 'reason' in network ? undefined : network,
+    broker: 'reason' in broker ? undefined : broker,
     seccompPath,
     leftovers: new Leftovers(options.runPath),
   })
@@ -51,18 +54,19 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
     launcher => trial(parts, launcher),
     launcherMakers(options.runPath),
   )
-  return new LocalBackend(parts, tier, describe(tier, { cgroups, network, seccompPath, isRoot }))
+  return new LocalBackend(parts, tier, describe(tier, { cgroups, network, broker, seccompPath, isRoot }))
 }
 
 interface Findings {
   readonly cgroups: CgroupFinding
   readonly network: OutboundNetwork | { readonly reason: string }
+  readonly broker: Broker | { readonly reason: string }
   readonly seccompPath: string | undefined
   readonly isRoot: boolean
 }
 
 /** What the chosen launcher and the machine together can promise, in words as well. */
-function describe(tier: Tier, { cgroups, network, seccompPath, isRoot }: Findings): Capabilities {
+function describe(tier: Tier, { cgroups, network, broker, seccompPath, isRoot }: Findings): Capabilities {
   const { name } = tier.launcher
   const sandboxed = name !== 'none'
   const seccomp = name === 'bubblewrap' && seccompPath !== undefined
@@ -81,6 +85,11 @@ function describe(tier: Tier, { cgroups, network, seccompPath, isRoot }: Finding
             `Memory is watched every 100 ms instead of limited by the kernel, CPU is not limited: ${cgroups.reason}.`,
           ]
         : []),
+      ...(sandboxed && 'reason' in broker
+        ? [
+            `Functions that are servers of their own (contracts http, fission, …) cannot run: ${broker.reason}.`,
+          ]
+        : []),
       ...(sandboxed && 'reason' in network ? [`Functions have no network: ${network.reason}.`] : []),
     ],
     memoryLimit: hard ? 'hard' : 'soft',
@@ -89,6 +98,12 @@ function describe(tier: Tier, { cgroups, network, seccompPath, isRoot }: Finding
     processLimit: hard || sandboxed ? 'hard' : 'soft',
     network: sandboxed && 'reason' in network ? ['none'] : ['none', 'outbound'],
     seccomp,
+    inside: {
+      sockets: !sandboxed || !('reason' in broker),
+      ...('reason' in broker && { reason: broker.reason }),
+      ownPorts: sandboxed,
+      stdin: true,
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
+import { openInside } from './inside.ts'
 import { guardLaunch, PRLIMIT, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
 import { FUNCTION_TARGET } from './policy.ts'
@@ -51,10 +52,12 @@ export class PlainLauncher implements Launcher {
           ATELIER_DIRECTORY: join(home, 'function'),
           ATELIER_SANDBOX: home,
         },
-        stdio: ['ignore', 'pipe', 'pipe', spec.channel ? 'pipe' : 'ignore', 'pipe'],
+        stdio: [spec.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', spec.channel ? 'pipe' : 'ignore', 'pipe'],
       },
     )
-    const launched = await guardLaunch(child, spec, signal, {
+    const ways = openInside(inside)
+    const held = { ...spec, beforeStart: (pid: number) => spec.beforeStart(pid, ways) }
+    const launched = await guardLaunch(child, held, signal, {
       channelFd: CHANNEL_FD,
       firstProcess: async () => child.pid ?? Promise.reject(backendFailed('its program could not be run')),
       release: () => (pipeOf(child, BLOCK_FD) as Writable).end('go\n'),
@@ -62,6 +65,7 @@ export class PlainLauncher implements Launcher {
     })
     return {
       ...launched,
+      inside: ways,
       kill: () => killGroup(launched),
       exited: launched.exited.then(exit => {
         killMarked(marker)

@@ -1,8 +1,10 @@
-import type { Duplex, Readable } from 'node:stream'
+import type { Server, Socket } from 'node:net'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Limits } from '../../core/index.ts'
-import type { Grant, Sandbox, SandboxExit } from '../backend.ts'
+import type { Grant, Place, Sandbox, SandboxExit } from '../backend.ts'
 import type { Cell } from './cell.ts'
 import { backendFailed } from './commands.ts'
+import { sendEnvironment } from './own-process.ts'
 import { Tail } from './tail.ts'
 
 /** What turns a generic cell into one version's. */
@@ -16,17 +18,27 @@ export class LocalSandbox implements Sandbox {
   readonly id: string
   readonly pid: number
   readonly channel: Duplex
+  readonly stdin: Writable | undefined
   readonly stdout: Readable
   readonly stderr: Readable
   readonly exited: Promise<SandboxExit>
   readonly #cell: Cell
   #late: LateGrant | undefined
 
-  /** `late`: how it gets its grant, when it has none from its start. */
-  constructor(cell: Cell, channel: Duplex, late: LateGrant | undefined) {
+  readonly #env: Readonly<Record<string, string>>
+
+  /** `late`: how it gets its grant, when it has none from its start. `env`: of a tenant's own process, beside what `begin` is given. */
+  constructor(
+    cell: Cell,
+    channel: Duplex,
+    late: LateGrant | undefined,
+    env: Readonly<Record<string, string>> = {},
+  ) {
+    this.#env = env
     this.id = cell.id
     this.pid = cell.pid
     this.channel = channel
+    this.stdin = cell.stdin
     this.stdout = cell.stdout
     const stderr = new Tail(cell.stderr)
     this.stderr = stderr.stream
@@ -44,6 +56,22 @@ export class LocalSandbox implements Sandbox {
     if (late === undefined) throw backendFailed(`sandbox ${this.id} has its code already`)
     this.#late = undefined
     await late.give(grant)
+  }
+
+  connect(to: Place, patienceMs?: number): Promise<Socket | undefined> {
+    return this.#cell.inside.connect(to, patienceMs)
+  }
+
+  listen(at: Place): Promise<Server> {
+    return this.#cell.inside.listen(at)
+  }
+
+  begin(env: Readonly<Record<string, string>>): void {
+    sendEnvironment(this.channel, { ...this.#env, ...env })
+  }
+
+  terminate(): void {
+    this.#cell.terminate()
   }
 
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {

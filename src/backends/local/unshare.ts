@@ -58,7 +58,14 @@ export class UnshareLauncher implements Launcher {
         ...OWN_SESSION,
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
         cwd: '/',
-        stdio: ['ignore', 'pipe', 'pipe', spec.channel ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+        stdio: [
+          spec.stdin ? 'pipe' : 'ignore',
+          'pipe',
+          'pipe',
+          spec.channel ? 'pipe' : 'ignore',
+          'pipe',
+          'pipe',
+        ],
       },
     )
   }

@@ -41,6 +41,11 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
     },
     { flags: '--entry <entry>', help: 'What to call: FILE or FILE#EXPORT (Node), MODULE:FUNCTION (Python)' },
     {
+      flags: '--contract <name>',
+      help: 'How the platform talks to the code, such as http for a server of its own (else as the environment does)',
+    },
+    { flags: '--port <number>', help: 'Where such a server listens (else it is told by PORT)' },
+    {
       flags: '--config <KEY=VALUE>',
       help: 'An environment variable for the code; may be repeated',
       repeats: true,

@@ -72,6 +72,7 @@ function fieldsOf(
     ['latest version', one.latestVersion],
     ['aliases', aliases.map(alias => `${alias.name} -> ${showTargets(alias)}`).join('\n')],
     ['environment', spec?.environment],
+    ['contract', spec?.contract?.name],
     ['entry', spec?.entry],
     [
       'limits',

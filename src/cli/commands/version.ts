@@ -65,6 +65,7 @@ const show: CommandSpec = {
         ['version', one.number],
         ['description', one.description],
         ['environment', spec.environment],
+        ['contract', spec.contract?.name],
         ['entry', spec.entry],
         ['package', spec.packageDigest],
         ['bundle', spec.bundleDigest],

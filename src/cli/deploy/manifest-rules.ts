@@ -150,12 +150,20 @@ const source = record(
 
 const trigger: Rule = (value, path) => (isRecord(value) && 'kind' in value ? source : route)(value, path)
 
+const contractSettings = record(
+  { name: text, port: integer(1, 65_535), readyPath: triggerPath, startMs: integer(1) },
+  ['name'],
+)
+
+const contract: Rule = (value, path) => (typeof value === 'string' ? [] : contractSettings(value, path))
+
 const MANIFEST = record({
   $schema: text,
   name,
   app: name,
   description: text,
   environment: name,
+  contract,
   entry: text,
   access: oneOf('public', 'private'),
   config: mapOf(configValue),

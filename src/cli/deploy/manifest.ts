@@ -1,6 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Access, Cors, EventFormat, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import type {
+  Access,
+  ContractChoice,
+  Cors,
+  EventFormat,
+  Limits,
+  NetworkMode,
+  Scaling,
+} from '../../core/index.ts'
 import { CliFailure, EXIT } from '../failure.ts'
 
 /** A function's folder describes itself in `atelier.json` or `atelier.yaml`; every field is optional. */
@@ -9,6 +17,8 @@ export interface Manifest {
   readonly app?: string
   readonly description?: string
   readonly environment?: string
+  /** A name, or with the contract's settings. */
+  readonly contract?: string | ContractChoice
   readonly entry?: string
   readonly access?: Access
   readonly config?: Readonly<Record<string, string>>

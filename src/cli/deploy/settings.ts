@@ -1,4 +1,4 @@
-import type { Access, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import type { Access, ContractChoice, Limits, NetworkMode, Scaling } from '../../core/index.ts'
 import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
 import type { Manifest } from './manifest.ts'
@@ -8,6 +8,7 @@ export interface DeploySettings {
   readonly description?: string
   readonly access?: Access
   readonly environment?: string
+  readonly contract?: string | ContractChoice
   readonly entry?: string
   readonly config?: Readonly<Record<string, string>>
   readonly secrets?: readonly string[]
@@ -45,6 +46,7 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     description: options.text('description') ?? manifest.description,
     access: options.flag('public') ? 'public' : options.flag('private') ? 'private' : manifest.access,
     environment: options.text('env') ?? manifest.environment,
+    contract: contractFrom(manifest, options),
     entry: options.text('entry') ?? manifest.entry,
     config: unlessEmpty(config),
     secrets: secrets.length > 0 || manifest.secrets ? secrets : undefined,
@@ -54,6 +56,20 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     async: manifest.async,
     publishOnly: options.flag('publishOnly') ? true : undefined,
   })
+}
+
+/** Another name on the command line leaves what the manifest says of its own. */
+function contractFrom(manifest: Manifest, options: Options): string | ContractChoice | undefined {
+  const said = typeof manifest.contract === 'string' ? { name: manifest.contract } : manifest.contract
+  const name = options.text('contract') ?? said?.name
+  const port = options.integer('port', '--port', { min: 1 })
+  if (name === undefined) {
+    if (port !== undefined)
+      throw usage('--port says where a contract finds the process: name it with --contract')
+    return undefined
+  }
+  const settings = { ...(said?.name === name ? said : undefined), ...(port !== undefined && { port }), name }
+  return Object.keys(settings).length === 1 ? name : settings
 }
 
 /** Without the fields that are `undefined`. */

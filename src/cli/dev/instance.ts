@@ -43,10 +43,13 @@ export class DevInstance {
         resolve()
       })
     })
-    this.link = framesContract.open(child.stdio[3] as Duplex, {
-      onLog: (_call, stream, text) => events.onLog(stream, text),
-      onClose: () => (this.#alive = false), // the process ends with its stream, and `exited` tells
-    })
+    this.link = framesContract.prepare().open(
+      { channel: child.stdio[3] as Duplex },
+      {
+        onLog: (_call, stream, text) => events.onLog(stream, text),
+        onClose: () => (this.#alive = false), // the process ends with its stream, and `exited` tells
+      },
+    )
   }
 
   /** Whether it can take calls. */

@@ -52,6 +52,11 @@ export async function readDevProject(folder: string, env: NodeJS.ProcessEnv): Pr
       `${folder} has no obvious entry`,
       `Name it as "entry" in atelier.json: ${environment.entryHelp}.`,
     )
+  if (manifest.contract !== undefined)
+    throw usage(
+      `${folder} is a process of its own (contract in its manifest), and "atelier dev" runs functions only`,
+      'Start it as it is, with PORT set where it is a server.',
+    )
   const { secrets, missing } = await readSecrets(folder, manifest.secrets ?? [], env)
   return {
     folder,

@@ -6,7 +6,6 @@ export const DATA_BYTES_MAX = 64 * 1024
 export const WINDOW_BYTES = 262_144
 /** What a WebSocket message takes of the window beside its payload: else empty ones would be sent without end. */
 export const MESSAGE_COST_BYTES = 64
-export const CALL_NUMBER_MAX = 0x7fff_ffff
 
 export const FLAG_END = 1
 export const FLAG_TEXT = 2

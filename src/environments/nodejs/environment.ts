@@ -12,6 +12,9 @@ const NPM_TARGET = '/opt/atelier/npm'
 const SOURCE_EXTENSIONS = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts']
 const ENTRY_NAMES = ['index', 'main', 'handler', 'function', 'app', 'server']
 
+// What a tenant's code may hear from Node about itself is for its author, not a warning about our way of loading it.
+const QUIET = ['--disable-warning=ExperimentalWarning', '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON']
+
 /** Node: the program that runs the server runs the functions too, so there is nothing to install. */
 export const nodejsEnvironment: Environment = {
   name: 'nodejs',
@@ -27,6 +30,10 @@ export const nodejsEnvironment: Environment = {
       ENTRY_NAMES.flatMap(name => SOURCE_EXTENSIONS.map(extension => name + extension)),
     ) ?? onlyFileWith(files, SOURCE_EXTENSIONS),
   buildPlan,
+  // The entry is a program then: what comes after its file has no meaning.
+  commandFor: (_contract, entry) => ({
+    command: [NODE_TARGET, ...QUIET, `/function/${entry.replace(/#.*$/, '')}`],
+  }),
 }
 
 function isSource(file: string): boolean {
@@ -45,13 +52,7 @@ function probe(): EnvironmentStatus {
     revision: revisionOf(version, shim),
     launch: {
       environment: 'nodejs',
-      command: [
-        NODE_TARGET,
-        // What a tenant's code may hear from Node about itself is for its author, not a warning about our way of loading it.
-        '--disable-warning=ExperimentalWarning',
-        '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
-        `${SHIM_TARGET}/main.mjs`,
-      ],
+      command: [NODE_TARGET, ...QUIET, `${SHIM_TARGET}/main.mjs`],
       env: {},
       mounts: [nodeMount(), { source: shim, target: SHIM_TARGET }],
     },

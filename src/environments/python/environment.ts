@@ -47,6 +47,16 @@ export const pythonEnvironment: Environment = {
   entryHelp:
     'module:function or module:function:convention; conventions: plain (default), lambda, wsgi, asgi',
   probe,
+  // The entry is a program then: what comes after its module has no meaning.
+  commandFor: (_contract, entry) => ({
+    command: [
+      program(),
+      '-S',
+      '-u',
+      `/function/${entry.replace(/:.*$/, '').replace(/\.py$/, '').replaceAll('.', '/')}.py`,
+    ],
+    env: { PYTHONPATH: `/function/${PACKAGES_FOLDER}:/function` },
+  }),
   detects: files => files.some(file => file.endsWith('.py') && !file.includes('node_modules/')),
   defaultEntry: files => (firstOf(files, ENTRY_NAMES) ?? onlyFileWith(files, ['.py']))?.replace(/\.py$/, ''),
   buildPlan,

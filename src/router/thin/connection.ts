@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
-import { AtelierError, asAtelierError, type Clock } from '../../core/index.ts'
+import { AtelierError, asAtelierError, ChunkDecoder, type Clock } from '../../core/index.ts'
 import type { Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 import type { Flusher } from '../plane.ts'
 import { refuseOn } from '../wire.ts'
-import { ChunkDecoder } from './chunks.ts'
+
 import { ThinExchange } from './exchange.ts'
 import { type Head, type HeadFields, headTooLarge, readHead } from './head.ts'
 import { Outbox } from './outbox.ts'

@@ -1,4 +1,4 @@
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError } from './errors.ts'
 
 /**
  * Takes a chunked body apart (RFC 9112, 7.1), in pieces as they come. Strict: sizes are hexadecimal digits alone, lines

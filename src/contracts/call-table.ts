@@ -1,4 +1,4 @@
-import { CALL_NUMBER_MAX } from './codec.ts'
+export const CALL_NUMBER_MAX = 0x7fff_ffff // what a frame has room for
 
 const SIZE_FIRST = 64
 

@@ -1,0 +1,32 @@
+import type { Duplex } from 'node:stream'
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/**
+ * Runs a tenant's own program. Its environment comes over the channel, once the process has lost all rights: what sets up the sandbox
+ * as root must never see a tenant's LD_PRELOAD, and no other user of the machine may read it from a command line. The program
+ * then has no channel.
+ */
+const SCRIPT = 'environment=$(cat <&3) && exec 3<&- && eval "$environment" && exec "$@"'
+
+/** `command` so that it waits for `sendEnvironment`. */
+export function waitingForEnvironment(command: readonly string[]): string[] {
+  return ['/bin/sh', '-c', SCRIPT, 'sh', ...command]
+}
+
+/** Lets the command at the other end of `channel` run, with these variables. A name that no shell can export gets `_` for what is odd. */
+export function sendEnvironment(channel: Duplex, env: Readonly<Record<string, string>>): void {
+  let text = 'unset environment\n'
+  for (const [name, value] of Object.entries(env)) {
+    const exported = NAME.test(name)
+      ? name
+      : name.replaceAll(/[^A-Za-z0-9_]/g, '_').replace(/^(?=[0-9])/, '_')
+    if (exported !== '') text += `export ${exported}=${quote(value)}\n`
+  }
+  channel.end(text)
+  channel.resume() // nothing comes back but its end
+}
+
+function quote(value: string): string {
+  return `'${value.replaceAll('\0', '').replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,9 @@
+import type { ContractCapabilities } from '../contract.ts'
+
+export const HTTP_CAPABILITIES: ContractCapabilities = {
+  streaming: true,
+  concurrency: true,
+  webSocket: false,
+  lateLoad: false,
+  concurrencyDefault: 10,
+}
