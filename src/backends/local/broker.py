@@ -7,6 +7,7 @@ sandbox, makes one socket, and ends. What runs in a sandbox is hostile: it sees 
 
 import array
 import ctypes
+import errno
 import json
 import os
 import selectors
@@ -24,7 +25,8 @@ LINE_BYTES_MAX = 64 * 1024
 CONNECT_S_MAX = 2.0
 SPARE_S = 3  # beyond an order's own time
 PAUSE_S_MIN, PAUSE_S_MAX = 0.002, 0.02
-NOBODY = (FileNotFoundError, ConnectionRefusedError)
+# The last two: the loopback interface is not up yet.
+NOBODY = {errno.ENOENT, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -79,8 +81,9 @@ def connect(order):
             # A port of our own choosing that happens to be the one we look for is a connection to ourselves.
             if family == socket.AF_UNIX or made.getsockname() != made.getpeername():
                 break
-        except NOBODY:
-            pass
+        except OSError as error:
+            if error.errno not in NOBODY:
+                raise
         made.close()
         if time.monotonic() + pause > until:
             return None

@@ -104,8 +104,11 @@ export class Cells {
       }
       const { broker } = this.#options
       const uid = identity.kind === 'own' ? identity.uid : undefined
-      const waysInto = (pid: number, since: string | undefined) =>
-        enterInside(broker, since === undefined ? undefined : { pid, since, uid })
+      const waysInto = (pid: number, since: string | undefined, complete: () => Promise<void>) =>
+        enterInside(broker, since === undefined ? undefined : { pid, since, uid }, complete)
+      const notYet = async () => {
+        throw backendFailed('it has no files yet')
+      }
       const launched = await launcher.launch(
         {
           ...spec,
@@ -119,13 +122,13 @@ export class Cells {
             leftovers.note(spec.id, [pid])
             preferForOutOfMemory(pid)
             if (spec.connected) connection = await connect(pid)
-            await spec.onHeld?.(inside ?? waysInto(pid, startTime(pid)))
+            await spec.onHeld?.(inside ?? waysInto(pid, startTime(pid), notYet))
           },
         },
         signal,
       )
       watched.pid = launched.pid
-      const inside = launched.inside ?? waysInto(launched.pid, launched.since)
+      const inside = launched.inside ?? waysInto(launched.pid, launched.since, () => launched.complete())
       const holdings = { identity, cgroup, watched, inside, release, connect }
       const cell = new Cell(spec.id, launched, holdings, connection)
       if (cgroups === undefined) {

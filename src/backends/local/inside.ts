@@ -31,21 +31,33 @@ export function openInside(pathOf: (path: string) => string): Inside {
   }
 }
 
-/** Ways into the namespaces of a process. */
-export function enterInside(broker: Broker | undefined, entrance: Entrance | undefined): Inside {
-  const known = (): [Broker, Entrance] => {
+/**
+ * Ways into the namespaces of a process. `complete` resolves when its file system is put together: before that, paths in it
+ * may be paths of the host.
+ */
+export function enterInside(
+  broker: Broker | undefined,
+  entrance: Entrance | undefined,
+  complete: () => Promise<void>,
+): Inside {
+  let isComplete = false
+  const known = async (place: Place): Promise<[Broker, Entrance]> => {
     if (broker === undefined)
       throw backendFailed('sockets cannot be made in it (see the notes of atelier status)')
     if (entrance === undefined) throw backendFailed('it has ended, or is of a kind that nobody enters')
+    if ('path' in place && !isComplete) {
+      await complete()
+      isComplete = true
+    }
     return [broker, entrance]
   }
   return {
     async connect(to, patienceMs = 0) {
-      const [by, into] = known()
+      const [by, into] = await known(to)
       return by.connect(into, to, patienceMs)
     },
     async listen(at) {
-      const [by, into] = known()
+      const [by, into] = await known(at)
       return by.listen(into, at)
     },
   }
