@@ -7,10 +7,8 @@ export {
 } from './event.ts'
 export { checkFilter, type EventFilter, filterErrors, matches, matchesAttributes } from './filter.ts'
 export {
-  BATCH_EVENTS_MAX,
   type ContentMode,
   type HttpMessage,
-  modeOf,
   type ParsedMessage,
   parseHttp,
   toBatch,
