@@ -34,7 +34,7 @@ suite('the pages about events', () => {
     const url = urlIn(await run(deployAndCreate!))
     const { id } = JSON.parse(await run(send!, { URL: url })) as { id: string }
     await logged('pushes', /acme\/shop has 1 new commits on refs\/heads\/main/)
-    assert.match(await run(requests!), new RegExp(`"outcome":"accepted","callId":"${id}"`))
+    assert.match(await run(requests!), new RegExp(`accepted.*${id}|${id}.*accepted`))
     const forged = await run(send!.replace("-hmac 'a long random text'", "-hmac 'another'"), { URL: url })
     assert.match(forged, /not genuine/)
   })
@@ -106,9 +106,7 @@ suite('the pages about events', () => {
     const env = bareEnvironment({
       ATELIER_HOME: server.home,
       XDG_CONFIG_HOME: folder,
-      API: server.url,
       ROUTER: server.routerUrl,
-      TOKEN: await server.token(),
       ...more,
     })
     const { stdout } = await promisify(execFile)('bash', ['-c', script], {
@@ -132,9 +130,9 @@ suite('the pages about events', () => {
   }
 })
 
-function urlIn(answer: string): string {
-  const url = (JSON.parse(lastLine(answer)) as { url?: string }).url
-  assert.ok(url, answer)
+function urlIn(said: string): string {
+  const url = lastLine(said)
+  assert.match(url, /^http.*\/-\/hooks\/[\w-]+$/, said)
   return url
 }
 
