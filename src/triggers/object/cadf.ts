@@ -1,6 +1,6 @@
 import { AtelierError } from '../../core/index.ts'
 import type { NotificationsConfig } from './config.ts'
-import { idFrom, type ObjectHappening, type ToldEvent } from './event.ts'
+import { idFrom, type ObjectHappening, sourceOf, type ToldEvent } from './event.ts'
 import { isRecord, type JsonRecord, parseJson, recordAt, textAt } from './json.ts'
 
 const EVENT_TYPE = 'objectstore.http.request'
@@ -48,10 +48,11 @@ export function readNotification(
   const user = textAt(initiator, 'id')
   return {
     id: idFrom(id),
-    source: `swift://${encodeURIComponent(textAt(metadata, 'path')?.split('/')[1] ?? project)}`,
+    source: sourceOf('swift', textAt(metadata, 'path')?.split('/')[1] ?? project),
     happened: {
       event: HAPPENINGS[method] ?? 'other',
-      ...destinationOf(method, metadata, { container: decodeName(container), object: decodeName(object) }),
+      container: decodeName(container),
+      object: decodeName(object),
       timeMs: Number.isNaN(time) ? now : time,
       ...(method === 'PUT' && size !== undefined && { sizeBytes: size }),
       project,
@@ -80,24 +81,6 @@ function measured(payload: JsonRecord, name: string): number | undefined {
   if (!Array.isArray(measurements)) return undefined
   const found = measurements.filter(isRecord).find(each => recordAt(each, 'metric')['name'] === name)
   return typeof found?.['result'] === 'number' ? found['result'] : undefined
-}
-
-interface Named {
-  readonly container: string
-  readonly object: string
-}
-
-/** A COPY names its source; where it goes to is known when the middleware is told to report that header. */
-function destinationOf(
-  method: string,
-  metadata: JsonRecord,
-  named: Named,
-): Named & { readonly event?: ObjectHappening } {
-  const [, container, ...rest] = (textAt(metadata, 'http_header_destination') ?? '')
-    .replace(/^\/?/, '/')
-    .split('/')
-  if (method !== 'COPY' || container === undefined || container === '' || rest.length === 0) return named
-  return { event: 'written', container: percentDecoded(container), object: percentDecoded(rest.join('/')) }
 }
 
 /**

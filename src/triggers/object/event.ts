@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { attributeText } from '../../cloudevents/index.ts'
 import type { TriggerEvent } from '../kind.ts'
 import type { ObjectConfig } from './config.ts'
 
@@ -51,11 +52,16 @@ export function toTriggerEvent({ id, source, happened, original }: ToldEvent): T
     id,
     source,
     type: `atelier.object.${happened.event}`,
-    subject: `${happened.container}/${happened.object}`,
+    subject: attributeText(`${happened.container}/${happened.object}`),
     time: happened.timeMs,
     contentType: 'application/json',
     data: Buffer.from(JSON.stringify({ ...original, ...happened })),
   }
+}
+
+/** A CloudEvents source from names that anybody may have chosen. */
+export function sourceOf(scheme: 'swift' | 's3', name: string): string {
+  return `${scheme}://${encodeURIComponent(name.toWellFormed())}`
 }
 
 /** An id of fixed length from what identifies an event at its source. */

@@ -1,6 +1,6 @@
 import { AtelierError } from '../../core/index.ts'
 import type { ObjectConfig } from './config.ts'
-import { idFrom, type ObjectHappening, type ToldEvent } from './event.ts'
+import { idFrom, type ObjectHappening, sourceOf, type ToldEvent } from './event.ts'
 import { isRecord, type JsonRecord, recordAt, textAt } from './json.ts'
 
 const RECORDS_MAX = 1_000
@@ -55,7 +55,7 @@ function readRecord(
     name,
     told: {
       id: recordId(record, object, bucket, key, name),
-      source: `s3://${encodeURIComponent(bucket)}`,
+      source: sourceOf('s3', bucket),
       happened: {
         event: happeningOf(name),
         container: bucket,

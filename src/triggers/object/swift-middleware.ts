@@ -1,6 +1,6 @@
 import { AtelierError, type InputError } from '../../core/index.ts'
 import type { ObjectConfig } from './config.ts'
-import { idFrom, type ToldEvent } from './event.ts'
+import { idFrom, sourceOf, type ToldEvent } from './event.ts'
 import { isRecord } from './json.ts'
 
 const NAME_BYTES_MAX = 1_024 // Swift's own bound for objects; containers have 256
@@ -31,7 +31,7 @@ export function readSwiftUpload(
   const { 'x-auth-token': token, transaction, ...rest } = body
   return {
     id: typeof transaction === 'string' ? idFrom(account, transaction) : fallbackId,
-    source: `swift://${encodeURIComponent(account)}`,
+    source: sourceOf('swift', account),
     happened: {
       event: 'written',
       container: String(body['container']),

@@ -44,6 +44,9 @@ export class Aodh {
       site.start(`aodh-${each}`, [`aodh-${each}`, '--config-file', conf], { stopMsMax: 8_000 }),
     )
     await api.ready(`Aodh answers at ${url}`, async () => (await fetch(url)).ok)
+    // What is sent before its queue exists is lost.
+    await others[0]!.ready('Aodh reads events', () => broker.isRead('alarm.all.sample'))
+    await others[1]!.ready('Aodh reads alarms', () => broker.isRead('alarming.sample'))
     await keystone.createService('alarming', 'aodh', url)
     return new Aodh(url, [api, ...others])
   }
@@ -77,10 +80,12 @@ export class Aodh {
   }
 }
 
+/** Alarms of a project are read anew for each event: by default a new one may wait a minute. */
 function aodhConfig(home: string, broker: string, auth: string): string {
   return `[DEFAULT]
 transport_url = ${broker}
 use_stderr = true
+event_alarm_cache_ttl = 0
 [database]
 connection = sqlite:///${home}/aodh.db
 [api]

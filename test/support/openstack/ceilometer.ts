@@ -37,7 +37,9 @@ telemetry_secret = tests
 `,
     )
     const command = ['ceilometer-agent-notification', '--config-file', conf]
-    return new Ceilometer(site.start('ceilometer', command, { stopMsMax: 8_000 }))
+    const daemon = site.start('ceilometer', command, { stopMsMax: 8_000 })
+    await daemon.ready('Ceilometer reads notifications', () => broker.isRead('notifications.info'))
+    return new Ceilometer(daemon)
   }
 
   stop(): Promise<void> {

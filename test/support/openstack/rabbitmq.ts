@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { connect as connectAmqp } from 'amqplib'
 import type { Daemon } from './daemon.ts'
 import type { Site } from './site.ts'
 
@@ -75,6 +76,21 @@ export class RabbitMq {
     await this.#daemon.ready(`RabbitMQ listens on ${this.host}:${this.port}`, () =>
       greets(this.host, this.port),
     )
+  }
+
+  /** Whether somebody reads this queue. */
+  async isRead(queue: string): Promise<boolean> {
+    const model = await connectAmqp(this.url)
+    model.on('error', () => undefined)
+    try {
+      const channel = await model.createChannel()
+      channel.on('error', () => undefined)
+      return (await channel.checkQueue(queue)).consumerCount > 0
+    } catch {
+      return false // there is no such queue
+    } finally {
+      await model.close()
+    }
   }
 
   async stop(): Promise<void> {

@@ -72,7 +72,7 @@ export class Site {
   /** Runs a command to its end. What it said is in the error when it fails. */
   async run(
     command: readonly string[],
-    options: { readonly env?: Readonly<Record<string, string>>; readonly ignoreExit?: boolean } = {},
+    options: { readonly env?: Readonly<Record<string, string>> } = {},
   ): Promise<string> {
     const [file, ...args] = command
     try {
@@ -84,7 +84,6 @@ export class Site {
       })
       return stdout
     } catch (error) {
-      if (options.ignoreExit) return ''
       const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string }
       throw new Error(`${command.join(' ')} failed: ${String(error)}\n${stdout ?? ''}\n${stderr ?? ''}`, {
         cause: error,

@@ -2,7 +2,7 @@ import { type Answer, type Ask, ask } from './ask.ts'
 import type { Daemon } from './daemon.ts'
 import { authOptions, type Credentials, type Keystone, type Project } from './keystone.ts'
 import type { RabbitMq } from './rabbitmq.ts'
-import type { Site } from './site.ts'
+import { PYTHON, type Site } from './site.ts'
 
 /** Where our own Swift middleware lies, for Python. */
 const MIDDLEWARE = new URL('../../../deploy/swift', import.meta.url).pathname
@@ -47,18 +47,15 @@ export class Swift {
     await site.folderAt('swift/cache')
     await site.write('swift/etc/swift.conf', SWIFT_CONF)
     const user = (await site.run(['id', '-un'])).trim()
+    const ports = await Promise.all(RINGS.map(() => site.freePort()))
+    const rings = await site.write('swift/rings.py', MAKE_RINGS)
+    const named = RINGS.map((ring, index) => `${ring}=${ports[index]}`)
+    await site.run([PYTHON, rings, `${home}/etc`, site.address, ...named])
     const daemons = await Promise.all(
-      RINGS.map(async ring => {
-        const port = await site.freePort()
-        const builder = `${home}/etc/${ring}.builder`
-        await site.run(['swift-ring-builder', builder, 'create', '4', '1', '1'])
-        const device = ['--region', '1', '--zone', '1', '--ip', site.address, '--port', `${port}`]
-        await site.run(['swift-ring-builder', builder, 'add', ...device, '--device', 'd1', '--weight', '100'])
-        await site.run(['swift-ring-builder', builder, 'rebalance'], { ignoreExit: true }) // 1 is a warning
-        const conf = await site.write(
-          `swift/etc/${ring}.conf`,
-          storageConf(ring, site.address, port, user, home),
-        )
+      RINGS.map(async (ring, index) => {
+        const port = ports[index]!
+        const text = storageConf(ring, site.address, port, user, home)
+        const conf = await site.write(`swift/etc/${ring}.conf`, text)
         const daemon = site.start(`swift-${ring}`, [`swift-${ring}-server`, conf])
         return { daemon, url: `http://${site.address}:${port}` }
       }),
@@ -72,7 +69,7 @@ export class Swift {
     )
     const startProxy = async (): Promise<Daemon> => {
       const proxy = site.start('swift-proxy', ['swift-proxy-server', conf], {
-        env: { PYTHONPATH: MIDDLEWARE },
+        env: { PYTHONPATH: MIDDLEWARE, PYTHONDONTWRITEBYTECODE: '1' },
       })
       await proxy.ready(`Swift answers at ${url}`, () => isHealthy(url))
       return proxy
@@ -173,6 +170,19 @@ name = Policy-0
 default = yes
 `
 
+/** What swift-ring-builder does in three commands for each ring, in one process. */
+const MAKE_RINGS = `import sys
+from swift.common.ring import RingBuilder
+folder, address, *rings = sys.argv[1:]
+for ring in rings:
+    name, port = ring.split('=')
+    builder = RingBuilder(4, 1, 1)
+    builder.add_dev({'region': 1, 'zone': 1, 'ip': address, 'port': int(port), 'replication_ip': address,
+                     'replication_port': int(port), 'device': 'd1', 'weight': 100.0, 'meta': ''})
+    builder.rebalance()
+    builder.get_ring().save(folder + '/' + name + '.ring.gz')
+`
+
 function storageConf(ring: string, address: string, port: number, user: string, home: string): string {
   return `[DEFAULT]
 bind_ip = ${address}
@@ -209,8 +219,8 @@ function proxyConf(
   const pipeline = [
     'catch_errors gatekeeper healthcheck proxy-logging bulk tempurl authtoken s3api s3token keystoneauth',
     ...(functionUrlPrefix === undefined ? [] : ['function_url']),
+    ...(notify === undefined ? [] : ['ceilometer']), // before `copy`: after it, copies would not be told
     'copy slo dlo versioned_writes symlink',
-    ...(notify === undefined ? [] : ['ceilometer']),
     'proxy-logging proxy-server',
   ].join(' ')
   const plain = [

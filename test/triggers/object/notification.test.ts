@@ -11,7 +11,6 @@ interface Told {
   readonly project?: string
   readonly by?: string | null
   readonly outgoing?: number
-  readonly metadata?: object
   readonly payload?: object
   readonly eventType?: string
 }
@@ -41,7 +40,6 @@ function message(told: Told = {}): Buffer {
         version: 'v1',
         container,
         object,
-        ...told.metadata,
       },
     },
     measurements: [
@@ -96,7 +94,7 @@ test('reads, requests about containers and other notifications are not wanted', 
     assert.equal(read(told), 'unwanted', JSON.stringify(told))
 })
 
-test('methods choose; POST is about metadata and COPY about another object', () => {
+test('methods choose; POST is about metadata, COPY about what is copied', () => {
   const kinds = { put: 'written', post: 'metadata', delete: 'deleted', copy: 'copied' }
   for (const [action, event] of Object.entries(kinds)) {
     assert.equal(read({ action }) === 'unwanted', action === 'post' || action === 'copy')
@@ -104,14 +102,6 @@ test('methods choose; POST is about metadata and COPY about another object', () 
     assert.ok(told !== 'unwanted')
     assert.equal(told.happened.event, event)
   }
-})
-
-test('a copy whose destination is told is about that', () => {
-  const metadata = { http_header_destination: '/other/b%20c/d' }
-  const told = read({ action: 'copy', metadata }, { methods: ['COPY'] })
-  assert.ok(told !== 'unwanted')
-  const { event, container, object } = told.happened
-  assert.deepEqual([event, container, object], ['written', 'other', 'b c/d'])
 })
 
 test('requests that Swift refused are left out, though they are told as successes', () => {

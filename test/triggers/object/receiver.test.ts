@@ -261,3 +261,14 @@ test('a test-fire without data is an object that the filters want', () => {
   const trigger = objectTrigger({ source: 's3', container: 'photos', prefix: 'in/', suffix: '.jpg' })
   assert.equal(kind.sample(trigger, 1).subject, 'photos/in/sample.jpg')
 })
+
+test('names with half a character, which JSON can hold, do no harm', async () => {
+  const swift = receiving({ source: 'swift-middleware' })
+  await swift.send({ ...upload, account: 'AUTH_\ud800', object: 'a\ud800\u0000b' })
+  assert.equal(swift.host.delivered.length, 1)
+  const s3 = receiving({ source: 's3' })
+  const record = s3Record('a\udc00%')
+  await s3.send({ Records: [{ ...record, s3: { ...record.s3, bucket: { name: '\ud800' } } }] })
+  for (const { subject, source } of [...swift.host.delivered, ...s3.host.delivered])
+    assert.ok(subject!.isWellFormed() && source.isWellFormed() && !subject!.includes('\u0000'))
+})

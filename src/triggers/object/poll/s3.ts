@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/index.ts'
+import { sourceOf } from '../event.ts'
 import type { S3Place } from './config.ts'
 import type { HttpClient } from './http.ts'
 import { type Listed, type Listing, listingError, type Page, unreadable } from './listing.ts'
@@ -20,7 +21,7 @@ export class S3Listing implements Listing {
     this.#bucket = bucket
     this.#http = http
     this.#clock = clock
-    this.source = `s3://${encodeURIComponent(bucket)}`
+    this.source = sourceOf('s3', bucket)
   }
 
   async page(prefix: string, after: string | undefined, signal: AbortSignal): Promise<Page> {
