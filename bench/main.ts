@@ -15,9 +15,21 @@ import { connections } from './rows/connections.ts'
 import { dev } from './rows/dev.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
+import { schedules } from './rows/schedules.ts'
 import { warm } from './rows/warm.ts'
 
-const ROWS: readonly Row[] = [warm, latency, connections, cold, coldEmpty, burst, many, asyncCalls, dev]
+const ROWS: readonly Row[] = [
+  warm,
+  latency,
+  connections,
+  cold,
+  coldEmpty,
+  burst,
+  many,
+  asyncCalls,
+  schedules,
+  dev,
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
