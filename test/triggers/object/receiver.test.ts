@@ -272,3 +272,20 @@ test('names with half a character, which JSON can hold, do no harm', async () =>
   for (const { subject, source } of [...swift.host.delivered, ...s3.host.delivered])
     assert.ok(subject!.isWellFormed() && source.isWellFormed() && !subject!.includes('\u0000'))
 })
+
+test('refused requests are told in the state of the trigger, but a flood of them only now and then', async () => {
+  const { host, send } = receiving({ source: 's3', s3: { token: 'a-long-secret' } })
+  for (let count = 0; count < 100; count++) await assert.rejects(send('{}'), { code: 'UNAUTHENTICATED' })
+  assert.equal(host.errors.length, 10)
+  host.clock.advance(1_000)
+  await assert.rejects(send('{}'), { code: 'UNAUTHENTICATED' })
+  assert.equal(host.errors.length, 11)
+})
+
+test('a flood of requests is answered 429 before any of it is read', async () => {
+  const { host, send } = receiving({ source: 'swift-middleware' })
+  for (let count = 0; count < 5_000; count++) await send({ ...upload, container: 'x' })
+  await assert.rejects(send(upload), { code: 'TOO_MANY_REQUESTS' })
+  host.clock.advance(1_000)
+  assert.equal((await send(upload)).status, 202)
+})
