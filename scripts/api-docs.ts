@@ -82,6 +82,7 @@ async function readDocument(): Promise<Document> {
     identity: unasked,
     telemetry: unasked,
     pool: unasked,
+    topics: unasked,
     invoker: unasked,
     async: unasked,
     asyncUrl: unasked,

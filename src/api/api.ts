@@ -25,6 +25,7 @@ import { projectRoutes } from './routes/projects.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { statusRoutes } from './routes/status.ts'
 import { tokenRoutes } from './routes/tokens.ts'
+import { topicRoutes } from './routes/topics.ts'
 import { triggerEventRoutes } from './routes/trigger-events.ts'
 import { triggerRoutes } from './routes/triggers.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -79,6 +80,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
       asyncInvocationRoutes(v1, parts)
       triggerRoutes(v1, parts)
       triggerEventRoutes(v1, parts)
+      topicRoutes(v1, parts)
       secretRoutes(v1, parts)
       packageRoutes(v1, parts)
       environmentRoutes(v1, environments)

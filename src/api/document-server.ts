@@ -14,6 +14,7 @@ const TAGS: readonly { readonly name: string; readonly description: string }[] =
   { name: 'calls', description: 'Call functions, and look at calls that were.' },
   { name: 'logs', description: 'What functions write.' },
   { name: 'triggers', description: 'What calls functions: routes of the router, and sources of events.' },
+  { name: 'topics', description: 'Messages kept by the server, which triggers read at their own pace.' },
   { name: 'secrets', description: 'Values that go in and never come out.' },
   { name: 'packages', description: 'Code as it was sent.' },
   { name: 'environments', description: 'The languages that this server runs.' },

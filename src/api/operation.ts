@@ -65,6 +65,7 @@ export type Tag =
   | 'calls'
   | 'logs'
   | 'triggers'
+  | 'topics'
   | 'secrets'
   | 'packages'
   | 'environments'

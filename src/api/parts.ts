@@ -7,6 +7,7 @@ import type { Invoker } from '../invoker/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
+import type { Topics } from '../topics/index.ts'
 import type { Kinds, Triggers } from '../triggers/index.ts'
 import type { ApiLog } from './log.ts'
 
@@ -25,6 +26,7 @@ export interface ApiParts {
   /** The event triggers, running. */
   readonly triggers: Triggers
   readonly triggerKinds: Kinds
+  readonly topics: Topics
   /** Keeps the answers to requests with an `Idempotency-Key`. */
   readonly store: Store
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */

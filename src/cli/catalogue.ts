@@ -134,6 +134,14 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/trigger.ts')).trigger,
   },
   {
+    name: 'topic',
+    alone: ['topic', 'list'],
+    aliases: ['topics'],
+    group: MANAGE,
+    summary: 'Keep messages that triggers read at their own pace',
+    load: async () => (await import('./commands/topic.ts')).topic,
+  },
+  {
     name: 'secret',
     alone: ['secret', 'list'],
     aliases: ['secrets'],

@@ -12,6 +12,7 @@ import { createPool, type PoolEnvironment } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
 import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
+import { createTopics, messageOfEvent } from '../topics/index.ts'
 import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { banner } from './banner.ts'
@@ -106,7 +107,15 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
-  const kinds = new Kinds(kindLoaders({ addresses, requests }))
+  const topics = opened.adopt(
+    createTopics({
+      store: events,
+      clock,
+      onProblem: (message, cause) => log.error({ err: cause }, message),
+    }),
+    each => each.close(),
+  )
+  const kinds = new Kinds(kindLoaders({ topics, addresses, requests }))
   const control = await createControl({
     store,
     builder,
@@ -149,6 +158,9 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       clock,
       limits: { bytesMax: config['queue-mib-max'] * MIB },
       onProblem: (message, cause) => log.error({ err: cause }, message),
+      publish: async (projectId, topic, event) => {
+        await topics.publish(projectId, topic, [messageOfEvent(event)])
+      },
       deliverWebhook: (url, event) => deliverWebhook(url, event, config['local-webhooks']),
     }),
     each => each.close(),
@@ -211,6 +223,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       environments,
       triggers,
       triggerKinds: kinds,
+      topics,
       store,
       status,
       metrics,

@@ -212,7 +212,7 @@ export class HostedTrigger implements TriggerHost {
       trigger: trigger.kind,
       triggerName: trigger.name,
       ...renderEvent(trigger, event),
-      idempotencyKey: `${trigger.id} ${event.source} ${event.id}`,
+      idempotencyKey: `${trigger.id} ${event.deliveryId ?? `${event.source} ${event.id}`}`,
       ...options,
     }
   }

@@ -93,6 +93,8 @@ export interface HookAnswer {
 export interface TriggerEvent {
   /** Unique at its source: a second one with this id and source (of the same trigger, within a day) is a duplicate. */
   readonly id: string
+  /** What duplicates are known by instead, where a source may deliver one event twice on purpose. */
+  readonly deliveryId?: string
   /** CloudEvents `source`, `type`, `subject`, `time`. */
   readonly source: string
   readonly type: string

@@ -8,6 +8,7 @@ import { createAddressPolicy, type Principal, type Role, systemClock } from '../
 import type { InstanceView } from '../../src/pool/index.ts'
 import { type EventStore, openEventStore } from '../../src/store/index.ts'
 import { createMetrics, createTelemetry, type RunningTelemetry } from '../../src/telemetry/index.ts'
+import { createTopics } from '../../src/topics/index.ts'
 import {
   createTriggers,
   Kinds,
@@ -52,6 +53,7 @@ export class ApiFixture {
   /** A member of another project. */
   stranger!: Login
   readonly #folder: string
+  topics!: ReturnType<typeof createTopics>
   readonly #kinds: Kinds
   readonly #limits: Partial<ApiLimits>
 
@@ -81,6 +83,7 @@ export class ApiFixture {
     const onProblem = (message: string, cause: unknown) =>
       void fixture.logged.push(`${message}: ${String(cause)}`)
     fixture.requests = storedRequests({ store: fixture.events, clock: control.clock, onProblem })
+    fixture.topics = createTopics({ store: fixture.events, clock: systemClock, onProblem })
     await fixture.#start()
     const by = control.admin
     await control.control.createProject(by, { name: 'elsewhere' })
@@ -149,6 +152,7 @@ export class ApiFixture {
     await this.triggers.close()
     await this.requests.close()
     await this.queue.close()
+    await this.topics.close()
     await this.events.close()
     await this.telemetry.close()
     await this.control.dispose()
@@ -205,6 +209,7 @@ export class ApiFixture {
       environments: [control.nodejs, control.python],
       triggers: this.triggers,
       triggerKinds: this.#kinds,
+      topics: this.topics,
       store: control.store,
       status: () => this.status(),
       metrics: createMetrics(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AtelierError, createAddressPolicy } from '../../src/core/index.ts'
+import { AtelierError, createAddressPolicy, type EventTrigger } from '../../src/core/index.ts'
 import type { RunningTrigger, TriggerEvent } from '../../src/triggers/index.ts'
 import { createQueueKind } from '../../src/triggers/queue/index.ts'
 import { TestHost } from '../triggers/queue/test-host.ts'
@@ -339,27 +339,29 @@ function startTrigger(
   const kind = createQueueKind({ addresses })
   const checked = kind.check(config, Date.now())
   assert.ok('config' in checked, JSON.stringify(checked))
-  return kind.start(
-    {
-      id,
-      projectId: 'p',
-      projectName: 'p',
-      functionId: 'f',
-      appName: 'a',
-      functionName: 'f',
-      name: 'orders',
-      kind: 'queue',
-      alias: 'live',
-      format: 'native',
-      config: checked.config,
-      paused: false,
-      tokens: [],
-      revision: 1,
-      createdAt: 0,
-      updatedAt: 0,
-    },
-    host,
-  )
+  return kind.start(aQueueTrigger(id, checked.config), host)
+}
+
+/** A trigger that is running on, or would be. */
+export function aQueueTrigger(id: string, config: Readonly<Record<string, unknown>>): EventTrigger {
+  return {
+    id,
+    projectId: 'p',
+    projectName: 'p',
+    functionId: 'f',
+    appName: 'a',
+    functionName: 'f',
+    name: 'orders',
+    kind: 'queue',
+    alias: 'live',
+    format: 'native',
+    config,
+    paused: false,
+    tokens: [],
+    revision: 1,
+    createdAt: 0,
+    updatedAt: 0,
+  }
 }
 
 function numbered(from: number, to: number): { data: string }[] {

@@ -100,6 +100,24 @@ export type WireQueue = Wire<QueueStatus> & { readonly paused: boolean }
 export type WireInvocation = Wire<Invocation>
 export type WireLogLine = Wire<LogLine>
 
+export interface WireTopic {
+  readonly name: string
+  readonly retention: { readonly ageMs: number; readonly messagesMax: number; readonly bytesMax: number }
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly createdAt: string
+}
+
+export interface WireTopicMessage {
+  readonly position: number
+  readonly id: string
+  readonly key?: string
+  readonly contentType: string
+  readonly text?: string
+  readonly base64?: string
+  readonly publishedAt: string
+}
+
 /** One line of a deploy's answer. */
 export type WireDeployEvent =
   | { readonly kind: 'stage'; readonly stage: string; readonly detail: string }

@@ -6,12 +6,14 @@ import { checkQueueConfig, type QueueConfig } from './config.ts'
 import { createSourceNetwork, type SourceNetwork } from './network.ts'
 import { startReader } from './reader.ts'
 import { queueConfigSchema } from './schema.ts'
+import type { BrokerName } from './servers.ts'
 import type { Source } from './source.ts'
 import { kafkaSource } from './sources/kafka.ts'
 import { mqttSource } from './sources/mqtt.ts'
 import { natsSource } from './sources/nats.ts'
 import { rabbitmqSource } from './sources/rabbitmq.ts'
 import { redisSource } from './sources/redis.ts'
+import { TopicSource } from './sources/topic.ts'
 
 /** The kind `queue`: messages of a topic or a broker become calls. Brokers' libraries load when the first trigger needs one. */
 export function createQueueKind(options: {
@@ -30,22 +32,33 @@ export function createQueueKind(options: {
     check: config => checkQueueConfig(config, filterErrors),
     start(trigger, host) {
       const config = trigger.config as unknown as QueueConfig
-      return startReader({
-        config,
-        source: sourceOf(trigger, config, network),
-        origin: { source: config.source, trigger: trigger.name },
-        host,
-      })
+      const origin = { source: config.source, trigger: trigger.name }
+      if (config.source !== 'topic')
+        return startReader({
+          config,
+          source: brokerOf(trigger, config, config.source, network),
+          origin,
+          host,
+        })
+      const { topics } = options
+      if (!topics) throw new AtelierError('NOT_IMPLEMENTED', 'This server has no topics.')
+      const source = new TopicSource(topics, trigger.projectId, config, host)
+      return { ...startReader({ config, source, origin, host }), seek: to => source.seek(to) }
     },
     sample,
   }
 }
 
-function sourceOf(trigger: EventTrigger, config: QueueConfig, network: SourceNetwork): Source {
+function brokerOf(
+  trigger: EventTrigger,
+  config: QueueConfig,
+  broker: BrokerName,
+  network: SourceNetwork,
+): Source {
   // Its own group, so that two triggers on one queue both get everything, unless they are told to share.
   const own = `atelier-${trigger.id}`
   const group = config.group ?? own
-  switch (config.source) {
+  switch (broker) {
     case 'nats':
       return natsSource(config, group, network)
     case 'rabbitmq':
@@ -56,8 +69,6 @@ function sourceOf(trigger: EventTrigger, config: QueueConfig, network: SourceNet
       return mqttSource(config, own, network)
     case 'redis':
       return redisSource(config, group, own, network)
-    case 'topic':
-      throw new AtelierError('NOT_IMPLEMENTED', 'This server has no topics.')
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { AsyncResult } from '../../async/index.ts'
 import { AtelierError } from '../../core/index.ts'
 import type { TriggerEvent } from '../kind.ts'
@@ -29,7 +30,7 @@ export function eventOf(
   const given = cloudEventOf(message, now)
   const topic = encodeURIComponent(message.topic)
   const plain = {
-    id: message.id ?? fallbackId,
+    id: message.publishedId ?? message.id ?? fallbackId,
     source: `/triggers/${encodeURIComponent(origin.trigger)}/${origin.source}/${topic}`,
     type: 'atelier.queue.message',
     subject: message.topic,
@@ -37,7 +38,9 @@ export function eventOf(
     contentType: message.contentType ?? 'application/octet-stream',
     data: message.data,
   }
-  return { ...plain, ...given, headers }
+  const id = message.id ?? (given ? `${given.source} ${given.id}` : fallbackId)
+  const deliveryId = createHash('sha256').update(`${origin.source} ${id}`).digest('base64url')
+  return { ...plain, ...given, headers, deliveryId }
 }
 
 /** Why a message cannot become a call at all; `undefined` when it can. */

@@ -40,6 +40,8 @@ export const KEEP_EVERY_MS = 10_000
 export interface QueueMessage {
   /** Where it stands at its source: the same whenever it is delivered. `undefined` when the broker tells none. */
   readonly id: string | undefined
+  /** The id that its publisher, or the broker, gave it; `id` where that is absent. */
+  readonly publishedId?: string | undefined
   /** Topic, subject, queue or stream it came through. */
   readonly topic: string
   readonly key?: string | undefined

@@ -3,9 +3,10 @@ import type { Layout } from '../index.ts'
 import { asyncCalls } from './0001-async.ts'
 import { triggerStates } from './0002-trigger-states.ts'
 import { hookRequests } from './0003-hook-requests.ts'
+import { topics } from './0004-topics.ts'
 
 /** The tables of the event plane. */
 export const EVENT_LAYOUT: Layout<EventTables> = {
   notes: 'event_migrations',
-  steps: [asyncCalls, triggerStates, hookRequests],
+  steps: [asyncCalls, triggerStates, hookRequests, topics],
 }
