@@ -2,17 +2,15 @@ import { AtelierError } from '../../core/index.ts'
 import type { TriggerHost } from '../kind.ts'
 import { backoffMs, NO_ROOM, RECONNECT } from './backoff.ts'
 import type { QueueConfig } from './config.ts'
-import { Hand } from './hand.ts'
+import type { Hand } from './hand.ts'
+import { Held } from './held.ts'
 import { Line } from './line.ts'
-import { answerMessage, failureMessage } from './messages.ts'
+import { givenUpError, outgoingOf } from './messages.ts'
 import { failureOfAnswer, failureOfError } from './outcome.ts'
+import { inHandMax } from './room.ts'
 import type { OutgoingMessage, Session } from './source.ts'
 import { afterFailure, type Item, type Work } from './work.ts'
 
-/** Messages that wait for another attempt or for their key, at once; past that no more are asked for. */
-const WAITING_MAX = 1_000
-const IN_HAND_MAX = 2_000
-const IN_HAND_BYTES_MAX = 64 * 1024 * 1024
 /** How often is looked whether the function has room again. */
 const RECHECK_MS = 100
 /** Messages that become durable calls together, and such groups at once. */
@@ -53,7 +51,7 @@ export class Consumer {
   readonly #chance: () => number
   readonly #line: Line
   readonly #due: Work[] = []
-  readonly #held = new Map<Work, () => void>()
+  readonly #held: Held
   readonly #running = new Set<Promise<void>>()
   #noRoomInRow = 0
   #pausedUntil = 0
@@ -67,6 +65,7 @@ export class Consumer {
     this.#session = options.session
     this.#signal = options.signal
     this.#chance = options.chance ?? Math.random
+    this.#held = new Held(options.host.clock)
     this.#line = new Line(options.config.ordering === 'key')
   }
 
@@ -76,9 +75,7 @@ export class Consumer {
 
   /** Messages between two attempts. */
   get retrying(): number {
-    let count = 0
-    for (const work of this.#held.keys()) count += work.items.length
-    return count
+    return this.#held.count
   }
 
   take(item: Item): void {
@@ -120,10 +117,7 @@ export class Consumer {
   }
 
   #clearWaiting(): Item[] {
-    for (const cancel of this.#held.values()) cancel()
-    const works = [...this.#held.keys(), ...this.#due.splice(0)]
-    this.#held.clear()
-    const items = works.flatMap(work => work.items)
+    const items = [...this.#held.clear(), ...this.#due.splice(0).flatMap(work => work.items)]
     this.#line.free(items)
     return [...items, ...this.#line.clear()]
   }
@@ -206,11 +200,7 @@ export class Consumer {
     const target = step.kind === 'answer' ? this.#config.responseTopic : this.#config.errorTopic
     try {
       if (target !== undefined) {
-        const outgoing =
-          step.kind === 'answer'
-            ? [answerMessage(work.items, step.answer)]
-            : work.items.map(item => failureMessage(item, step.error))
-        await this.#send(target, outgoing)
+        await this.#send(target, outgoingOf(work))
       }
     } catch (thrown) {
       // The function is not called again for that.
@@ -233,21 +223,10 @@ export class Consumer {
     for (const message of messages) await session.publish(target, message)
   }
 
-  #tellGivenUp(work: Work, error: AtelierError, target: string | undefined): void {
-    const count = work.items.length
-    this.counters.givenUp += count
-    if (target === undefined) this.counters.dropped += count
-    const what = target === undefined ? 'was dropped; there is no error topic' : `went to ${target}`
-    for (const item of work.items)
-      this.#host.failed(
-        new AtelierError(
-          error.code,
-          `Message ${item.event.id} ${what}. After ${item.attempts} attempts: ${error.message}`,
-          {
-            cause: error,
-          },
-        ),
-      )
+  #tellGivenUp({ items }: Work, error: AtelierError, target: string | undefined): void {
+    this.counters.givenUp += items.length
+    if (target === undefined) this.counters.dropped += items.length
+    for (const item of items) this.#host.failed(givenUpError(item, error, target))
   }
 
   #failed(work: Work, error: AtelierError): void {
@@ -287,12 +266,10 @@ export class Consumer {
   /** Lets it wait beside the others. */
   #hold(work: Work, waitMs: number): void {
     if (this.#isGone(work)) return
-    const cancel = this.#host.clock.after(waitMs, () => {
-      this.#held.delete(work)
-      this.#due.push(work)
+    this.#held.add(work, waitMs, due => {
+      this.#due.push(due)
       this.pump()
     })
-    this.#held.set(work, cancel)
   }
 
   /** Nothing is left to do for it here: all is stopping, or its session was lost and the source will bring it again. */
@@ -307,12 +284,14 @@ export class Consumer {
 
   #askForMore(atOnce: number, capacity: number): void {
     const { batch, delivery } = this.#config
-    const waiting = this.retrying + this.#line.asideCount
-    // One round in work and the next at hand, so that no call waits for the broker's answer.
-    const size = delivery === 'async' ? DELIVER_ITEMS_MAX : batch.size
-    const round = Math.max(1, Math.min(atOnce, this.#running.size + capacity)) * size
-    const full = waiting >= WAITING_MAX || this.#hand.bytes >= IN_HAND_BYTES_MAX
-    this.#hand.allow(full ? this.#hand.count : Math.min(IN_HAND_MAX, 2 * round) + waiting)
+    const demand = {
+      calls: Math.min(atOnce, this.#running.size + capacity),
+      messagesPerCall: delivery === 'async' ? DELIVER_ITEMS_MAX : batch.size,
+      waiting: this.#held.count + this.#line.asideCount,
+      inHand: this.#hand.count,
+      bytesInHand: this.#hand.bytes,
+    }
+    this.#hand.allow(inHandMax(demand))
   }
 
   #nextLookMs(now: number): number {

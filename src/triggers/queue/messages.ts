@@ -5,7 +5,7 @@ import type { TriggerEvent } from '../kind.ts'
 import { cloudEventOf } from './cloud-event.ts'
 import { headersOf, plainText } from './headers.ts'
 import type { OutgoingMessage, QueueMessage } from './source.ts'
-import type { Item } from './work.ts'
+import type { Item, Work } from './work.ts'
 
 /** Of one message: what fits into a call that is buffered. */
 export const MESSAGE_BYTES_MAX = 6 * 1024 * 1024
@@ -52,8 +52,21 @@ export function unfitReason(message: QueueMessage): AtelierError | undefined {
   )
 }
 
+/** What work has to publish after its call. */
+export function outgoingOf({ items, step }: Work): readonly OutgoingMessage[] {
+  if (step.kind === 'answer') return [answerMessage(items, step.answer)]
+  return step.kind === 'give-up' ? items.map(item => failureMessage(item, step.error)) : []
+}
+
+/** What a trigger's owner reads of a message that was given up. */
+export function givenUpError(item: Item, error: AtelierError, target: string | undefined): AtelierError {
+  const what = target === undefined ? 'was dropped; there is no error topic' : `went to ${target}`
+  const text = `Message ${item.event.id} ${what}. After ${item.attempts} attempts: ${error.message}`
+  return new AtelierError(error.code, text, { cause: error })
+}
+
 /** The function's answer, for the response topic. */
-export function answerMessage(items: readonly Item[], answer: AsyncResult): OutgoingMessage {
+function answerMessage(items: readonly Item[], answer: AsyncResult): OutgoingMessage {
   const first = items[0]!
   let contentType = 'application/octet-stream'
   for (let i = 0; i < answer.headers.length; i += 2)
@@ -73,7 +86,7 @@ export function answerMessage(items: readonly Item[], answer: AsyncResult): Outg
 }
 
 /** The message as it came, with why it was given up, for the error topic. */
-export function failureMessage(item: Item, error: AtelierError): OutgoingMessage {
+function failureMessage(item: Item, error: AtelierError): OutgoingMessage {
   const { message } = item.delivery
   return {
     data: message.data,

@@ -3,13 +3,13 @@ import type { QueueConfig } from '../config.ts'
 import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
 import {
   type OutgoingMessage,
-  type QueueMessage,
   type Session,
   type SessionEvents,
   type Source,
   SourceError,
 } from '../source.ts'
 import { PullLoop } from './pull-loop.ts'
+import { messageOf, text } from './redis-entry.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 const READ_MAX = 500
@@ -278,34 +278,6 @@ class RedisSession implements Session {
 }
 
 const BUFFERS = { typeMapping: { 36: Buffer, 43: Buffer } } as const // "$" and "+": strings as bytes
-
-function messageOf(id: string, fields: readonly Buffer[], stream: string, dataField: string): QueueMessage {
-  const headers: Record<string, string> = {}
-  let data: Uint8Array | undefined
-  let contentType: string | undefined
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = text(fields[i]!)
-    const value = fields[i + 1]!
-    if (name === dataField) data = value
-    else if (name.toLowerCase() === 'content-type' || name === 'datacontenttype') contentType = text(value)
-    else headers[name] = text(value)
-  }
-  return {
-    id: `${stream}/${id}`,
-    topic: stream,
-    key: headers['atelier-key'] ?? headers['key'],
-    // An entry without that field is its fields: that is how most programs write to a stream.
-    data: data ?? Buffer.from(JSON.stringify(headers)),
-    contentType: contentType ?? (data ? undefined : 'application/json'),
-    headers: data ? headers : {},
-    facts: { stream, entry: id },
-    publishedAt: Number(id.split('-')[0]),
-  }
-}
-
-function text(bytes: Buffer | string): string {
-  return typeof bytes === 'string' ? bytes : bytes.toString('utf8')
-}
 
 function asBuffer(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
