@@ -23,7 +23,7 @@ export interface RegistrySettings {
 const PEM = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
 const CERTIFICATES_BYTES_MAX = 4 * 1024 * 1024
 
-/** Variables that are handed on by name; npm and pip read them. */
+/** Variables that are handed on by name; npm, pip and Go read them. */
 const VARIABLES = [
   'HTTP_PROXY',
   'HTTPS_PROXY',
@@ -38,6 +38,11 @@ const VARIABLES = [
   'PIP_TRUSTED_HOST',
   'PIP_DEFAULT_TIMEOUT',
   'PIP_RETRIES',
+  'GOPROXY',
+  'GONOPROXY',
+  'GOPRIVATE',
+  'GOSUMDB',
+  'GONOSUMDB',
 ]
 const CERTIFICATE_VARIABLES = [
   'NODE_EXTRA_CA_CERTS',
@@ -70,7 +75,11 @@ const PIP_KEYS: Readonly<Record<string, string>> = {
 
 /** Looks at this process's environment and its user's npm and pip settings. Never rejects: what cannot be read is not set. */
 export async function readRegistrySettings(environment: NodeJS.ProcessEnv): Promise<RegistrySettings> {
-  const [npm, pip] = await Promise.all([npmSettings(environment), pipSettings(environment)])
+  const [npm, pip, go] = await Promise.all([
+    npmSettings(environment),
+    pipSettings(environment),
+    goSettings(environment),
+  ])
   const fromProcess = VARIABLES.flatMap(name => {
     const value = environment[name]
     return value === undefined || value === '' ? [] : [[name, value] as const]
@@ -83,7 +92,7 @@ export async function readRegistrySettings(environment: NodeJS.ProcessEnv): Prom
       return false
     })
   const npmrc = safe(npm.settings).map(([key, value]) => `${key}=${value}\n`)
-  const env = Object.fromEntries(safe([...pip.settings, ...fromProcess]))
+  const env = Object.fromEntries(safe([...pip.settings, ...go, ...fromProcess]))
   const paths = CERTIFICATE_VARIABLES.map(name => environment[name])
   const certificates = await certificatesOf([...paths, npm.certificatePath, pip.certificatePath])
   return {
@@ -142,6 +151,18 @@ async function npmSettings(environment: NodeJS.ProcessEnv): Promise<Found> {
 function withoutNpm(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => !/^npm_(?!config_registry$)/i.test(name)),
+  )
+}
+
+/** What `go env -w` has written down. */
+async function goSettings(environment: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, string>> {
+  const home = environment['XDG_CONFIG_HOME'] ?? join(environment['HOME'] ?? homedir(), '.config')
+  const text = await readFile(environment['GOENV'] ?? join(home, 'go', 'env'), 'utf8').catch(() => '')
+  const pairs = text.split('\n').map(line => line.split('=', 2) as [string, string?])
+  return new Map(
+    pairs.flatMap(([name, value]) =>
+      VARIABLES.includes(name) && value?.trim() ? [[name, value.trim()] as const] : [],
+    ),
   )
 }
 

@@ -46,6 +46,11 @@ export async function readDevProject(folder: string, env: NodeJS.ProcessEnv): Pr
         )
       : usage(`there is no environment "${manifest.environment}"`, `There are ${known.join(', ')}.`)
   }
+  if (environment.startsWithCode)
+    throw usage(
+      `"atelier dev" does not run ${environment.name}: what runs is made by a build`,
+      'Deploy it: a build after the first takes about a second.',
+    )
   const entry = manifest.entry ?? environment.defaultEntry(files)
   if (entry === undefined)
     throw usage(

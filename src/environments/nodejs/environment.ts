@@ -1,12 +1,11 @@
-import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
+import { NODE_TARGET, nodeMount } from '../node-program.ts'
 import { findNpm } from './npm.ts'
 
 const NODE_MAJOR_MIN = 24
-const NODE_TARGET = '/opt/atelier/node'
 const SHIM_TARGET = '/opt/atelier/nodejs'
 const NPM_TARGET = '/opt/atelier/npm'
 const SOURCE_EXTENSIONS = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts']
@@ -57,10 +56,6 @@ function probe(): EnvironmentStatus {
       mounts: [nodeMount(), { source: shim, target: SHIM_TARGET }],
     },
   }
-}
-
-function nodeMount(): { source: string; target: string } {
-  return { source: realpathSync(process.execPath), target: NODE_TARGET }
 }
 
 function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {

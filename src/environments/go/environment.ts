@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url'
+import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
+import { revisionOf } from '../files.ts'
+import { NODE_TARGET, nodeMount } from '../node-program.ts'
+import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
+
+const SHIM_TARGET = '/opt/atelier/go'
+const MINOR_MIN = 21
+const BINARY = '.atelier/function'
+
+interface Go {
+  readonly version: string
+  readonly root: string
+}
+
+const shim = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '')
+let known: Go | undefined
+
+/** Go, compiled to a static binary with the shim inside: an instance is that binary and nothing else. */
+export const goEnvironment: Environment = {
+  name: 'go',
+  description: 'Go functions and HTTP handlers, compiled',
+  contract: 'frames',
+  entryHelp:
+    'Handler, or folder:Handler, where Handler is a func(http.ResponseWriter, *http.Request) or an http.Handler',
+  startsWithCode: true,
+  probe: probedOnce(look),
+  detects: files =>
+    files.includes('go.mod') || files.some(file => file.endsWith('.go') && !file.includes('node_modules/')),
+  defaultEntry,
+  buildPlan,
+}
+
+async function look(): Promise<EnvironmentStatus> {
+  const go = await firstAnswer(['/usr/local/go/bin/go', '/usr/bin/go', '/usr/lib/go/bin/go', 'go'], ask)
+  if (go === undefined)
+    return {
+      ready: false,
+      reason: `Go 1.${MINOR_MIN} or newer is needed, and no such go is here: install it to /usr/local/go, or the package golang-go where it is new enough.`,
+    }
+  known = go
+  return {
+    ready: true,
+    runtimeVersion: go.version,
+    revision: revisionOf(go.version, shim),
+    launch: { environment: 'go', command: [`/function/${BINARY}`], env: {}, mounts: [] },
+  }
+}
+
+async function ask(program: string): Promise<Go | undefined> {
+  const output = await outputOf(program, ['env', 'GOVERSION', 'GOROOT'])
+  const [, minor, root] = /^go1\.(\d+)\S*.*\n(\/.*)\n/.exec(output ?? '') ?? []
+  if (output === undefined || root === undefined || Number(minor) < MINOR_MIN) return undefined
+  return { version: output.slice(2).split(/\s/, 1)[0]!, root }
+}
+
+function defaultEntry(files: readonly string[]): string | undefined {
+  const folders = new Set(
+    files
+      .filter(file => file.endsWith('.go') && !file.endsWith('_test.go') && !/(^|\/)vendor\//.test(file))
+      .map(file => file.slice(0, Math.max(0, file.lastIndexOf('/')))),
+  )
+  if (folders.has('')) return 'Handler'
+  return folders.size === 1 ? `${[...folders][0]}:Handler` : undefined
+}
+
+function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+  // A package that brings its vendor folder needs no network, and one without a go.mod names no modules.
+  const downloads = files.includes('go.mod') && !files.includes('vendor/modules.txt')
+  return {
+    lockFiles: [],
+    dependencySteps: downloads ? [step('download modules', 'download', entry)] : [],
+    dependencyFolder: undefined,
+    checkSteps: [step('go build', 'compile', entry)],
+    keepsToolCache: true,
+  }
+}
+
+function step(title: string, phase: string, entry: string): BuildStep {
+  const root = known?.root ?? '/usr/local/go'
+  const mounts = [nodeMount(), { source: shim, target: SHIM_TARGET }]
+  if (!`${root}/`.startsWith('/usr/')) mounts.push({ source: root, target: root })
+  return {
+    title,
+    command: [NODE_TARGET, `${SHIM_TARGET}/build.mjs`, phase, '/work', entry, BINARY],
+    env: { PATH: `${root}/bin:/usr/local/bin:/usr/bin:/bin`, ATELIER_CACHE: '/cache', GOTOOLCHAIN: 'local' },
+    mounts: mounts.map(mount => ({ ...mount, writable: false })),
+  }
+}
