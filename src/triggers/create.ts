@@ -209,7 +209,7 @@ class RunningTriggers implements Triggers {
 
   async #stop(hosted: HostedTrigger): Promise<void> {
     try {
-      await hosted.stop()
+      await hosted.stop(this.#isClosed ? 'closing' : 'changed')
     } catch (error) {
       this.#options.onProblem(`trigger ${hosted.trigger.id} did not stop as it should`, error)
     }

@@ -10,7 +10,7 @@ import {
 } from '../core/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import { callCollected } from './call.ts'
-import type { DeliverOptions, RunningTrigger, TriggerEvent, TriggerHost } from './kind.ts'
+import type { DeliverOptions, RunningTrigger, StopReason, TriggerEvent, TriggerHost } from './kind.ts'
 import { renderBatch, renderEvent } from './render.ts'
 import type { KeptState } from './states.ts'
 import type { WriteBehind } from './write-behind.ts'
@@ -82,11 +82,11 @@ export class HostedTrigger implements TriggerHost {
   }
 
   /** Ends the running part. */
-  async stop(): Promise<void> {
+  async stop(why: StopReason): Promise<void> {
     this.#abort.abort(new AtelierError('UNAVAILABLE', `Trigger "${this.trigger.name}" has stopped.`))
     const running = this.running
     this.running = undefined
-    await running?.stop()
+    await running?.stop(why)
   }
 
   // What a kind may do.

@@ -37,9 +37,12 @@ export interface TriggerKind {
   replay?(trigger: EventTrigger, requestId: string, host: TriggerHost): Promise<readonly AcceptedCall[]>
 }
 
+/** `changed`: it is paused, deleted or another one now; `closing`: it goes on where it was when the server is back. */
+export type StopReason = 'changed' | 'closing'
+
 export interface RunningTrigger {
   /** Ends it: no event after this resolves. What was taken from a source and not acknowledged is given back. */
-  stop(): Promise<void>
+  stop(why?: StopReason): Promise<void>
   /** What `TriggerStatus.nextAt` and `details` say. Cheap. */
   view?(): { readonly nextAt?: readonly number[]; readonly details?: Readonly<Record<string, unknown>> }
   /** For a kind with a URL: answers one request that came there. Throws catalogue errors. */

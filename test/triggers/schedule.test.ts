@@ -263,3 +263,45 @@ test('two thousand schedules of one second are all run, each once', async () => 
   assert.equal(fixture.calls.taken.length, 2_000)
   assert.equal(new Set(fixture.calls.taken.map(({ call }) => call.idempotencyKey)).size, 2_000)
 })
+
+test('a crowd of one moment is accepted before it, to run at it', async () => {
+  await using fixture = await TriggersFixture.open()
+  fixture.clock.nowMs = Date.parse('2026-11-02T02:59:00.000Z')
+  for (let i = 0; i < 250; i++) await fixture.create(`crowd-${i}`, { cron: '0 3 * * *' })
+  await fixture.create('one', { cron: '0 3 * * *', overlap: 'skip' })
+  await fixture.advance(59_000, 1_000)
+  const due = Date.parse('2026-11-02T03:00:00.000Z')
+  assert.equal(fixture.calls.taken.length, 250)
+  assert.ok(fixture.calls.taken.every(({ call }) => call.runAt === due))
+  await fixture.advance(2_000, 500)
+  assert.equal(fixture.calls.taken.length, 251)
+  assert.equal(fixture.calls.taken.at(-1)!.call.triggerName, 'one')
+  await fixture.advance(86_400_000, HOUR_MS / 2)
+  assert.equal(fixture.calls.taken.length, 501) // the call of "one" has not ended, so its next is left out
+})
+
+test('what was accepted before its time is called off by a pause, made again by a resume, and stays when the server stops', async () => {
+  await using fixture = await TriggersFixture.open()
+  fixture.clock.nowMs = Date.parse('2026-11-02T02:59:00.000Z')
+  for (let i = 0; i < 250; i++) await fixture.create(`crowd-${i}`, { cron: '0 3 * * *', count: 5 })
+  await fixture.advance(58_000, 1_000)
+  const callsOf = (name: string) => fixture.calls.taken.filter(({ call }) => call.triggerName === name)
+  const { control } = fixture.control
+  for (const name of ['crowd-7', 'crowd-8']) await control.updateTrigger(fixture.by, name, { paused: true })
+  await control.deleteTrigger(fixture.by, 'crowd-9')
+  await fixture.settle()
+  for (const name of ['crowd-7', 'crowd-8', 'crowd-9'])
+    assert.deepEqual(
+      callsOf(name).map(each => each.state),
+      ['cancelled'],
+    )
+  await control.updateTrigger(fixture.by, 'crowd-7', { paused: false })
+  await fixture.settle()
+  await fixture.stopTriggers()
+  assert.equal(callsOf('crowd-1')[0]!.state, 'queued')
+  await fixture.startTriggers()
+  await fixture.advance(5_000, 500)
+  const counts = ['crowd-1', 'crowd-7', 'crowd-8', 'crowd-9'].map(name => callsOf(name).length)
+  assert.deepEqual(counts, [1, 2, 1, 1])
+  assert.equal(callsOf('crowd-7').at(-1)!.state, 'queued')
+})

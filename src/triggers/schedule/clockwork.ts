@@ -2,12 +2,18 @@ import type { Clock } from '../../core/index.ts'
 
 const CHECK_MS = 1_000 // how late a jump of the wall clock is noticed at most
 const BATCH = 500 // entries that act before others get a turn
+const CROWD_MIN = 200 // entries due within AHEAD_MS that do not wait for their time, see `mayBeAhead`
+const AHEAD_MS = 4_000
+const CROWD_PACE_MS = 25 // between two batches of a crowd: calls have the time in between
 const BACK_MS = 3 * 3_600_000 // a clock that jumps back further was wrong before; less is a correction to wait out
 
 /** Something that is due at a time of the wall clock. */
 export interface Entry {
   /** Epoch ms; `undefined` while it is not waiting. */
   dueAt: number | undefined
+  /** It can prepare for its time some seconds before, when many others are due together. */
+  readonly mayBeAhead: boolean
+  /** `now` is the time that it waited for, or later. Where it lies in the future, the entry is ahead. */
   onDue(now: number): void
   /** The wall clock went back by hours: what it planned lies too far in the future. */
   onClockBack(now: number): void
@@ -22,6 +28,7 @@ export class Clockwork {
   readonly #heap: { readonly at: number; readonly entry: Entry }[] = []
   #cancelTimer: (() => void) | undefined
   #timerAt = Infinity
+  #hasCrowd = false
   #seen: { readonly wall: number; readonly steady: number }
 
   constructor(clock: Clock) {
@@ -47,7 +54,7 @@ export class Clockwork {
     this.#disarm()
     if (!first) return
     const now = this.#clock.now()
-    const waitMs = Math.min(Math.max(first.at - now, 0), CHECK_MS)
+    const waitMs = this.#hasCrowd ? CROWD_PACE_MS : Math.min(Math.max(first.at - now, 0), CHECK_MS)
     this.#timerAt = now + waitMs
     this.#cancelTimer = this.#clock.after(waitMs, () => this.#tick())
   }
@@ -71,7 +78,24 @@ export class Clockwork {
       first.entry.onDue(now)
       acted++
     }
+    this.#prepareCrowd(now)
     this.#arm()
+  }
+
+  /** So many at one moment would be late, each by the others before it: they are seen to beforehand, batch by batch. */
+  #prepareCrowd(now: number): void {
+    this.#hasCrowd = this.#hasCrowd && this.#heap.length > 0
+    if (!this.#hasCrowd && this.#heap.length < CROWD_MIN) return
+    const crowd = this.#heap.filter(
+      ({ at, entry }) => entry.mayBeAhead && at > now && at <= now + AHEAD_MS && entry.dueAt === at,
+    )
+    if (!this.#hasCrowd && crowd.length < CROWD_MIN) return
+    crowd.sort((a, b) => a.at - b.at)
+    for (const { at, entry } of crowd.slice(0, BATCH)) {
+      entry.dueAt = undefined
+      entry.onDue(at)
+    }
+    this.#hasCrowd = crowd.length > BATCH
   }
 
   #watchForJumps(): void {

@@ -1,5 +1,6 @@
+import type { AcceptedCall } from '../../async/index.ts'
 import { AtelierError, type EventTrigger } from '../../core/index.ts'
-import type { RunningTrigger, TriggerHost } from '../kind.ts'
+import type { RunningTrigger, StopReason, TriggerEvent, TriggerHost } from '../kind.ts'
 import type { Clockwork, Entry } from './clockwork.ts'
 import type { ScheduleConfig } from './config.ts'
 import type { Recurrence } from './cron.ts'
@@ -24,6 +25,13 @@ interface Progress {
   readonly calls: readonly string[]
 }
 
+/** A call that was accepted before its time. */
+interface AheadCall {
+  readonly id: string
+  readonly planned: number
+  readonly runAt: number
+}
+
 /** One schedule, running. */
 export class RunningSchedule implements RunningTrigger, Entry {
   dueAt: number | undefined
@@ -33,6 +41,8 @@ export class RunningSchedule implements RunningTrigger, Entry {
   readonly #clockwork: Clockwork
   readonly #series: Recurrence
   #progress: Progress
+  readonly mayBeAhead: boolean
+  #ahead: readonly AheadCall[] = []
   #isStopped = false
   #retryMs = RETRY_MS
   #work: Promise<void>
@@ -42,15 +52,29 @@ export class RunningSchedule implements RunningTrigger, Entry {
     this.#config = trigger.config as unknown as ScheduleConfig
     this.#host = host
     this.#clockwork = clockwork
+    this.mayBeAhead = this.#config.overlap === 'allow' // the others look at what runs at their time
     this.#series = planOf(this.#config, trigger.createdAt)
     this.#progress = { through: trigger.updatedAt, runs: 0, skipped: 0, calls: [] }
     this.#work = this.#begin()
   }
 
-  async stop(): Promise<void> {
+  async stop(why: StopReason = 'changed'): Promise<void> {
     this.#isStopped = true
     this.#clockwork.clear(this)
     await this.#work
+    if (why === 'changed') await this.#takeBack()
+  }
+
+  /** Calls off what was accepted before its time, which has not come. */
+  async #takeBack(): Promise<void> {
+    const now = this.#host.clock.now()
+    const early = this.#ahead.filter(({ runAt }) => runAt > now)
+    if (early.length === 0) return
+    for (const { id } of early) await this.#host.cancelCall(id)
+    const { runs, through, ...rest } = this.#progress
+    const before = Math.min(through, ...early.map(({ planned }) => planned - 1))
+    this.#progress = { ...rest, through: before, runs: runs - early.length }
+    this.#host.save(this.#progress).catch(() => {}) // told by whoever writes
   }
 
   view() {
@@ -59,7 +83,7 @@ export class RunningSchedule implements RunningTrigger, Entry {
     const nextAt: number[] = []
     const left = Math.min(SHOWN_MAX, (count ?? Infinity) - runs)
     for (let next = this.#series.next(through); next !== undefined && nextAt.length < left; ) {
-      nextAt.push(startOf({ triggerId: this.#trigger.id, config: this.#config }, next))
+      nextAt.push(this.#startOf(next))
       next = this.#series.next(next)
     }
     return {
@@ -103,11 +127,17 @@ export class RunningSchedule implements RunningTrigger, Entry {
   async #run(due: Due): Promise<void> {
     try {
       const { runs, calls, skipped, orderingKey } = await this.#allowed(due.runs)
-      const events = runs.map(planned => eventOf(this.#trigger, this.#config, planned))
+      const events = runs.map(planned => this.#eventOf(planned))
+      const now = this.#host.clock.now()
+      const runAt = Math.max(0, ...runs.map(planned => this.#startOf(planned)))
       const made =
         events.length === 0
           ? []
-          : await this.#host.deliver(events, orderingKey === undefined ? {} : { orderingKey })
+          : await this.#host.deliver(events, {
+              ...(orderingKey !== undefined && { orderingKey }),
+              ...(runAt > now && { runAt }),
+            })
+      if (runAt > now) this.#rememberAhead(made, runs, now)
       this.#retryMs = RETRY_MS
       if (skipped > 0) this.#host.filtered(skipped)
       this.#advance(due, {
@@ -150,6 +180,21 @@ export class RunningSchedule implements RunningTrigger, Entry {
     }
   }
 
+  /** After a change of the trigger a run that was called off may be made again. */
+  #eventOf(planned: number): TriggerEvent {
+    const event = eventOf(this.#trigger, this.#config, planned)
+    return { ...event, deliveryId: `${event.id} ${this.#trigger.revision}` }
+  }
+
+  #rememberAhead(made: readonly AcceptedCall[], runs: readonly number[], now: number): void {
+    const fresh = made.map(({ id }, i) => ({ id, planned: runs[i]!, runAt: this.#startOf(runs[i]!) }))
+    this.#ahead = [...this.#ahead.filter(({ runAt }) => runAt > now), ...fresh]
+  }
+
+  #startOf(planned: number): number {
+    return startOf({ triggerId: this.#trigger.id, config: this.#config }, planned)
+  }
+
   #advance(due: Due, progress: Progress): void {
     if (progress !== this.#progress || due.through !== progress.through) {
       this.#progress = { ...progress, through: due.through }
@@ -186,9 +231,7 @@ export class RunningSchedule implements RunningTrigger, Entry {
   /** When the next run begins, if it is not due already: then now. */
   #next(now: number): number | undefined {
     const planned = this.#series.next(this.#progress.through)
-    return planned === undefined
-      ? undefined
-      : Math.max(now, startOf({ triggerId: this.#trigger.id, config: this.#config }, planned))
+    return planned === undefined ? undefined : Math.max(now, this.#startOf(planned))
   }
 
   get #isSpent(): boolean {
