@@ -1,12 +1,19 @@
 import type { Environment } from './environment.ts'
 import { goEnvironment } from './go/environment.ts'
 import { nodejsEnvironment } from './nodejs/environment.ts'
+import { phpEnvironment } from './php/environment.ts'
 import { pythonEnvironment } from './python/environment.ts'
 
 export * from './environment.ts'
 export { goEnvironment } from './go/environment.ts'
 export { nodejsEnvironment } from './nodejs/environment.ts'
+export { phpEnvironment } from './php/environment.ts'
 export { pythonEnvironment } from './python/environment.ts'
 
 /** Every environment, in the order in which a package is offered to them. */
-export const environments: readonly Environment[] = [nodejsEnvironment, pythonEnvironment, goEnvironment]
+export const environments: readonly Environment[] = [
+  nodejsEnvironment,
+  pythonEnvironment,
+  goEnvironment,
+  phpEnvironment,
+]

@@ -8,7 +8,16 @@ import { TEMPLATES_FOLDER, templateNames } from '../../src/cli/templates.ts'
 import { startDev } from './dev-fixture.ts'
 import { atelier, freshHome } from './fixture.ts'
 
-const noPython = spawnSync('python3', ['--version']).status !== 0 && 'python3 is not installed'
+const PROGRAMS = { python: 'python3', php: 'php', ruby: 'ruby' } as const
+
+/** Why a template cannot run on this machine. */
+function missing(template: string): string | false {
+  const language = template.replace(/-.*/, '') as keyof typeof PROGRAMS
+  const program = PROGRAMS[language]
+  return (
+    program !== undefined && spawnSync(program, ['--version']).status !== 0 && `${program} is not installed`
+  )
+}
 
 /** What each template must answer once it runs: a call and its result. */
 const CALLS: Readonly<
@@ -20,6 +29,7 @@ const CALLS: Readonly<
     expected: { value: 2, from: 'km', to: 'm', result: 2000 },
   },
   'nodejs-api': { path: '/notes', body: '{"text":"milk"}', expected: { id: '1', text: 'milk' } },
+  'php-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-csv': {
     path: '/',
@@ -45,7 +55,7 @@ test('every template has a README, a manifest that is right, and a call that is 
 for (const [name, { path, body, expected }] of Object.entries(CALLS)) {
   test(`a function made from ${name} runs as it is`, {
     timeout: 30_000,
-    skip: name.startsWith('python') && noPython,
+    skip: missing(name),
   }, async t => {
     const home = await freshHome(t)
     const made = await atelier(home, ['init', name, 'mine'])
