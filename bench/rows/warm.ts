@@ -11,7 +11,7 @@ export const ONE_INSTANCE = { limits: { concurrency: 1_000 }, scaling: { instanc
 // The compiler works beside the calls until then, and takes its time from them.
 const WARM_UP_SECONDS = 4
 
-const ORDER = JSON.stringify({
+export const ORDER = JSON.stringify({
   items: Array.from({ length: 12 }, (_, i) => ({ id: i, name: `item number ${i}`, note: 'x'.repeat(40) })),
 }).padEnd(1_024)
 

@@ -40,7 +40,7 @@ export interface InsideCapabilities {
   readonly sockets: boolean
   /** Why not, for people; said when a function needs it. */
   readonly reason?: string
-  /** Each sandbox has its ports for itself: two of them may listen on the same one. */
+  /** Each sandbox has its ports and its files for itself: two of them may listen on the same port, and `process.links` works. */
   readonly ownPorts: boolean
   /** `process.stdin` and `process.held` of a `SandboxSpec` work. */
   readonly stdin: boolean
@@ -99,6 +99,8 @@ export interface ProcessSpec {
   readonly stdin?: boolean
   /** The command waits until `begin`. */
   readonly held?: boolean
+  /** Parts of /function that are to be found elsewhere too: `path` leads to `target`. Only where sandboxes have files of their own. */
+  readonly links?: readonly { readonly path: string; readonly target: string }[]
   /** Called when there is a network inside and before the command runs: to listen for what it connects to first of all. */
   readonly beforeStart?: (inside: Inside) => Promise<void>
 }

@@ -30,6 +30,7 @@ export interface ContractCapabilities {
 /** The version that a process is started for, before it runs. */
 export interface StartSpec extends LoadSpec {
   readonly choice: ContractChoice
+  readonly cpuMillicores: number
   /** A port that is free where sandboxes share theirs; else `undefined`: every port is free. */
   readonly port: number | undefined
 }

@@ -1,13 +1,28 @@
 import { AtelierError, systemClock } from '../core/index.ts'
 import type { Contract, ContractCapabilities } from './contract.ts'
+import { FISSION_CAPABILITIES } from './fission/capabilities.ts'
 import { framesContract } from './frames/contract.ts'
 import { HTTP_CAPABILITIES } from './http/capabilities.ts'
+import { QINLING_CAPABILITIES } from './qinling/capabilities.ts'
+import { STDIO_CAPABILITIES, STDIO_HTTP_CAPABILITIES } from './stdio/capabilities.ts'
 
 /** What each contract is; the code that speaks it is loaded when a function first uses it. */
 const contracts: readonly Contract[] = [
   framesContract,
   later('http', HTTP_CAPABILITIES, async () =>
     (await import('./http/contract.ts')).createHttpContract(systemClock),
+  ),
+  later('stdio', STDIO_CAPABILITIES, async () =>
+    (await import('./stdio/contract.ts')).createStdioContract(systemClock),
+  ),
+  later('stdio-http', STDIO_HTTP_CAPABILITIES, async () =>
+    (await import('./stdio/contract.ts')).createStdioHttpContract(),
+  ),
+  later('fission', FISSION_CAPABILITIES, async () =>
+    (await import('./fission/contract.ts')).createFissionContract(systemClock),
+  ),
+  later('qinling', QINLING_CAPABILITIES, async () =>
+    (await import('./qinling/contract.ts')).createQinlingContract(systemClock),
   ),
 ]
 

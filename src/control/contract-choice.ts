@@ -5,6 +5,8 @@ import type { Problems } from './validate.ts'
 
 const READY_PATH_CHARACTERS_MAX = 1_024
 const START_MS_MAX = 600_000
+const FUNCTION_NAME = /^[\x20-\x7e]{1,500}$/
+const CODE_CHARACTERS_MAX = 1_024
 const READY_PATH = /^\/[\x21-\x7e]*$/
 
 /** What is asked for, whole; each field that is wrong is added to `problems`. */
@@ -14,7 +16,7 @@ export function contractOf(
 ): ContractChoice | undefined {
   if (given === undefined) return undefined
   const choice = typeof given === 'string' ? { name: given } : given
-  const { name, port, readyPath, startMs } = choice
+  const { name, port, readyPath, startMs, functionName, code, interfaceVersion } = choice
   if (!contractNames.includes(name)) {
     problems.add(
       'contract',
@@ -30,11 +32,20 @@ export function contractOf(
     (!READY_PATH.test(readyPath) || readyPath.length > READY_PATH_CHARACTERS_MAX)
   )
     problems.add('contract.readyPath', 'must be a path that begins with "/"')
+  if (functionName !== undefined && !FUNCTION_NAME.test(functionName))
+    problems.add('contract.functionName', 'must have at most 500 visible characters')
+  if (code !== undefined && !isInside(code))
+    problems.add('contract.code', 'must be a path in the package, without ".." and "."')
+  if (interfaceVersion !== undefined && interfaceVersion !== 1 && interfaceVersion !== 2)
+    problems.add('contract.interfaceVersion', 'must be 1 or 2')
   return {
     name,
     ...(port !== undefined && { port }),
     ...(readyPath !== undefined && { readyPath }),
     ...(startMs !== undefined && { startMs }),
+    ...(functionName !== undefined && { functionName }),
+    ...(code !== undefined && { code }),
+    ...(interfaceVersion !== undefined && { interfaceVersion }),
   }
 }
 
@@ -66,6 +77,16 @@ export function frozenChoice(
   throw new AtelierError('INVALID_INPUT', `contract ${detail}.`, {
     errors: [{ pointer: 'contract', detail }],
   })
+}
+
+function isInside(path: string): boolean {
+  const parts = path.split('/')
+  // oxlint-disable-next-line no-control-regex
+  return (
+    path.length <= CODE_CHARACTERS_MAX &&
+    !/[\0-\x1f]/.test(path) &&
+    !parts.some(part => part === '' || part === '.' || part === '..')
+  )
 }
 
 function isWithin(value: number, least: number, most: number): boolean {

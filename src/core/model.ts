@@ -101,6 +101,12 @@ export interface ContractChoice {
   readonly readyPath?: string
   /** How long the process may take until it is ready. */
   readonly startMs?: number
+  /** What a runtime that loads functions is told to call, such as `module.function`. */
+  readonly functionName?: string
+  /** File or folder of the package that such a runtime is given. @default all of it */
+  readonly code?: string
+  /** Version of Fission's environment interface, 1 or 2. @default 2 */
+  readonly interfaceVersion?: number
 }
 
 /** Everything that decides how a function runs. Frozen when the version is published. */

@@ -89,6 +89,7 @@ export class Starter {
     const preparation = await contract.prepare({
       ...spec,
       choice,
+      cpuMillicores: version.limits.cpuMillicores,
       port: ownPorts ? undefined : await freePort(),
     })
     const { environment, env, mounts } = launch

@@ -117,6 +117,13 @@ export const ContractChoiceSchema = Type.Object(
     startMs: Type.Optional(
       Type.Integer({ minimum: 1, description: 'How long the process may take to start.' }),
     ),
+    functionName: Type.Optional(
+      Type.String({ description: 'What a runtime that loads functions is told to call.' }),
+    ),
+    code: Type.Optional(Type.String({ description: 'File or folder of the package that it is given.' })),
+    interfaceVersion: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 2, description: 'Of Fission’s environment interface.' }),
+    ),
   },
   { additionalProperties: false, description: 'How the platform talks to the code.' },
 )

@@ -83,6 +83,7 @@ export class LocalBackend implements Backend {
             : { kind: 'function', bundlePath: grant.bundlePath },
           launch.mounts,
           limits.tmpMiB,
+          own?.links,
         ),
         limits: grant === undefined ? GENERIC_LIMITS : cgroupLimits(grant.limits),
         rlimits: grant === undefined ? genericRlimits(openFilesHard) : rlimitsFor(limits, openFilesHard),

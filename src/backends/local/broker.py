@@ -10,6 +10,7 @@ import ctypes
 import errno
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -37,7 +38,7 @@ def start_time(pid):
 
 
 def enter(order):
-    """Into the namespaces of the process, which is known by its number and the time it started."""
+    """Into the namespaces of the process, which is known by its number and the time it started. Returns a handle of it."""
     pid = order["pid"]
     pidfd = os.pidfd_open(pid)
     if start_time(pid) != order["since"]:
@@ -52,7 +53,6 @@ def enter(order):
     if libc.setns(pidfd, namespaces) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"setns: {os.strerror(code)}")
-    os.close(pidfd)
     if "path" in order:
         os.chdir("/")
     if order["uid"] is not None:
@@ -61,6 +61,7 @@ def enter(order):
         os.setresgid(order["uid"], order["uid"], order["uid"])
         os.setresuid(order["uid"], order["uid"], order["uid"])
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    return pidfd
 
 
 def place(order):
@@ -69,7 +70,7 @@ def place(order):
     return socket.AF_INET, ("127.0.0.1", order["port"])
 
 
-def connect(order):
+def connect(order, process):
     family, address = place(order)
     until = time.monotonic() + order["patienceMs"] / 1000
     pause = PAUSE_S_MIN
@@ -87,7 +88,8 @@ def connect(order):
         made.close()
         if time.monotonic() + pause > until:
             return None
-        time.sleep(pause)
+        if select.select([process], [], [], pause)[0]:
+            raise ProcessLookupError("the sandbox has ended")
         pause = min(PAUSE_S_MAX, pause * 1.5)
     if family == socket.AF_INET:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -110,8 +112,8 @@ def carry_out(order, report):
     signal.alarm(int(order["patienceMs"] / 1000 + CONNECT_S_MAX) + SPARE_S)
     number = order["id"]
     try:
-        enter(order)
-        made = connect(order) if order["op"] == "connect" else listen(order)
+        process = enter(order)
+        made = connect(order, process) if order["op"] == "connect" else listen(order)
     except Exception as error:  # whatever it is, the server must hear of it
         report.send(json.dumps({"id": number, "error": str(error)}).encode())
         return

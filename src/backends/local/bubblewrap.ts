@@ -109,7 +109,12 @@ function mountArguments(mount: Mount): string[] {
     case 'proc':
       return ['--proc', mount.target]
     case 'symlink':
-      return ['--symlink', mount.source, mount.target]
+      return [
+        ...ancestors(mount.target).flatMap(folder => ['--dir', folder]),
+        '--symlink',
+        mount.source,
+        mount.target,
+      ]
     case 'seal':
       return ['--remount-ro', mount.target]
   }

@@ -7,7 +7,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
  * as root must never see a tenant's LD_PRELOAD, and no other user of the machine may read it from a command line. The program
  * then has no channel.
  */
-const SCRIPT = 'environment=$(cat <&3) && exec 3<&- && eval "$environment" && exec "$@"'
+const SCRIPT = 'environment=$(cat <&3) && exec 3<&- && eval "$environment" && [ "$begun" = yes ] && exec "$@"'
 
 /** `command` so that it waits for `sendEnvironment`. */
 export function waitingForEnvironment(command: readonly string[]): string[] {
@@ -16,7 +16,7 @@ export function waitingForEnvironment(command: readonly string[]): string[] {
 
 /** Lets the command at the other end of `channel` run, with these variables. A name that no shell can export gets `_` for what is odd. */
 export function sendEnvironment(channel: Duplex, env: Readonly<Record<string, string>>): void {
-  let text = 'unset environment\n'
+  let text = 'unset environment\nbegun=yes\n'
   for (const [name, value] of Object.entries(env)) {
     const exported = NAME.test(name)
       ? name

@@ -31,6 +31,7 @@ export function sandboxMounts(
   content: Content,
   extra: readonly { readonly source: string; readonly target: string; readonly writable?: boolean }[],
   tmpMiB: number,
+  links: readonly { readonly path: string; readonly target: string }[] = [],
 ): Mount[] {
   return [
     { kind: 'bind', source: '/usr', target: '/usr', writable: false },
@@ -66,6 +67,7 @@ export function sandboxMounts(
         writable: writable ?? false,
       }),
     ),
+    ...links.map(({ path, target }): Mount => ({ kind: 'symlink', source: target, target: path })),
     { kind: 'seal', target: '/' },
   ]
 }

@@ -26,15 +26,18 @@ export class LocalSandbox implements Sandbox {
   #late: LateGrant | undefined
 
   readonly #env: Readonly<Record<string, string>>
+  /** A held command has not begun. */
+  #isWaiting: boolean
 
   /** `late`: how it gets its grant, when it has none from its start. `env`: of a tenant's own process, beside what `begin` is given. */
   constructor(
     cell: Cell,
     channel: Duplex,
     late: LateGrant | undefined,
-    env: Readonly<Record<string, string>> = {},
+    env?: Readonly<Record<string, string>>,
   ) {
-    this.#env = env
+    this.#env = env ?? {}
+    this.#isWaiting = env !== undefined
     this.id = cell.id
     this.pid = cell.pid
     this.channel = channel
@@ -67,11 +70,13 @@ export class LocalSandbox implements Sandbox {
   }
 
   begin(env: Readonly<Record<string, string>>): void {
+    this.#isWaiting = false
     sendEnvironment(this.channel, { ...this.#env, ...env })
   }
 
   terminate(): void {
     this.#cell.terminate()
+    if (this.#isWaiting) this.channel.destroy() // what waits there must not be left behind
   }
 
   usage(): { memoryBytes: number; memoryPeakBytes: number; cpuMs: number } {

@@ -132,7 +132,7 @@ function steps(mount: Mount, root: string): string[] {
     case 'proc':
       return [`mkdir -p ${target}`, `mount -t proc -o nosuid,nodev,noexec none ${target}`]
     case 'symlink':
-      return [`ln -s ${quote(mount.source)} ${target}`]
+      return [`mkdir -p "$(dirname ${target})"`, `ln -s ${quote(mount.source)} ${target}`]
     case 'seal':
       // The root is sealed after it has become the root.
       return mount.target === '/' ? [] : [`mount -o remount,bind,ro ${target}`]

@@ -151,7 +151,15 @@ const source = record(
 const trigger: Rule = (value, path) => (isRecord(value) && 'kind' in value ? source : route)(value, path)
 
 const contractSettings = record(
-  { name: text, port: integer(1, 65_535), readyPath: triggerPath, startMs: integer(1) },
+  {
+    name: text,
+    port: integer(1, 65_535),
+    readyPath: triggerPath,
+    startMs: integer(1),
+    functionName: text,
+    code: text,
+    interfaceVersion: integer(1, 2),
+  },
   ['name'],
 )
 

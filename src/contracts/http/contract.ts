@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net'
 import { AtelierError, type Clock } from '../../core/index.ts'
-import type { CallHead, Contract, StartSpec } from '../contract.ts'
+import type { Contract } from '../contract.ts'
 import { ask } from '../http1/ask.ts'
 import { HttpLink, type HttpServerAccess } from '../http1/link.ts'
-import { functionName, processEnv } from '../process-env.ts'
+import { callFields, notListening, portOf, START_MS_DEFAULT } from '../http1/server.ts'
+import { functionName, needStart, processEnv } from '../process-env.ts'
 import { HTTP_CAPABILITIES } from './capabilities.ts'
 
 const PORT_DEFAULT = 8080
-const START_MS_DEFAULT = 20_000
 const READY_PAUSE_MS = 50
 
 /** Any server that listens on $PORT: as Knative, Cloud Run and OpenFaaS run them. */
@@ -35,24 +35,6 @@ export function createHttpContract(clock: Clock): Contract {
       }
     },
   }
-}
-
-/** What servers are told about a call. */
-export function callFields({ id, deadline }: CallHead): string[] {
-  return ['atelier-invocation-id', id, 'atelier-deadline', String(deadline), 'x-call-id', id]
-}
-
-export function needStart(start: StartSpec | undefined): StartSpec {
-  if (start === undefined) throw new Error('such a process is started for one version')
-  return start
-}
-
-export function portOf({ choice, port }: StartSpec, byDefault: number): number {
-  return choice.port ?? port ?? byDefault
-}
-
-export function notListening(spec: StartSpec, port: number, startMs: number): string {
-  return `Function "${functionName(spec)}" does not listen on port ${port} after ${startMs} ms: let it listen on the port that the environment variable PORT names, or deploy it with the port that it uses (contract: port), or with more time (contract: startMs).`
 }
 
 async function untilReady(server: HttpServerAccess, clock: Clock, path: string, name: string): Promise<void> {

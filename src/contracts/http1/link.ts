@@ -54,6 +54,7 @@ export class HttpLink implements Link, HttpCallHome {
   readonly #calls = new CallTable<HttpCall>()
   readonly #connections = new Set<HttpConnection>() // at most one for each call at once, of which the pool counts
   readonly #idle: HttpConnection[] = []
+  readonly #gone = Promise.withResolvers<undefined>()
   #closed: LinkFailure | undefined
 
   constructor(access: ContractAccess, events: LinkEvents, clock: Clock, ways: HttpWays) {
@@ -73,7 +74,7 @@ export class HttpLink implements Link, HttpCallHome {
     if (load === undefined) this.#rest(this.#adopt(socket))
     else {
       socket.destroy()
-      const hasClosed = () => this.#closed !== undefined
+      const hasClosed = () => this.#hasClosed()
       await load({
         connect: () => this.#connect(() => this.#access.connect(place)),
         startMs: Math.max(1, startMs - (this.#clock.monotonic() - began)),
@@ -179,12 +180,23 @@ export class HttpLink implements Link, HttpCallHome {
 
   /** A sandbox that ends meanwhile is no reason to say more than that. */
   async #connect(work: () => Promise<Socket | undefined>): Promise<Socket | undefined> {
+    if (this.#closed) return undefined
+    const working = work()
     try {
-      return await work()
+      const made = await Promise.race([working, this.#gone.promise])
+      if (made === undefined) working.then(late => late?.destroy()).catch(() => {})
+      return made
     } catch (error) {
-      if (this.#closed) return undefined
+      // Its sandbox may just be ending, and `exited` tells a little later.
+      const waited = new Promise<void>(resolve => this.#clock.after(EXIT_FIRST_MS, resolve))
+      await Promise.race([this.#gone.promise, waited])
+      if (this.#hasClosed()) return undefined
       throw error
     }
+  }
+
+  #hasClosed(): boolean {
+    return this.#closed !== undefined
   }
 
   #adopt(socket: Socket): HttpConnection {
@@ -205,6 +217,7 @@ export class HttpLink implements Link, HttpCallHome {
   #close(failure: LinkFailure): void {
     if (this.#closed) return
     this.#closed = failure
+    this.#gone.resolve(undefined)
     for (const call of this.#calls.all()) call.fail(failure.kind, failure.detail)
     for (const connection of this.#connections) connection.close()
     this.#events.onClose(failure)

@@ -1,0 +1,237 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Backend, openLocalBackend, type Sandbox } from '../../../src/backends/index.ts'
+import type {
+  CallFailure,
+  CallHandle,
+  CallSink,
+  Link,
+  LinkEvents,
+  StartSpec,
+} from '../../../src/contracts/index.ts'
+import { LIMITS_DEFAULT, systemClock } from '../../../src/core/index.ts'
+import { nodejsEnvironment } from '../../../src/environments/index.ts'
+import type { ContractUnderTest, Program } from './under-test.ts'
+
+const PROGRAMS = join(import.meta.dirname, '../../fixtures/contracts')
+const ANSWER_MS_MAX = 20_000
+
+export interface Answered {
+  readonly status: number | undefined
+  readonly headers: readonly string[]
+  readonly body: Buffer
+  readonly failure: CallFailure | undefined
+}
+
+export interface CallOptions {
+  readonly body: Uint8Array | null | undefined
+  readonly method?: string
+  readonly target?: string
+  readonly headers?: readonly string[]
+}
+
+/** A real backend in which the suite's programs run. */
+export class ContractBench {
+  readonly #under: ContractUnderTest
+  readonly #home: string
+  readonly #backend: Backend
+  #count = 0
+
+  private constructor(under: ContractUnderTest, home: string, backend: Backend) {
+    this.#under = under
+    this.#home = home
+    this.#backend = backend
+  }
+
+  static async open(under: ContractUnderTest): Promise<ContractBench> {
+    const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
+    const bundle = join(home, 'bundles', 'one')
+    await mkdir(bundle, { recursive: true })
+    await cp(PROGRAMS, bundle, { recursive: true })
+    const backend = await openLocalBackend({
+      runPath: join(home, 'run'),
+      bundlesPath: join(home, 'bundles'),
+      isolation: 'auto',
+      clock: systemClock,
+    })
+    return new ContractBench(under, home, backend)
+  }
+
+  async close(): Promise<void> {
+    await this.#backend.close()
+    await rm(this.#home, { recursive: true, force: true })
+  }
+
+  async start(program: Program): Promise<Running> {
+    const { name, contract } = this.#under
+    const status = await nodejsEnvironment.probe()
+    if (!status.ready) throw new Error(status.reason)
+    const found = nodejsEnvironment.commandFor!(name, program.entry)!
+    const id = `contract-${++this.#count}`
+    const spec: StartSpec = {
+      entry: program.entry,
+      config: { GREETING: "hello 'there'" },
+      secrets: { KEY: 's3cret' },
+      function: { project: 'p', app: 'a', name: 'f', version: 1 },
+      instance: id,
+      concurrency: 1,
+      memoryMiB: 128,
+      timeoutMs: 30_000,
+      choice: { name, ...program.choice },
+      port: undefined,
+      cpuMillicores: 1_000,
+    }
+    const preparation = await contract.prepare(spec)
+    const { environment, mounts } = status.launch
+    const sandbox = await this.#backend.start(
+      {
+        id,
+        launch: {
+          environment,
+          mounts,
+          command: found.command,
+          env: { ...found.env },
+          directory: '/function',
+        },
+        grant: { bundlePath: join(this.#home, 'bundles', 'one'), limits: LIMITS_DEFAULT, network: 'none' },
+        ...(preparation.process && { process: preparation.process }),
+      },
+      new AbortController().signal,
+    )
+    return new Running(this.#under, spec, sandbox, events => preparation.open(sandbox, events))
+  }
+}
+
+/** One instance, and calls to it. */
+export class Running {
+  readonly spec: StartSpec
+  readonly sandbox: Sandbox
+  readonly link: Link
+  readonly closed: Promise<void>
+  readonly logs: string[] = []
+  closes = 0
+  #stderr = ''
+  #number = 0
+  readonly #under: ContractUnderTest
+
+  constructor(
+    under: ContractUnderTest,
+    spec: StartSpec,
+    sandbox: Sandbox,
+    open: (events: LinkEvents) => Link,
+  ) {
+    this.#under = under
+    this.spec = spec
+    this.sandbox = sandbox
+    sandbox.stderr.on('data', (piece: Buffer) => (this.#stderr += piece.toString()))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.closed = promise
+    this.link = open({
+      onLog: (_call, _stream, text) => void this.logs.push(text),
+      onClose: () => {
+        this.closes++
+        resolve()
+      },
+    })
+  }
+
+  begin(what: string, options: CallOptions): Calling {
+    const { body } = options
+    const told = body === undefined ? undefined : this.#under.body(what, body ?? new Uint8Array(0))
+    const headers = ['x-do', what, ...(options.headers ?? [])]
+    return this.#invoke(headers, body === null && told?.length === 0 ? null : told, options)
+  }
+
+  call(what: string, options: CallOptions): Promise<Answered> {
+    return this.begin(what, options).answer
+  }
+
+  /** Has the raw program answer with these bytes. */
+  raw(bytes: Uint8Array | undefined, ends: boolean): Promise<Answered> {
+    const raw =
+      bytes === undefined ? [] : ['x-raw', bytes.length === 0 ? '=' : Buffer.from(bytes).toString('base64')]
+    return this.#invoke([...raw, ...(ends ? ['x-ends', 'yes'] : [])], null, {}).answer
+  }
+
+  async stderrSays(pattern: RegExp): Promise<void> {
+    for (let waitedMs = 0; !pattern.test(this.#stderr); waitedMs += 10) {
+      if (waitedMs > ANSWER_MS_MAX) throw new Error(`stderr says ${JSON.stringify(this.#stderr)}`)
+      await sleep(10)
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.sandbox.kill()
+    this.link.destroy()
+  }
+
+  #invoke(
+    headers: readonly string[],
+    body: Uint8Array | null | undefined,
+    { method = 'POST', target = '/a/path?q=1' }: Partial<CallOptions>,
+  ): Calling {
+    const head = {
+      id: `call-${++this.#number}`,
+      method,
+      target,
+      headers,
+      deadline: Date.now() + 30_000,
+      body,
+    }
+    return new Calling(sink => this.link.invoke(head, sink))
+  }
+}
+
+/** One call, gathered. What comes is passed on at once. */
+export class Calling {
+  readonly answer: Promise<Answered>
+  readonly handle: CallHandle
+  #parts: Buffer[] = []
+  #onPart: (() => void) | undefined
+
+  constructor(invoke: (sink: CallSink) => CallHandle) {
+    const { promise, resolve } = Promise.withResolvers<Answered>()
+    this.answer = Promise.race([promise, late()])
+    let status: number | undefined
+    let headers: readonly string[] = []
+    const over = (failure: CallFailure | undefined) =>
+      resolve({ status, headers, body: Buffer.concat(this.#parts), failure })
+    this.handle = invoke({
+      onHead(given, fields) {
+        status = given
+        headers = fields
+      },
+      onData: chunk => {
+        this.#parts.push(Buffer.from(chunk))
+        this.handle.consumed(chunk.length)
+        this.#onPart?.()
+      },
+      onEnd: () => over(undefined),
+      onFail: over,
+    })
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.handle.write(chunk)
+  }
+
+  finish(): void {
+    this.handle.end()
+  }
+
+  /** Resolves when the answer ends with `text` so far. */
+  async received(text: string): Promise<void> {
+    while (!Buffer.concat(this.#parts).toString().endsWith(text)) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#onPart = resolve
+      await Promise.race([promise, late()])
+    }
+  }
+}
+
+async function late(): Promise<never> {
+  await sleep(ANSWER_MS_MAX, undefined, { ref: false })
+  throw new Error('no answer came in time')
+}
