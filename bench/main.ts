@@ -13,6 +13,7 @@ import { cold } from './rows/cold.ts'
 import { coldEmpty } from './rows/cold-empty.ts'
 import { connections } from './rows/connections.ts'
 import { dev } from './rows/dev.ts'
+import { httpContract } from './rows/http-contract.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
 import { schedules } from './rows/schedules.ts'
@@ -20,6 +21,7 @@ import { warm } from './rows/warm.ts'
 
 const ROWS: readonly Row[] = [
   warm,
+  httpContract,
   latency,
   connections,
   cold,

@@ -8,7 +8,8 @@ import { ONE_INSTANCE, ORDER } from './warm.ts'
 /** The same server, by itself and as a function with the contract `http`. */
 export const httpContract: Row = {
   name: 'http-contract',
-  title: 'A server as a function (contract http), 32 connections: throughput as a share of the same on bare node:http',
+  title:
+    'A server as a function (contract http), 32 connections: throughput as a share of the same on bare node:http',
   async run(bench) {
     const bare = await startServer(bench, 'bare')
     const platform = await startPlatform(bench)
@@ -20,9 +21,9 @@ export const httpContract: Row = {
     ] as const) {
       const rates: { bare: number[]; ours: number[] } = { bare: [], ours: [] }
       let errors = 0
-      const measure = async (of: string, seconds: number) =>
-        load({ url: of, connections: 32, seconds, ...(body && { body }) })
-      for (const of of [bare.url, url]) await measure(of, 1)
+      const measure = async (target: string, seconds: number) =>
+        load({ url: target, connections: 32, seconds, ...(body && { body }) })
+      for (const target of [bare.url, url]) await measure(target, 1)
       for (let round = 0; round < bench.rounds; round++) {
         rates.bare.push((await measure(bare.url, bench.secondsPerRound)).perSecond)
         const ours = await measure(url, bench.secondsPerRound)

@@ -7,6 +7,7 @@ const READY_PATH_CHARACTERS_MAX = 1_024
 const START_MS_MAX = 600_000
 const FUNCTION_NAME = /^[\x20-\x7e]{1,500}$/
 const CODE_CHARACTERS_MAX = 1_024
+const CODE_CHARACTERS = /^[^\p{Cc}]+$/u
 const READY_PATH = /^\/[\x21-\x7e]*$/
 
 /** What is asked for, whole; each field that is wrong is added to `problems`. */
@@ -81,10 +82,9 @@ export function frozenChoice(
 
 function isInside(path: string): boolean {
   const parts = path.split('/')
-  // oxlint-disable-next-line no-control-regex
   return (
     path.length <= CODE_CHARACTERS_MAX &&
-    !/[\0-\x1f]/.test(path) &&
+    CODE_CHARACTERS.test(path) &&
     !parts.some(part => part === '' || part === '.' || part === '..')
   )
 }

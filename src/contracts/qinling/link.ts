@@ -90,10 +90,9 @@ class ExecutionSink implements CallSink {
     if (execution.logs !== '') this.#onLogs(execution.logs)
     const body = Buffer.from(JSON.stringify(execution.output))
     const { duration } = execution
-    this.#sink.onHead(execution.success ? 200 : 500, [
-      ...['content-type', 'application/json', 'content-length', String(body.length)],
-      ...(duration === undefined ? [] : ['qinling-duration', String(duration)]),
-    ])
+    const headers = ['content-type', 'application/json', 'content-length', String(body.length)]
+    if (duration !== undefined) headers.push('qinling-duration', String(duration))
+    this.#sink.onHead(execution.success ? 200 : 500, headers)
     this.#sink.onData(body)
     this.#sink.onEnd()
   }
