@@ -19,6 +19,15 @@ export const DeploySettings = exactly(
   {
     description: Type.Optional(Description),
     access: Type.Optional(Access),
+    image: Type.Optional(
+      Type.String({
+        maxLength: 500,
+        description: 'A container image instead of a package; it is pulled, and pinned by its digest.',
+      }),
+    ),
+    imageSecret: Type.Optional(
+      Type.String({ description: 'Name of the secret with `user:password` for the image’s registry.' }),
+    ),
     environment: Type.Optional(Type.String({ description: 'Default: detected from the files.' })),
     contract: Type.Optional(
       Type.Union([Type.String(), ContractChoiceSchema], {

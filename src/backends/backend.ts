@@ -5,7 +5,8 @@ import type { IsolationTier, Limits, NetworkMode } from '../core/index.ts'
 /** An engine that provides instances. Pool and invoker know nothing else about it. */
 export interface Backend {
   readonly name: string
-  capabilities(): Capabilities
+  /** What it promises of sandboxes like `launch`, or of those of most functions. */
+  capabilities(launch?: Launch): Capabilities
   /**
    * Starts a sandbox for one environment, generic or (with `grant`) already for one version. Resolves when the process
    * runs and its channel is open, before the shim has said anything. Rejects with BACKEND_FAILED; an aborted
@@ -69,6 +70,8 @@ export interface Launch {
   /** Folder in which it starts. @default /tmp */
   readonly directory?: string
   readonly env: Readonly<Record<string, string>>
+  /** Reference of the container image that it runs in, with its digest; then an empty `command` is the image's own. */
+  readonly image?: string
   /** Host files or folders shown read-only inside: the shim, a runtime outside /usr. */
   readonly mounts: readonly { readonly source: string; readonly target: string }[]
   /** A program that forks ready instances (Python): host path of the zygote script and its interpreter. */

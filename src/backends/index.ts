@@ -1,3 +1,5 @@
 export * from './backend.ts'
+export * from './compose.ts'
+export * from './container/index.ts'
 export * from './fake/index.ts'
 export * from './local/index.ts'

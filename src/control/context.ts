@@ -11,6 +11,7 @@ import type { Environment } from '../environments/index.ts'
 import { type Action, type EmbeddedIdentity, may } from '../identity/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import { Cursors } from './cursor.ts'
+import type { ImageSource } from './image-deploy.ts'
 import { EntryReader, Touched } from './publish.ts'
 import { ReleasedBundles } from './released.ts'
 import type { SecretKeys } from './sealing.ts'
@@ -28,6 +29,8 @@ export interface ControlOptions {
   /** See `openSecretKeys`. */
   readonly secretsKey: SecretKeys
   readonly environments: readonly Environment[]
+  /** Where container images come from. Without it there are none here. */
+  readonly images?: ImageSource
   /** The kinds of event triggers. Without it there are none here. */
   readonly triggers?: TriggerCatalogue
   /** Where the router answers, without a slash at the end. */

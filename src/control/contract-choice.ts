@@ -72,7 +72,9 @@ export function frozenChoice(
   environment: Environment,
   entry: string,
 ): ContractChoice | undefined {
-  if (choice === undefined || choice.name === environment.contract) return undefined
+  const isOwn = choice === undefined || choice.name === environment.contract
+  if (isOwn && environment.isImage !== true) return undefined
+  if (choice === undefined) return { name: environment.contract }
   if (environment.commandFor?.(choice.name, entry) !== undefined) return choice
   const detail = `"${choice.name}" cannot be used with environment "${environment.name}"`
   throw new AtelierError('INVALID_INPUT', `contract ${detail}.`, {

@@ -147,6 +147,10 @@ export interface DeployRequest {
   readonly name: string
   /** The package as it came: a zip, tar or tar.gz archive, or one source file. `undefined` re-uses the live version's. */
   readonly package?: { readonly source: Readable; readonly fileName: string }
+  /** A container image instead of a package: pulled, and pinned by its digest. */
+  readonly image?: string
+  /** Name of the project's secret with `user:password` for the image's registry. */
+  readonly imageSecret?: string
   readonly description?: string
   readonly access?: Access
   /** What is not given is detected from the package, then taken from the live version, then from the defaults. */
@@ -168,7 +172,7 @@ export interface DeployRequest {
 export type DeployEvent =
   | {
       readonly kind: 'stage'
-      readonly stage: 'receive' | 'unpack' | 'dependencies' | 'check' | 'publish'
+      readonly stage: 'pull' | 'receive' | 'unpack' | 'dependencies' | 'check' | 'publish'
       readonly detail: string
     }
   | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }

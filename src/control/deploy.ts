@@ -5,6 +5,7 @@ import type { Collector } from './collect.ts'
 import { type Context, need } from './context.ts'
 import type { Control, DeployEvent, DeployRequest, DeployResult } from './control.ts'
 import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
+import { checkImage, withImage } from './image-deploy.ts'
 import { type Language, languageOf } from './language.ts'
 import { keepPackage, publishVersion, type Source } from './publish-version.ts'
 import { settle } from './settings.ts'
@@ -21,13 +22,14 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
   const turns = new Turns(WAITING_MAX)
 
   return {
-    async deploy(by, request, progress, signal) {
+    async deploy(by, asked, progress, signal) {
       need(by, 'write')
-      checkName(request.app, 'app')
-      checkName(request.name, 'name')
+      checkName(asked.app, 'app')
+      checkName(asked.name, 'name')
       throwIfCancelled(signal)
       // Before a large upload, not after it; and again on what is live when it is this deploy's turn.
-      settle(request, await liveOf(by, request), place())
+      settle(asked, await liveOf(by, asked), place())
+      const request = await withImage(context, by, asked, progress, signal)
       return collector.whileDeploying(async () => {
         const received = request.package && (await receive(request.package, progress, signal))
         return turns.take(
@@ -67,6 +69,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
       files: received?.files,
       live: live?.version.spec,
     })
+    checkImage(language.environment, request)
     const built = await build(by, source, language, progress, signal)
     throwIfCancelled(signal)
     const done = await context.commit(async (tx, touched) => {

@@ -10,6 +10,8 @@ export interface Environment {
   readonly entryHelp: string
   /** Instances are started with their code and never generic: what runs is made from it (a compiled binary). @default false */
   readonly startsWithCode?: boolean
+  /** What runs is an image and nothing of ours: every version names its contract. @default false */
+  readonly isImage?: boolean
   /**
    * How a process of this language is started that speaks another contract: program, arguments and environment as inside a sandbox that
    * shows the bundle as /function, where it starts. `undefined`: this environment knows no way. Called only after `probe` was ready.
@@ -30,6 +32,8 @@ export interface Environment {
 export interface ProcessCommand {
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The image that it runs in; an empty `command` is the image's own. */
+  readonly image?: string
 }
 
 export type EnvironmentStatus =

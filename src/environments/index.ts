@@ -1,3 +1,4 @@
+import { containerEnvironment } from './container/environment.ts'
 import type { Environment } from './environment.ts'
 import { goEnvironment } from './go/environment.ts'
 import { nodejsEnvironment } from './nodejs/environment.ts'
@@ -16,4 +17,5 @@ export const environments: readonly Environment[] = [
   pythonEnvironment,
   goEnvironment,
   phpEnvironment,
+  containerEnvironment,
 ]

@@ -41,7 +41,13 @@ export interface PoolEnvironment {
   readonly commandFor?: (
     contract: string,
     entry: string,
-  ) => { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> } | undefined
+  ) =>
+    | {
+        readonly command: readonly string[]
+        readonly env?: Readonly<Record<string, string>>
+        readonly image?: string
+      }
+    | undefined
   /** Generic instances kept ready. @default `warmPerEnvironment` of the policy */
   readonly warm?: number
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import type { Grant, Sandbox, SandboxExit, SandboxSpec } from '../backends/index.ts'
+import type { Grant, Launch, Sandbox, SandboxExit, SandboxSpec } from '../backends/index.ts'
 import type { ContractCapabilities, LoadSpec, Preparation } from '../contracts/index.ts'
 import {
   AtelierError,
@@ -85,18 +85,25 @@ export class Starter {
       )
     // From its first word on, what it says is its owner's.
     instance.loadFor(version, contract.capabilities)
-    const { ownPorts } = this.#options.backend.capabilities().inside
+    const { environment, env, mounts } = launch
+    const own: Launch = {
+      environment,
+      mounts,
+      env: { ...env, ...found.env },
+      command: found.command,
+      ...(found.image === undefined ? { directory: CODE } : { image: found.image }),
+    }
+    const { ownPorts } = this.#options.backend.capabilities(own).inside
     const preparation = await contract.prepare({
       ...spec,
       choice,
       cpuMillicores: version.limits.cpuMillicores,
       port: ownPorts ? undefined : await freePort(),
     })
-    const { environment, env, mounts } = launch
     const { process } = preparation
     await this.#start(instance, preparation, {
       id: instance.id,
-      launch: { environment, mounts, env: { ...env, ...found.env }, command: found.command, directory: CODE },
+      launch: own,
       grant,
       ...(process && { process }),
     })

@@ -54,6 +54,20 @@ export const serverOptions = [
       '"none" runs functions as plain processes: only for code that you trust.',
   },
   {
+    name: 'container-engine',
+    type: 'text',
+    default: undefined,
+    description:
+      'Socket of the Docker or Podman that runs container images. Without it: DOCKER_HOST, else the usual places.',
+  },
+  {
+    name: 'container-runtime',
+    type: 'text',
+    default: undefined,
+    description:
+      "Which of the engine's runtimes runs container images (runc, crun, runsc for gVisor, kata). Without it: its own choice.",
+  },
+  {
     name: 'warm-instances',
     type: 'integer',
     min: 0,
@@ -92,15 +106,6 @@ export const serverOptions = [
     max: 3650,
     default: 7,
     description: 'Days that invocation records and logs are kept.',
-  },
-  {
-    name: 'record-mib-max',
-    type: 'integer',
-    min: 16,
-    max: 1_048_576,
-    default: 2048,
-    description:
-      'Disk for invocation records and logs in MiB. Beyond it, whoever holds the most loses its oldest; nobody does while holding less than an equal share.',
   },
   {
     name: 'queue-mib-max',

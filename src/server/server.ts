@@ -1,6 +1,6 @@
 import { createApi, type ServerStatus } from '../api/index.ts'
 import { createAsyncCalls, deliverWebhook } from '../async/index.ts'
-import { openLocalBackend } from '../backends/index.ts'
+import { ContainerBackend, composeBackends, MachineDoors, openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
 import { createControl, openSecretKeys } from '../control/index.ts'
@@ -57,11 +57,10 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   await identity.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
   const secretsKey = await openSecretKeys(home.secretKeyPath)
   const telemetry = opened.adopt(
-    createTelemetry({
+    await createTelemetry({
       path: home.telemetryPath,
-      earlierPath: home.earlierTelemetryPath,
       clock,
-      retention: { ageMs: config['record-days'] * DAY_MS, bytesMax: config['record-mib-max'] * MIB },
+      retention: { ageMs: config['record-days'] * DAY_MS },
       onProblem: (message, cause) => log.error({ cause }, message),
     }),
     each => each.close(),
@@ -72,13 +71,20 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const events = opened.adopt(await openEventStore({ url: home.eventsPath }), each => each.close())
 
   // What runs code: sandboxes, languages, and how to make a package runnable.
+  const containers = new ContainerBackend({
+    runPath: home.runPath,
+    engine: config['container-engine'],
+    runtime: config['container-runtime'],
+    doors: new MachineDoors(),
+  })
+  const local = await openLocalBackend({
+    runPath: home.runPath,
+    bundlesPath: home.bundlesPath,
+    isolation: config.isolation,
+    clock,
+  })
   const backend = opened.adopt(
-    await openLocalBackend({
-      runPath: home.runPath,
-      bundlesPath: home.bundlesPath,
-      isolation: config.isolation,
-      clock,
-    }),
+    composeBackends(local, containers, (message, cause) => log.warn({ err: cause }, message)),
     each => each.close(),
   )
   const swept = await backend.sweep()
@@ -124,6 +130,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     clock,
     secretsKey,
     environments,
+    images: containers,
     triggers: kinds,
     routerUrl: () => routerUrl,
     versionsKept: config['versions-kept'],

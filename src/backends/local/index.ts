@@ -1,2 +1,3 @@
 export type { LocalBackendOptions } from './backend.ts'
+export { MachineDoors } from './doors.ts'
 export { openLocalBackend } from './open.ts'

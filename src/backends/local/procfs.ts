@@ -19,6 +19,12 @@ function afterName(pid: number): string[] | undefined {
   return text === undefined ? undefined : text.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
+/** The user that process `pid` acts as, by the host's number; `undefined` when it is gone. */
+export function userOf(pid: number): number | undefined {
+  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1]
+  return uid === undefined ? undefined : Number(uid)
+}
+
 /** Program and arguments of process `pid`; empty when it is gone. */
 export function commandLine(pid: number): string[] {
   return read(`/proc/${pid}/cmdline`)?.split('\0') ?? []

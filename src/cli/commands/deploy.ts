@@ -6,7 +6,7 @@ import type { WireDeployEvent, WireDeployResult } from '../client/wire.ts'
 import type { Context } from '../context.ts'
 import { type Manifest, readManifest } from '../deploy/manifest.ts'
 import { multipart } from '../deploy/multipart.ts'
-import { nameFromPath, packSource } from '../deploy/pack.ts'
+import { nameFromPath, packSource, type SourcePackage } from '../deploy/pack.ts'
 import { type DeploySettings, settingsFrom } from '../deploy/settings.ts'
 import { applyTriggers } from '../deploy/triggers.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
@@ -39,6 +39,11 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
       flags: '--env <environment>',
       help: 'Language environment, such as nodejs or python (else found out from the files)',
     },
+    {
+      flags: '--image <reference>',
+      help: 'A container image to run instead of source code (needs Docker or Podman on the server)',
+    },
+    { flags: '--image-secret <name>', help: "The secret with USER:PASSWORD for the image's registry" },
     { flags: '--entry <entry>', help: 'What to call: FILE or FILE#EXPORT (Node), MODULE:FUNCTION (Python)' },
     {
       flags: '--contract <name>',
@@ -69,6 +74,7 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
     ['atelier deploy hello.mjs --public', 'a single file that anybody may call'],
     ['atelier deploy --memory 512Mi --timeout 2m --concurrency 10', 'with other limits'],
     ['atelier deploy --config MODE=fast --secret API_KEY', 'with configuration and a secret'],
+    ['atelier deploy --image registry.example/team/app:1 --port 8080', 'a container image'],
     ['atelier deploy -o json | jq -r .url', 'the URL, for a script'],
   ],
   async run({ context, args, options }: CommandCall) {
@@ -77,7 +83,7 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
     const manifest = await manifestOf(source, shown)
     const settings = settingsFrom(manifest, options)
     const app = options.text('app') ?? manifest.app ?? APP_DEFAULT
-    const name = options.text('name') ?? manifest.name ?? nameFromPath(source)
+    const name = options.text('name') ?? manifest.name ?? nameFromPath(nameless(settings.image) ?? source)
     if (name === undefined) throw usage(`${shown} gives no name for a function`, 'Give one with --name.')
     checkName(app, 'app')
     checkName(name, 'function')
@@ -111,11 +117,8 @@ async function send(
   progress: Progress,
   { source, app, name, settings }: Sending,
 ): Promise<WireDeployResult> {
-  progress.step(`pack ${relative(process.cwd(), source) || '.'}`)
-  const pack = await packSource(source)
+  const pack = settings.image === undefined ? await packed(progress, source) : undefined
   const client = await context.client()
-  const files = pack.fileCount === 1 ? '1 file' : `${pack.fileCount} files`
-  progress.update(`pack ${files}, ${showBytes(pack.sizeBytes)}`)
   progress.step(`send to ${client.login.url}`)
   let sent = 0
   const body = multipart(settings, pack, count => {
@@ -139,6 +142,19 @@ async function send(
   throw new CliFailure(EXIT.failed, 'the server ended the deploy without a result', {
     hint: `See what is live with "atelier version list ${app}/${name}".`,
   })
+}
+
+async function packed(progress: Progress, source: string): Promise<SourcePackage> {
+  progress.step(`pack ${relative(process.cwd(), source) || '.'}`)
+  const pack = await packSource(source)
+  const files = pack.fileCount === 1 ? '1 file' : `${pack.fileCount} files`
+  progress.update(`pack ${files}, ${showBytes(pack.sizeBytes)}`)
+  return pack
+}
+
+/** An image's reference without tag and digest, of which its last part may name the function. */
+function nameless(image: string | undefined): string | undefined {
+  return image?.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
 }
 
 /** `undefined` for a folder that is none. A single file has no manifest beside it that could be meant. */

@@ -172,6 +172,8 @@ const MANIFEST = record({
   description: text,
   environment: name,
   contract,
+  image: text,
+  imageSecret: text,
   entry: text,
   access: oneOf('public', 'private'),
   config: mapOf(configValue),

@@ -19,6 +19,9 @@ export interface Manifest {
   readonly environment?: string
   /** A name, or with the contract's settings. */
   readonly contract?: string | ContractChoice
+  /** A container image instead of the folder's files. */
+  readonly image?: string
+  readonly imageSecret?: string
   readonly entry?: string
   readonly access?: Access
   readonly config?: Readonly<Record<string, string>>

@@ -9,6 +9,8 @@ export interface DeploySettings {
   readonly access?: Access
   readonly environment?: string
   readonly contract?: string | ContractChoice
+  readonly image?: string
+  readonly imageSecret?: string
   readonly entry?: string
   readonly config?: Readonly<Record<string, string>>
   readonly secrets?: readonly string[]
@@ -47,6 +49,8 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     access: options.flag('public') ? 'public' : options.flag('private') ? 'private' : manifest.access,
     environment: options.text('env') ?? manifest.environment,
     contract: contractFrom(manifest, options),
+    image: options.text('image') ?? manifest.image,
+    imageSecret: options.text('imageSecret') ?? manifest.imageSecret,
     entry: options.text('entry') ?? manifest.entry,
     config: unlessEmpty(config),
     secrets: secrets.length > 0 || manifest.secrets ? secrets : undefined,
@@ -61,7 +65,8 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
 /** Another name on the command line leaves what the manifest says of its own. */
 function contractFrom(manifest: Manifest, options: Options): string | ContractChoice | undefined {
   const said = typeof manifest.contract === 'string' ? { name: manifest.contract } : manifest.contract
-  const name = options.text('contract') ?? said?.name
+  const isImage = (options.text('image') ?? manifest.image) !== undefined
+  const name = options.text('contract') ?? said?.name ?? (isImage ? 'http' : undefined)
   const port = options.integer('port', '--port', { min: 1 })
   if (name === undefined) {
     if (port !== undefined)

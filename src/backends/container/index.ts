@@ -1,0 +1,1 @@
+export { ContainerBackend, type ContainerBackendOptions } from './backend.ts'

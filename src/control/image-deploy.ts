@@ -1,0 +1,82 @@
+import { Readable } from 'node:stream'
+import { AtelierError, checkName, type Principal } from '../core/index.ts'
+import type { Environment } from '../environments/index.ts'
+import type { Context } from './context.ts'
+import type { DeployEvent, DeployRequest } from './control.ts'
+import { secretSource } from './secrets.ts'
+
+/** Where images come from: the container engine. */
+export interface ImageSource {
+  /** Makes sure that the image is there; see `Images.pull` of the container backend. */
+  pull(
+    request: { readonly reference: string; readonly credentials?: string | undefined },
+    told: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly pinned: string; readonly architecture: string }>
+}
+
+const ENVIRONMENT = 'container'
+const CONTRACT = 'http'
+const OURS: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
+
+/**
+ * A deploy of an image as one of a package: the image is pulled and pinned, and the package is a note of which it is. Any other
+ * request is returned as it is.
+ */
+export async function withImage(
+  { store, options }: Context,
+  by: Principal,
+  request: DeployRequest,
+  progress: (event: DeployEvent) => void,
+  signal: AbortSignal,
+): Promise<DeployRequest> {
+  const { image: reference, imageSecret } = request
+  if (reference === undefined) {
+    if (request.environment === ENVIRONMENT) throw wrong('image', 'must name the image that is to run')
+    if (imageSecret !== undefined) throw wrong('imageSecret', 'is for deploys of an image')
+    return request
+  }
+  for (const each of ['package', 'entry', 'environment'] as const)
+    if (request[each] !== undefined && request[each] !== ENVIRONMENT)
+      throw wrong(each, 'cannot be given together with "image", which is all that runs')
+  if (options.images === undefined)
+    throw new AtelierError('UNAVAILABLE', 'This server runs no container images: it has no container engine.')
+  const credentials = imageSecret === undefined ? undefined : await readSecret(imageSecret)
+  progress({ kind: 'stage', stage: 'pull', detail: reference })
+  const told = (text: string) => progress({ kind: 'log', stream: 'stdout', text: `${text}\n` })
+  const { pinned, architecture } = await options.images.pull({ reference, credentials }, told, signal)
+  const ours = OURS[process.arch] ?? process.arch
+  if (architecture !== '' && architecture !== ours)
+    throw new AtelierError(
+      'BUILD_FAILED',
+      `Image "${reference}" is for ${architecture}, and this machine is ${ours}.`,
+    )
+  const note = `${JSON.stringify({ reference, image: pinned }, undefined, 2)}\n`
+  return {
+    ...request,
+    environment: ENVIRONMENT,
+    entry: pinned,
+    contract: request.contract ?? CONTRACT,
+    package: { source: Readable.from([Buffer.from(note)]), fileName: 'image.json' },
+  }
+
+  async function readSecret(name: string): Promise<string | undefined> {
+    checkName(name, 'secret')
+    return (await secretSource(store, options.secretsKey).read(by.projectId, [name]))[name]
+  }
+}
+
+/** What runs an image runs the one that was pulled for it: neither code nor an entry can be put in its place. */
+export function checkImage(environment: Environment, asked: DeployRequest): void {
+  if (environment.isImage !== true || asked.image !== undefined) return
+  if (asked.entry !== undefined) throw wrong('entry', 'cannot be given for an image: deploy with "image"')
+  if (asked.package !== undefined)
+    throw wrong(
+      'environment',
+      'is that of an image: name the language of this package, or deploy with "image"',
+    )
+}
+
+function wrong(pointer: string, detail: string): AtelierError {
+  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
+}

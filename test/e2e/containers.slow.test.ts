@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { engineUnavailable, TestEngine } from '../support/engine.ts'
+import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
+
+/** A web server of the smallest kind, that says in its log that it is up. */
+const HELLO = 'localhost/atelier-test/hello:1'
+const SERVE = 'echo serving; exec httpd -f -p "$PORT" -h /www'
+
+describe('functions that are container images', { skip: engineUnavailable() }, () => {
+  let engine: TestEngine
+  let server: ServerProcess
+  let containersBefore = 0
+
+  before(async () => {
+    engine = await TestEngine.start()
+    await derive(
+      engine,
+      HELLO,
+      { 'www/index.html': 'hello from an image\n' },
+      ['CMD ["/bin/sh", "/serve"]'],
+      SERVE,
+    )
+    containersBefore = (await engine.containers()).length
+    server = await ServerProcess.start({ flags: ['--container-engine', engine.socket] })
+  })
+  after(async () => {
+    await server?.dispose()
+    const left = await engine?.containers()
+    await engine?.dispose()
+    assert.equal(left?.length, containersBefore, 'a stopped server leaves no container')
+  })
+
+  const deployImage = (name: string, settings: object): Promise<Answer<Deployed & Problem>> => {
+    const form = new FormData()
+    form.set('settings', JSON.stringify({ access: 'public', ...settings }))
+    return server.api('POST', `/v1/apps/default/functions/${name}/deploy`, form)
+  }
+
+  test('an image is deployed by its name alone, pinned, and answers', async () => {
+    const deployed = await deployImage('hello', { image: HELLO })
+    assert.equal(deployed.status, 201, deployed.text)
+    const answer = await server.call('hello/index.html')
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(answer.text, 'hello from an image\n')
+    const version = await server.api<{ entry: string; environment: string }>(
+      'GET',
+      '/v1/apps/default/functions/hello/versions/1',
+    )
+    assert.match(JSON.stringify(version.json), /sha256:[0-9a-f]{64}/)
+    const again = await deployImage('hello', { image: HELLO })
+    assert.equal(again.json.created, false, 'nothing has changed')
+  })
+})
+
+/** An image with these files beside busybox's. */
+async function derive(
+  engine: TestEngine,
+  reference: string,
+  files: Readonly<Record<string, string>>,
+  instructions: readonly string[],
+  serve: string,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
+  await engine.busybox(folder)
+  for (const [path, text] of Object.entries({ ...files, serve })) {
+    await mkdir(join(folder, path, '..'), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
+  await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions])
+  await rm(folder, { recursive: true, force: true })
+}

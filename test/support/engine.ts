@@ -1,0 +1,164 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const UP_MS_MAX = 20_000
+const COMMAND_MS_MAX = 60_000
+
+/** The image that every engine here has: a shell and small programs, and nothing else. */
+export const BUSYBOX = 'localhost/atelier-test/busybox:1'
+
+/** Why no engine can be started here. */
+export function engineUnavailable(): string | false {
+  if (process.getuid?.() !== 0) return 'an engine of a test needs root'
+  for (const program of ['podman', 'conmon', 'runc', 'busybox'])
+    if (!programPath(program)) return `${program} is not installed (apt install podman runc busybox-static)`
+  return false
+}
+
+/** A Podman of a test's own, with its storage in a folder that goes with it. */
+export class TestEngine {
+  readonly socket: string
+  readonly #home: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+
+  private constructor(home: string, runtime: string) {
+    this.#home = home
+    this.socket = join(home, 'engine.sock')
+    const folders = { root: 'root', runroot: 'run', tmpdir: 'tmp' }
+    this.#args = [
+      ...Object.entries(folders).flatMap(([flag, name]) => [`--${flag}`, join(home, name)]),
+      '--cgroup-manager=cgroupfs',
+      '--events-backend=file',
+      '--storage-driver=overlay',
+      `--runtime=${runtime}`,
+    ]
+  }
+
+  static async start(runtime = 'runc'): Promise<TestEngine> {
+    const home = await mkdtemp(join(tmpdir(), 'atelier-engine-'))
+    await writeFile(join(home, 'containers.conf'), '[containers]\ndefault_ulimits=[]\n')
+    const engine = new TestEngine(home, runtime)
+    try {
+      const folder = join(home, 'busybox')
+      await engine.busybox(folder)
+      await engine.image(BUSYBOX, folder, ['ENTRYPOINT ["/bin/busybox"]', 'ENV PATH=/bin'])
+      await engine.up()
+    } catch (error) {
+      await engine.dispose()
+      throw error
+    }
+    return engine
+  }
+
+  /** Puts a shell and small programs into `folder`. */
+  async busybox(folder: string): Promise<void> {
+    await mkdir(join(folder, 'bin'), { recursive: true })
+    await copyFile(programPath('busybox')!, join(folder, 'bin/busybox'))
+    for (const name of ['sh', 'cat', 'id', 'ls', 'nc', 'touch', 'sleep', 'httpd', 'wget', 'dd', 'mkdir'])
+      await symlink('busybox', join(folder, 'bin', name))
+  }
+
+  /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. */
+  async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
+    const archive = join(this.#home, 'image.tar')
+    await run('tar', ['-C', folder, '--owner=0', '--group=0', '-cf', archive, '.'], {
+      timeout: COMMAND_MS_MAX,
+    })
+    await this.podman('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
+    await rm(archive)
+  }
+
+  async podman(...args: string[]): Promise<string> {
+    const { stdout } = await run('podman', [...this.#args, ...args], {
+      env: this.#env(),
+      timeout: COMMAND_MS_MAX,
+    })
+    return stdout
+  }
+
+  /** Ids of all containers there are. */
+  async containers(): Promise<string[]> {
+    return (await this.podman('ps', '-aq')).split('\n').filter(Boolean)
+  }
+
+  /** Processes that belong to its containers. */
+  processes(): number[] {
+    return readdirSync('/proc')
+      .map(Number)
+      .filter(pid => {
+        if (Number.isNaN(pid) || pid === this.#child?.pid) return false
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.#home)
+        } catch {
+          return false // it ended meanwhile
+        }
+      })
+  }
+
+  /** Lets it listen, again where it was down. */
+  async up(): Promise<void> {
+    this.#child = spawn('podman', [...this.#args, 'system', 'service', '--time=0', `unix://${this.socket}`], {
+      env: this.#env(),
+      stdio: 'ignore',
+      detached: true,
+    })
+    const until = performance.now() + UP_MS_MAX
+    while (!(await answers(this.socket))) {
+      if (performance.now() > until) throw new Error('the engine did not come up')
+      await sleep(50)
+    }
+  }
+
+  /** Ends the engine; its containers run on, as they do when one is updated. */
+  async down(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const exited = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await exited
+    await rm(this.socket, { force: true })
+  }
+
+  async dispose(): Promise<void> {
+    await this.down()
+    await this.podman('rm', '-af', '-t', '0').catch(() => {})
+    await this.podman('rmi', '-af').catch(() => {})
+    await run('umount', ['-l', join(this.#home, 'root/overlay')]).catch(() => {})
+    await rm(this.#home, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #env(): Record<string, string> {
+    return {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: this.#home,
+      TMPDIR: this.#home,
+      CONTAINERS_CONF: join(this.#home, 'containers.conf'),
+    }
+  }
+}
+
+function programPath(name: string): string | undefined {
+  return ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
+    .map(folder => join(folder, name))
+    .find(existsSync)
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(path)
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
+}
