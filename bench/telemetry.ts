@@ -1,14 +1,12 @@
 /**
- * What remembering a call costs the thread that carries the calls: `node bench/telemetry.ts [calls per second] [seconds]`.
- * Two ways: a worker thread with a file of its own (what the server does), and the same SQL on the main thread.
+ * What remembering a call costs: `node bench/telemetry.ts [calls per second] [seconds]`. Of the thread that carries the calls,
+ * and of the whole process with the thread that tidies.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { type Invocation, newId, systemClock } from '../src/core/index.ts'
-import { RecordPacker } from '../src/telemetry/batch.ts'
-import { openTelemetryDatabase } from '../src/telemetry/database.ts'
 import { createMetrics, createTelemetry } from '../src/telemetry/index.ts'
 
 const perSecond = Number(process.argv[2] ?? 10_000)
@@ -17,20 +15,13 @@ const TICK_MS = 10
 const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'))
 
 const metrics = createMetrics()
-const telemetry = await createTelemetry({ path: join(folder, 'worker.db'), clock: systemClock })
-const database = openTelemetryDatabase(join(folder, 'main.db'))
-const waiting = new RecordPacker()
+const telemetry = createTelemetry({ path: join(folder, 'telemetry'), clock: systemClock })
 
 await measure('nothing (floor)', () => {})
 await measure('metrics alone', record => metrics.onInvocation(record))
-await measure('worker thread', record => telemetry.onInvocation(record))
-await measure('main thread', record => {
-  waiting.add(record)
-  if (waiting.count >= 2_500) waiting.take(records => database.write({ records, lines: [] }))
-})
-console.log(`dropped by the worker's queue: ${telemetry.counts().recordsDropped}`)
+await measure('telemetry', record => telemetry.onInvocation(record))
+console.log(`dropped by the queue: ${telemetry.counts().recordsDropped}`)
 await telemetry.close()
-database.close()
 rmSync(folder, { recursive: true })
 
 async function measure(name: string, remember: (record: Invocation) => void): Promise<void> {
@@ -38,6 +29,7 @@ async function measure(name: string, remember: (record: Invocation) => void): Pr
   delay.enable()
   const before: EventLoopUtilization = performance.eventLoopUtilization()
   const cpu = process.threadCpuUsage()
+  const cpuOfAll = process.cpuUsage()
   const startedAt = performance.now()
   let done = 0
   while (performance.now() - startedAt < seconds * 1000) {
@@ -46,13 +38,15 @@ async function measure(name: string, remember: (record: Invocation) => void): Pr
     for (; done < due; done++) remember(aRecord(done))
   }
   const used = process.threadCpuUsage(cpu)
+  const usedOfAll = process.cpuUsage(cpuOfAll)
   delay.disable()
   const busy = performance.eventLoopUtilization(before).utilization
   const perCallUs = (used.user + used.system) / done
+  const ofAllUs = (usedOfAll.user + usedOfAll.system) / done
   const p99Ms = delay.percentile(99) / 1e6
   const maxMs = delay.max / 1e6
   console.log(
-    `${name.padEnd(16)} ${perCallUs.toFixed(2)} µs/call of the main thread, loop busy ${(busy * 100).toFixed(1)} %, late p99 ${p99Ms.toFixed(1)} ms, max ${maxMs.toFixed(1)} ms`,
+    `${name.padEnd(16)} ${perCallUs.toFixed(2)} µs/call of the main thread, ${ofAllUs.toFixed(2)} of the process, loop busy ${(busy * 100).toFixed(1)} %, late p99 ${p99Ms.toFixed(1)} ms, max ${maxMs.toFixed(1)} ms`,
   )
 }
 

@@ -1,3 +1,4 @@
+import { timeOfId } from '../core/index.ts'
 import type { AsyncContext } from './context.ts'
 import type { Ledger } from './ledger.ts'
 import type { Runner } from './runner.ts'
@@ -142,12 +143,3 @@ export class Nodes {
 }
 
 const AHEAD_MS_MIN = 60_000
-
-const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
-
-/** When an id was made: the first ten characters of a ULID. */
-function timeOfId(id: string): number {
-  let ms = 0
-  for (const character of id.slice(0, 10)) ms = ms * 32 + DIGITS.indexOf(character)
-  return ms
-}

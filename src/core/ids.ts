@@ -19,6 +19,17 @@ export function leastId(ms: number): string {
   return (lastTime = time)
 }
 
+/** When an id was made; not a number where it is no id. */
+export function timeOfId(id: string): number {
+  let ms = 0
+  for (let i = 0; i < 10; i++) {
+    const digit = i < id.length ? ALPHABET.indexOf(id[i]!) : -1
+    if (digit < 0) return Number.NaN
+    ms = ms * 32 + digit
+  }
+  return ms
+}
+
 let lastMs = Number.NaN
 let lastTime = ''
 

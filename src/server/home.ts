@@ -6,8 +6,10 @@ import { AtelierError } from '../core/index.ts'
 export interface Home {
   readonly path: string
   readonly databasePath: string
-  /** Records and logs of calls: a file of its own, so that the control plane's stays small and quiet. */
+  /** Records and logs of calls: a folder for each project. */
   readonly telemetryPath: string
+  /** Where an earlier version kept them. */
+  readonly earlierTelemetryPath: string
   /** Calls and messages that outlive their caller: a file of its own, since it is written at the rate of calls. */
   readonly eventsPath: string
   /** Packages, bundles and caches of the builder. */
@@ -25,7 +27,8 @@ export function openHome(path: string): Home {
   const home: Home = {
     path,
     databasePath: join(path, 'atelier.db'),
-    telemetryPath: join(path, 'telemetry.db'),
+    telemetryPath: join(path, 'telemetry'),
+    earlierTelemetryPath: join(path, 'telemetry.db'),
     eventsPath: join(path, 'events.db'),
     packagesPath: join(path, 'packages'),
     bundlesPath: join(path, 'packages', 'bundles'),

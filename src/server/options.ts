@@ -108,6 +108,15 @@ export const serverOptions = [
     description: 'Days that invocation records and logs are kept.',
   },
   {
+    name: 'record-mib-max',
+    type: 'integer',
+    min: 16,
+    max: 1_048_576,
+    default: 2048,
+    description:
+      'Disk for invocation records and logs in MiB. Beyond it, whoever holds the most loses its oldest; nobody does while holding less than an equal share.',
+  },
+  {
     name: 'queue-mib-max',
     type: 'integer',
     min: 1,

@@ -57,10 +57,11 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   await identity.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
   const secretsKey = await openSecretKeys(home.secretKeyPath)
   const telemetry = opened.adopt(
-    await createTelemetry({
+    createTelemetry({
       path: home.telemetryPath,
+      earlierPath: home.earlierTelemetryPath,
       clock,
-      retention: { ageMs: config['record-days'] * DAY_MS },
+      retention: { ageMs: config['record-days'] * DAY_MS, bytesMax: config['record-mib-max'] * MIB },
       onProblem: (message, cause) => log.error({ cause }, message),
     }),
     each => each.close(),

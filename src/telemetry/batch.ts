@@ -1,14 +1,7 @@
-import type { Invocation, LogLine } from '../core/index.ts'
+import { type Invocation, newId } from '../core/index.ts'
 
-/** What travels to the worker at once. */
-export interface Batch {
-  readonly records: PackedRecords
-  readonly lines: readonly LogLine[]
-}
-
-/** What many records have in common. */
+/** What many records of a project have in common. */
 export interface Source {
-  readonly projectId: string
   readonly functionId: string
   readonly appName: string
   readonly functionName: string
@@ -17,13 +10,18 @@ export interface Source {
   readonly trigger: string
 }
 
-/** Records as a few flat arrays: two are copied in one piece each, the others are short. */
+/** Records of one project as a few flat arrays: two are copied in one piece each, the others are short. */
 export interface PackedRecords {
   readonly count: number
+  /** The least and the greatest of the records' own ids. */
+  readonly min: string
+  readonly max: string
+  /** Whether attempts of asynchronous calls are among them. */
+  readonly hasAttempts: boolean
   /** `Column` by `Column`, a row for each record. */
-  readonly numbers: Float64Array<ArrayBuffer>
-  /** Id and traceparent of each record, one after the other, in Latin-1. */
-  readonly bytes: Buffer<ArrayBuffer>
+  readonly numbers: Float64Array
+  /** Id, call's id and traceparent of each record, one after the other, in Latin-1. */
+  readonly bytes: Buffer
   readonly sources: readonly Source[]
   /** What records say in words; the first stands for nothing said. */
   readonly words: readonly string[]
@@ -55,22 +53,27 @@ export const Column = {
   /** 0: it was called directly. */
   attempt: 19,
   heldMs: 20,
+  /** Of an attempt, whose own id tells when it ran: the id of its call. 0: none. */
+  callLength: 21,
 } as const
 
-export const COLUMNS = 21
+export const COLUMNS = 22
 
-const CAPACITY_FIRST = 64
+const CAPACITY_FIRST = 8
 const CAPACITY_KEPT_MAX = 4_096
 const BYTES_PER_RECORD = 96 // a ULID and a traceparent take 81
 
 /**
- * Gathers records without keeping their objects: what lives until the next flush would be moved by the garbage collector
- * and then copied piece by piece to the worker, which costs the thread that carries the calls more than writing it down.
+ * Gathers a project's records without keeping their objects: what lives until the next flush would be moved by the
+ * garbage collector, which costs the thread that carries the calls more than writing it down.
  */
 export class RecordPacker {
   #count = 0
-  #numbers!: Float64Array<ArrayBuffer>
-  #bytes!: Buffer<ArrayBuffer>
+  #min = ''
+  #max = ''
+  #hasAttempts = false
+  #numbers!: Float64Array
+  #bytes!: Buffer
   #bytesUsed = 0
   #sources: Source[] = []
   readonly #sourcesOf = new Map<string, number[]>()
@@ -85,7 +88,8 @@ export class RecordPacker {
     return this.#count
   }
 
-  add(record: Invocation): void {
+  /** Of an attempt `ownId` tells when it ran; ids of calls do so themselves. */
+  add(record: Invocation, ownId?: string): void {
     const at = this.#count * COLUMNS
     if (at === this.#numbers.length) this.#widen()
     const numbers = this.#numbers
@@ -106,30 +110,41 @@ export class RecordPacker {
     numbers[at + Column.memoryPeakBytes] = record.memoryPeakBytes ?? Number.NaN
     numbers[at + Column.bytesIn] = record.bytesIn
     numbers[at + Column.bytesOut] = record.bytesOut
-    numbers[at + Column.idLength] = this.#write(record.id)
+    const { attempt = 0 } = record
+    const id = attempt === 0 ? record.id : (ownId ?? newId(record.startedAt))
+    numbers[at + Column.idLength] = this.#write(id)
+    numbers[at + Column.callLength] = attempt === 0 ? 0 : this.#write(record.id)
     numbers[at + Column.traceparentLength] =
       record.traceparent === undefined ? 0 : this.#write(record.traceparent)
-    numbers[at + Column.attempt] = record.attempt ?? 0
+    numbers[at + Column.attempt] = attempt
     numbers[at + Column.heldMs] = record.heldMs ?? 0
+    if (attempt !== 0) this.#hasAttempts = true
+    if (this.#count === 0 || id < this.#min) this.#min = id
+    if (this.#count === 0 || id > this.#max) this.#max = id
     this.#count++
   }
 
   /** Hands all of them over to be copied at once, and begins anew: its arrays are used again for the next. */
-  take(copy: (records: PackedRecords) => void): void {
-    copy({
+  take<R>(copy: (records: PackedRecords) => R): R {
+    const taken = copy({
       count: this.#count,
-      numbers: this.#numbers,
-      bytes: this.#bytes,
+      min: this.#min,
+      max: this.#max,
+      hasAttempts: this.#hasAttempts,
+      numbers: this.#numbers.subarray(0, this.#count * COLUMNS),
+      bytes: this.#bytes.subarray(0, this.#bytesUsed),
       sources: this.#sources,
       words: this.#words,
     })
     this.#count = 0
+    this.#hasAttempts = false
     this.#bytesUsed = 0
     this.#sources = []
     this.#sourcesOf.clear()
     this.#words = ['']
     this.#wordPlaces.clear()
     if (this.#numbers.length > CAPACITY_KEPT_MAX * COLUMNS) this.#reserve()
+    return taken
   }
 
   #reserve(): void {
@@ -141,9 +156,8 @@ export class RecordPacker {
     let places = this.#sourcesOf.get(record.functionId)
     if (places === undefined) this.#sourcesOf.set(record.functionId, (places = []))
     for (const place of places) if (isFrom(record, this.#sources[place]!)) return place
-    const { projectId, functionId, appName, functionName, version, memoryMiB, trigger } = record
-    const place =
-      this.#sources.push({ projectId, functionId, appName, functionName, version, memoryMiB, trigger }) - 1
+    const { functionId, appName, functionName, version, memoryMiB, trigger } = record
+    const place = this.#sources.push({ functionId, appName, functionName, version, memoryMiB, trigger }) - 1
     places.push(place)
     return place
   }
@@ -178,7 +192,6 @@ function isFrom(record: Invocation, source: Source): boolean {
     record.trigger === source.trigger &&
     record.functionName === source.functionName &&
     record.appName === source.appName &&
-    record.memoryMiB === source.memoryMiB &&
-    record.projectId === source.projectId
+    record.memoryMiB === source.memoryMiB
   )
 }

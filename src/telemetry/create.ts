@@ -1,18 +1,21 @@
+import { existsSync } from 'node:fs'
 import { AtelierError, type Clock, type Invocation, type LogLine } from '../core/index.ts'
-import { RecordPacker } from './batch.ts'
 import { Followers, lossOf } from './followers.ts'
-import type { Retention } from './prune.ts'
+import { bytesOf, Journal, type Written } from './journal.ts'
+import { type Retention, segmentLimits, tidyAfterBytes } from './retention.ts'
+import type { Kind } from './segment.ts'
 import type { CallObserver, TelemetryReader } from './telemetry.ts'
-import { TelemetryThread, type ThreadListener } from './thread.ts'
-import type { Problem } from './worker.ts'
+import { ReaderThread } from './thread.ts'
 
 export interface TelemetryOptions {
-  /** The file; made when it is not there. */
+  /** The folder; made when it is needed. */
   readonly path: string
+  /** A database of an earlier Atelier, whose records are taken over and which is then removed. */
+  readonly earlierPath?: string
   readonly clock: Clock
   readonly retention?: Partial<Retention>
   readonly limits?: Partial<TelemetryLimits>
-  /** Told of what went wrong behind the writing; at most once for each batch. */
+  /** Told of what went wrong behind the writing; at most once for each write. */
   readonly onProblem?: (message: string, cause: string | undefined) => void
 }
 
@@ -38,7 +41,9 @@ export interface TelemetryCounts {
 
 export interface RunningTelemetry extends CallObserver, TelemetryReader {
   counts(): TelemetryCounts
-  /** Writes what waits and closes the file. */
+  /** Resolves when what an earlier layout kept has been taken over. */
+  readonly ready: Promise<void>
+  /** Writes what waits. */
   close(): Promise<void>
 }
 
@@ -56,180 +61,195 @@ const RETENTION_DEFAULT: Retention = {
   ageMs: 7 * DAY_MS,
   usageAgeMs: 400 * DAY_MS,
   bytesMax: 2 * 1024 ** 3,
-  recordsPerFunctionMax: 100_000,
-  logBytesPerFunctionMax: 64 * 1024 ** 2,
 }
 
-const PRUNE_EVERY_MS = 60_000
-const PRUNE_PAUSE_MS = 100 // between two steps, so that tidying leaves the processors to the calls
-const RESTART_AFTER_MS = 1_000
-const LINE_BYTES = 64 // what a line costs in the queue beside its text
+const TIDY_EVERY_MS = 3_600_000
 const PAGE_DEFAULT = 100
 const PAGE_MAX = 1_000
 const LINES_MAX = 10_000
-const LOST: Problem = {
-  code: 'UNAVAILABLE',
-  message: 'The thread that keeps records of calls is being started again.',
-  errors: undefined,
-  cause: undefined,
-}
 
 /**
- * Remembers calls. The main thread only appends to flat arrays and hands them over in batches; a worker thread with a file of its
- * own does the SQL (5 to 10 µs a record, too much for the thread that also carries the calls). What is not written
- * yet when the process is killed is lost: at most `flushMs` of records, never anything that was acknowledged.
+ * Remembers calls. What is observed is packed into flat arrays and appended, some times a second, to files of the project:
+ * no thread, no database and no index is on a record's way, and nothing gets slower with what is kept already. What is not
+ * written yet when the process is killed is lost: at most `flushMs` of records, never anything that was acknowledged.
  */
-export async function createTelemetry(options: TelemetryOptions): Promise<RunningTelemetry> {
-  const limits = { ...LIMITS_DEFAULT, ...options.limits }
-  const telemetry = new Telemetry(options, limits)
-  await telemetry.start()
-  return telemetry
+export function createTelemetry(options: TelemetryOptions): RunningTelemetry {
+  return new Telemetry(options)
 }
 
-class Telemetry implements RunningTelemetry, ThreadListener {
-  readonly #path: string
+class Telemetry implements RunningTelemetry {
+  readonly ready: Promise<void>
   readonly #clock: Clock
   readonly #limits: TelemetryLimits
   readonly #retention: Retention
+  readonly #tidyAfterBytes: number
   readonly #onProblem: (message: string, cause: string | undefined) => void
   readonly #followers = new Followers()
-  #thread: TelemetryThread | undefined
-  readonly #records = new RecordPacker()
-  #lines: LogLine[] = []
+  readonly #reader: ReaderThread
+  readonly #journal: Journal
+  /** Not yet flushed. */
+  #records = 0
+  #lines = 0
   #lineBytes = 0
   readonly #lineBytesOf = new Map<string, number>()
   readonly #lostOf = new Map<string, { count: number; last: LogLine }>()
-  /** Batches under way, oldest first. */
-  readonly #sent: { readonly records: number; readonly lines: number; readonly lineBytes: number }[] = []
+  /** Flushed, and not yet written. */
   #recordsSent = 0
   #lineBytesSent = 0
   #recordsDropped = 0
   #linesDropped = 0
+  #bytesSinceTidy = 0
+  #isTidying = true // until it is known what was there before
   #flushPlanned = false
   #closing = false
-  #stopPruning: () => void = () => {}
+  #stopTidying: () => void = () => {}
 
-  constructor(options: TelemetryOptions, limits: TelemetryLimits) {
-    this.#path = options.path
+  constructor(options: TelemetryOptions) {
     this.#clock = options.clock
-    this.#limits = limits
+    this.#limits = { ...LIMITS_DEFAULT, ...options.limits }
     this.#retention = { ...RETENTION_DEFAULT, ...options.retention }
     this.#onProblem = options.onProblem ?? (() => {})
-  }
-
-  async start(): Promise<void> {
-    this.#thread = await TelemetryThread.start(this.#path, this)
-    this.#planPruning(PRUNE_EVERY_MS)
+    this.#reader = new ReaderThread(options.path, options.clock)
+    const segments = segmentLimits(this.#retention)
+    this.#tidyAfterBytes = tidyAfterBytes(this.#retention)
+    this.#journal = new Journal(options.path, options.clock, segments, written => this.#written(written))
+    this.ready = this.#takeOver(options.earlierPath)
   }
 
   onInvocation(record: Invocation): void {
-    if (this.#records.count + this.#recordsSent >= this.#limits.recordsWaitingMax || this.#closing) {
+    if (this.#records + this.#recordsSent >= this.#limits.recordsWaitingMax || this.#closing) {
       this.#recordsDropped++
       return
     }
-    this.#records.add(record)
-    if (this.#records.count >= this.#limits.flushCount) this.#flush()
+    this.#journal.addRecord(record)
+    if (++this.#records >= this.#limits.flushCount) this.#flush()
     else if (!this.#flushPlanned) this.#planFlush()
   }
 
   onLog(line: LogLine): void {
     this.#followers.tell(line)
-    const bytes = line.text.length + LINE_BYTES
+    const bytes = bytesOf(line)
     const ofFunction = (this.#lineBytesOf.get(line.functionId) ?? 0) + bytes
     const full = this.#lineBytes + this.#lineBytesSent + bytes > this.#limits.logBytesWaitingMax
     if (full || ofFunction > this.#limits.logBytesPerFlushMax || this.#closing) return this.#dropLine(line)
     this.#lineBytesOf.set(line.functionId, ofFunction)
     this.#lineBytes += bytes
-    if (this.#lines.push(line) >= this.#limits.flushCount) this.#flush()
+    this.#journal.addLine(line)
+    if (++this.#lines >= this.#limits.flushCount) this.#flush()
     else if (!this.#flushPlanned) this.#planFlush()
   }
 
-  getInvocation(projectId: string, id: string) {
-    return this.#ask({ kind: 'invocation', projectId, id })
+  async getInvocation(projectId: string, id: string) {
+    return this.#reader.ask({ kind: 'invocation', id, ...(await this.#scope(projectId, 'records')) })
   }
 
-  listAttempts(projectId: string, id: string) {
-    return this.#ask({ kind: 'attempts', projectId, id })
+  async listAttempts(projectId: string, id: string) {
+    return this.#reader.ask({ kind: 'attempts', id, ...(await this.#scope(projectId, 'records')) })
   }
 
-  listInvocations(...[projectId, filter, page]: Parameters<TelemetryReader['listInvocations']>) {
+  async listInvocations(...[projectId, filter, page]: Parameters<TelemetryReader['listInvocations']>) {
     const limit = Math.max(1, Math.min(page.limit ?? PAGE_DEFAULT, PAGE_MAX))
-    return this.#ask({ kind: 'invocations', projectId, filter, limit, cursor: page.cursor })
+    const scope = await this.#scope(projectId, 'records')
+    return this.#reader.ask({ kind: 'invocations', filter, limit, cursor: page.cursor, ...scope })
   }
 
-  listLogs(...[projectId, filter, limit]: Parameters<TelemetryReader['listLogs']>) {
-    return this.#ask({ kind: 'logs', projectId, filter, limit: Math.max(0, Math.min(limit, LINES_MAX)) })
+  async listLogs(...[projectId, filter, limit]: Parameters<TelemetryReader['listLogs']>) {
+    const scope = await this.#scope(projectId, 'logs')
+    return this.#reader.ask({
+      kind: 'logs',
+      filter,
+      limit: Math.max(0, Math.min(limit, LINES_MAX)),
+      ...scope,
+    })
   }
 
   followLogs(...[projectId, filter, onLine]: Parameters<TelemetryReader['followLogs']>) {
     return this.#followers.follow(projectId, filter, onLine)
   }
 
-  usage(...[projectId, { functionId, fromMs, toMs }]: Parameters<TelemetryReader['usage']>) {
-    return this.#ask({
-      kind: 'usage',
-      projectId,
-      functionId,
-      fromDay: dayOf(fromMs),
-      toDay: dayOf(toMs + DAY_MS - 1),
-    })
+  async usage(...[projectId, { functionId, fromMs, toMs }]: Parameters<TelemetryReader['usage']>) {
+    const fromDay = Math.floor(fromMs / DAY_MS)
+    const toDay = Math.ceil(toMs / DAY_MS)
+    const scope = await this.#scope(projectId, 'records')
+    return this.#reader.ask({ kind: 'usage', functionId, fromDay, toDay, ...scope })
   }
 
   counts(): TelemetryCounts {
-    const waiting = this.#records.count + this.#recordsSent
+    const waiting = this.#records + this.#recordsSent
     return { recordsDropped: this.#recordsDropped, linesDropped: this.#linesDropped, waiting }
   }
 
   async close(): Promise<void> {
     this.#flush()
     this.#closing = true
-    this.#stopPruning()
-    await this.#thread?.close()
+    this.#stopTidying()
+    await this.#journal.settled()
+    await this.#reader.close()
   }
 
-  onWritten(problem: Problem | undefined): void {
-    const batch = this.#sent.shift()
-    if (!batch) return
-    this.#recordsSent -= batch.records
-    this.#lineBytesSent -= batch.lineBytes
-    if (!problem) return
-    this.#recordsDropped += batch.records
-    this.#linesDropped += batch.lines
-    this.#onProblem(
-      `${batch.records} records and ${batch.lines} lines of logs were lost. ${problem.message}`,
-      problem.cause,
-    )
-  }
-
-  onPruned(more: boolean, problem: Problem | undefined): void {
-    if (problem) this.#onProblem(`Old records could not be removed. ${problem.message}`, problem.cause)
-    this.#planPruning(more && !problem ? PRUNE_PAUSE_MS : PRUNE_EVERY_MS)
-  }
-
-  onLost(): void {
-    const { length } = this.#sent
-    for (let i = 0; i < length; i++) this.onWritten(LOST)
-    this.#thread = undefined
-    if (!this.#closing) this.#clock.after(RESTART_AFTER_MS, () => void this.#restart())
-  }
-
-  async #restart(): Promise<void> {
-    this.#stopPruning()
+  /** Flushes in this tick, so that an answer knows everything that was observed until now, and nothing that comes later. */
+  async #scope(projectId: string, kind: Kind) {
+    this.#flush()
+    const sinceMs = this.#clock.now() - this.#retention.ageMs
     try {
-      await this.start()
-      if (this.#closing) await this.#thread?.close()
-      else this.#flush()
-    } catch (error) {
-      this.#onProblem('Records of calls cannot be kept.', error instanceof Error ? error.stack : undefined)
-      if (!this.#closing) this.#clock.after(RESTART_AFTER_MS, () => void this.#restart())
+      return { projectId, sinceMs, mark: await this.#journal.mark(projectId, kind) }
+    } catch (cause) {
+      throw new AtelierError('UNAVAILABLE', 'Records of calls cannot be read now.', { cause })
     }
   }
 
-  #ask: TelemetryThread['ask'] = question => {
-    // In this order and in this tick, so that the answer knows everything that was observed until now.
-    this.#flush()
-    const thread = this.#thread
-    return thread ? thread.ask(question) : Promise.reject(new AtelierError('UNAVAILABLE', LOST.message))
+  async #takeOver(earlierPath: string | undefined): Promise<void> {
+    if (earlierPath !== undefined && existsSync(earlierPath)) {
+      const sinceMs = this.#clock.now() - this.#retention.ageMs
+      try {
+        await this.#reader.ask({ kind: 'import', path: earlierPath, sinceMs })
+      } catch (error) {
+        if (!this.#closing) this.#tell('The records of an earlier version could not be taken over.', error)
+      }
+    }
+    // Not before: what is taken over are the first sums of their days.
+    this.#planTidying()
+  }
+
+  #written({ records, lines, lineBytes, bytes, error }: Written): void {
+    this.#recordsSent -= records
+    this.#lineBytesSent -= lineBytes
+    this.#bytesSinceTidy += bytes
+    if (error !== undefined) {
+      this.#recordsDropped += records
+      this.#linesDropped += lines
+      const isFull = FULL.has((error as NodeJS.ErrnoException).code ?? '')
+      this.#tell(
+        `${records} records and ${lines} lines of logs were lost. ${isFull ? 'There is no space left for them.' : ''}`.trimEnd(),
+        error,
+      )
+    }
+    if (this.#bytesSinceTidy >= this.#tidyAfterBytes) void this.#tidy()
+  }
+
+  #planTidying(): void {
+    if (this.#closing) return
+    this.#isTidying = false
+    this.#stopTidying = this.#clock.after(TIDY_EVERY_MS, () => void this.#tidy())
+    if (this.#bytesSinceTidy >= this.#tidyAfterBytes) void this.#tidy()
+  }
+
+  async #tidy(): Promise<void> {
+    if (this.#isTidying || this.#closing) return
+    this.#isTidying = true
+    this.#bytesSinceTidy = 0
+    this.#stopTidying()
+    try {
+      await this.#reader.ask({ kind: 'tidy', retention: this.#retention, nowMs: this.#clock.now() })
+    } catch (error) {
+      if (!this.#closing) this.#tell('Old records could not be removed.', error)
+    }
+    this.#planTidying()
+  }
+
+  #tell(message: string, error: unknown): void {
+    const cause = error instanceof AtelierError ? (error.cause ?? error) : error
+    this.#onProblem(message, cause instanceof Error ? (cause.stack ?? cause.message) : undefined)
   }
 
   #planFlush(): void {
@@ -241,20 +261,20 @@ class Telemetry implements RunningTelemetry, ThreadListener {
   }
 
   #flush(): void {
-    const thread = this.#thread
-    if (!thread || this.#closing) return
-    for (const { count, last } of this.#lostOf.values()) this.#lines.push(lossOf(count, last))
+    if (this.#closing) return
+    for (const { count, last } of this.#lostOf.values()) {
+      const line = lossOf(count, last)
+      this.#lineBytes += bytesOf(line)
+      this.#journal.addLine(line)
+    }
     this.#lostOf.clear()
     this.#lineBytesOf.clear()
-    const lines = this.#lines
-    const { count } = this.#records
-    if (count === 0 && lines.length === 0) return
-    this.#lines = []
-    this.#sent.push({ records: count, lines: lines.length, lineBytes: this.#lineBytes })
-    this.#recordsSent += count
+    this.#recordsSent += this.#records
     this.#lineBytesSent += this.#lineBytes
+    this.#records = 0
+    this.#lines = 0
     this.#lineBytes = 0
-    this.#records.take(records => thread.send({ kind: 'write', batch: { records, lines } }))
+    this.#journal.flush()
   }
 
   #dropLine(line: LogLine): void {
@@ -267,15 +287,7 @@ class Telemetry implements RunningTelemetry, ThreadListener {
       this.#lostOf.set(line.functionId, { count: 1, last: line })
     if (!this.#flushPlanned) this.#planFlush()
   }
-
-  #planPruning(delayMs: number): void {
-    if (this.#closing) return
-    this.#stopPruning = this.#clock.after(delayMs, () => {
-      this.#thread?.send({ kind: 'prune', retention: this.#retention, nowMs: this.#clock.now() })
-    })
-  }
 }
 
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
-}
+/** What a full disk, a quota and a limit of the process are called. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])

@@ -1,8 +1,8 @@
 import { getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { AtelierError } from '../core/index.ts'
-import type { Answers, Ask } from './reader.ts'
+import { AtelierError, type Clock } from '../core/index.ts'
+import type { Answers, Question } from './answers.ts'
 import type { FromWorker, Problem, ToWorker } from './worker.ts'
 
 // The bundle that is published is JavaScript; the source runs as it is.
@@ -10,116 +10,85 @@ const WORKER_URL = new URL(
   import.meta.url.endsWith('.ts') ? './worker.ts' : './telemetry-worker.js',
   import.meta.url,
 )
-const HEAP_MIB_MAX = 128
-const YOUNG_HEAP_MIB_MAX = 4 // batches die young and are small; more would only be kept resident
+const HEAP_MIB_MAX = 256
+const YOUNG_HEAP_MIB_MAX = 8 // what is read lives for one answer; more would only be kept resident
+const IDLE_MS = 10_000
 
-export interface ThreadListener {
-  /** The oldest batch that was sent is done with; lost when there is a problem. */
-  onWritten(problem: Problem | undefined): void
-  onPruned(more: boolean, problem: Problem | undefined): void
-  /** The thread ended by itself: nothing that was sent and not confirmed is written. */
-  onLost(): void
-}
-
-/** The worker as an object. What is sent is done in order, so an answer knows all that was written before it was asked. */
-export class TelemetryThread {
-  readonly #worker: Worker
+/**
+ * The thread that reads, as an object: it is started by a question and ends when none has come for a while, since a
+ * thread takes some 15 MB. Its loss costs the answers that it owed, and nothing that is kept.
+ */
+export class ReaderThread {
+  readonly #root: string
+  readonly #clock: Clock
+  #worker: Worker | undefined
   readonly #asked = new Map<number, { resolve(value: unknown): void; reject(error: AtelierError): void }>()
-  readonly #closed = Promise.withResolvers<void>()
   #number = 0
-  #ended = false
+  #cancelEnd: () => void = () => {}
 
-  private constructor(worker: Worker, listener: ThreadListener) {
-    this.#worker = worker
-    worker.on('message', (message: FromWorker) => this.#hear(message, listener))
-    worker.on('error', () => {}) // `exit` follows, and says all that matters
-    worker.once('exit', () => {
-      const expected = this.#ended
-      this.#ended = true
-      this.#closed.resolve()
-      for (const each of this.#asked.values())
-        each.reject(new AtelierError('UNAVAILABLE', 'Records of calls cannot be read now; try again.'))
-      this.#asked.clear()
-      if (!expected) listener.onLost()
-    })
-    worker.unref()
+  constructor(root: string, clock: Clock) {
+    this.#root = root
+    this.#clock = clock
   }
 
-  /** Starts the thread; rejects with what is wrong with the file. */
-  static async start(path: string, listener: ThreadListener): Promise<TelemetryThread> {
+  ask<K extends keyof Answers>(question: Question<K>): Promise<Answers[K]> {
+    this.#cancelEnd()
+    const worker = (this.#worker ??= this.#start())
+    const number = ++this.#number
+    return new Promise<Answers[K]>((resolve, reject) => {
+      this.#asked.set(number, { resolve, reject })
+      worker.ref() // while somebody waits for an answer the process must not end
+      worker.postMessage({ number, question } satisfies ToWorker, [])
+    })
+  }
+
+  /** Ends the thread; what it has not answered fails. */
+  async close(): Promise<void> {
+    this.#cancelEnd()
+    await this.#worker?.terminate()
+  }
+
+  #start(): Worker {
+    const cachePath = getCompileCacheDir()
     const worker = new Worker(WORKER_URL, {
       name: 'telemetry',
-      workerData: { path },
+      workerData: { root: this.#root },
       resourceLimits: {
         maxOldGenerationSizeMb: HEAP_MIB_MAX,
         maxYoungGenerationSizeMb: YOUNG_HEAP_MIB_MAX,
       },
-      env: threadEnv(),
+      // Without the cache each start takes the types away anew; the last part of the path is Node's own version.
+      env: cachePath === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cachePath) },
     })
-    await new Promise<void>((resolve, reject) => {
-      worker.once('error', cause => reject(unavailable(cause)))
-      worker.once('message', (message: FromWorker) =>
-        message.kind === 'broken' ? reject(errorOf(message.problem)) : resolve(),
-      )
+    worker.on('message', (message: FromWorker) => this.#hear(message))
+    worker.on('error', () => {}) // `exit` follows, and says all that matters
+    worker.once('exit', () => {
+      if (this.#worker !== worker) return
+      this.#worker = undefined
+      const asked = [...this.#asked.values()]
+      this.#asked.clear()
+      for (const each of asked)
+        each.reject(new AtelierError('UNAVAILABLE', 'Records of calls cannot be read now; try again.'))
     })
-    return new TelemetryThread(worker, listener)
+    return worker
   }
 
-  send(message: ToWorker): void {
-    if (!this.#ended) this.#worker.postMessage(message, [])
-  }
-
-  ask<K extends keyof Answers>(question: Ask & { readonly kind: K }): Promise<Answers[K]> {
-    if (this.#ended) return Promise.reject(unavailable(undefined))
-    const number = ++this.#number
-    return new Promise<Answers[K]>((resolve, reject) => {
-      this.#asked.set(number, { resolve, reject })
-      // While somebody waits for an answer the process must not end.
-      this.#worker.ref()
-      this.send({ kind: 'ask', number, question })
-    })
-  }
-
-  /** Resolves when everything that was sent is done and the file is closed. */
-  async close(): Promise<void> {
-    if (this.#ended) return
-    this.#worker.ref()
-    this.send({ kind: 'close' })
-    await this.#closed.promise
-  }
-
-  #hear(message: FromWorker, listener: ThreadListener): void {
-    switch (message.kind) {
-      case 'written':
-        return listener.onWritten(message.problem)
-      case 'pruned':
-        return listener.onPruned(message.more, message.problem)
-      case 'answer':
-      case 'failed': {
-        const asked = this.#asked.get(message.number)
-        this.#asked.delete(message.number)
-        if (this.#asked.size === 0) this.#worker.unref()
-        if (message.kind === 'answer') asked?.resolve(message.value)
-        else asked?.reject(errorOf(message.problem))
-        return
-      }
-      case 'closed':
-        this.#ended = true
-        return
-      case 'open':
-      case 'broken':
-        return
+  #hear(message: FromWorker): void {
+    const asked = this.#asked.get(message.number)
+    this.#asked.delete(message.number)
+    if (this.#asked.size === 0) {
+      this.#worker?.unref()
+      this.#cancelEnd = this.#clock.after(IDLE_MS, () => this.#end())
     }
+    if ('problem' in message) asked?.reject(errorOf(message.problem))
+    else asked?.resolve(message.value)
   }
-}
 
-/**
- * A thread has a compile cache only when its own environment names one. Without it each start takes the types away anew, and the
- * compiler that does so stays in memory: 35 MB.
- */
-function threadEnv(): Record<string, string> {
-  const cachePath = getCompileCacheDir()
-  return cachePath === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cachePath) } // the last part is Node's own version
+  #end(): void {
+    const worker = this.#worker
+    this.#worker = undefined // a question that comes now starts another
+    void worker?.terminate()
+  }
 }
 
 function errorOf({ code, message, errors, cause }: Problem): AtelierError {
@@ -127,12 +96,4 @@ function errorOf({ code, message, errors, cause }: Problem): AtelierError {
     ...(errors && { errors }),
     ...(cause !== undefined && { cause: new Error(cause) }),
   })
-}
-
-function unavailable(cause: unknown): AtelierError {
-  return new AtelierError(
-    'UNAVAILABLE',
-    'Records of calls cannot be kept now; the log of the server has the details.',
-    { cause },
-  )
 }

@@ -1,25 +1,21 @@
-/** The thread that owns the telemetry file: writing a record costs more than the call's way may spend. */
+/** The thread that reads what was kept and tidies it. It is there only while it is asked something. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { AtelierError, type ErrorCode, type InputError } from '../core/index.ts'
-import type { Batch } from './batch.ts'
-import { openTelemetryDatabase } from './database.ts'
-import type { Retention } from './prune.ts'
-import type { Ask } from './reader.ts'
+import type { Answers, Ask, Question } from './answers.ts'
+import { listLines } from './find-logs.ts'
+import { listAttempts, listRecords, oneRecord } from './find-records.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { tidy } from './tidy.ts'
+import { readUsage } from './usage.ts'
 
-export type ToWorker =
-  | { readonly kind: 'write'; readonly batch: Batch }
-  | { readonly kind: 'ask'; readonly number: number; readonly question: Ask }
-  | { readonly kind: 'prune'; readonly retention: Retention; readonly nowMs: number }
-  | { readonly kind: 'close' }
+export interface ToWorker {
+  readonly number: number
+  readonly question: Ask
+}
 
 export type FromWorker =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'broken'; readonly problem: Problem }
-  | { readonly kind: 'written'; readonly problem?: Problem }
-  | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly number: number; readonly problem: Problem }
-  | { readonly kind: 'pruned'; readonly more: boolean; readonly problem?: Problem }
-  | { readonly kind: 'closed' }
+  | { readonly number: number; readonly value: unknown }
+  | { readonly number: number; readonly problem: Problem }
 
 /** An error on its way between threads: only plain data arrives whole. */
 export interface Problem {
@@ -29,56 +25,42 @@ export interface Problem {
   readonly cause: string | undefined
 }
 
-const SQLITE_FULL = 13
+type Doers = { readonly [K in keyof Answers]: (question: Question<K>) => Answers[K] | Promise<Answers[K]> }
 
 const port = parentPort
-if (port) serve(port, (workerData as { readonly path: string }).path)
+if (port) serve(port, (workerData as { readonly root: string }).root)
 
-function serve(port: NonNullable<typeof parentPort>, path: string): void {
-  const say = (message: FromWorker) => port.postMessage(message)
-  try {
-    const database = openTelemetryDatabase(path)
-    port.on('message', (message: ToWorker) => {
-      switch (message.kind) {
-        case 'write':
-          say({ kind: 'written', ...attempt(() => database.write(message.batch)) })
-          break
-        case 'ask':
-          try {
-            say({ kind: 'answer', number: message.number, value: database.ask(message.question) })
-          } catch (thrown) {
-            say({ kind: 'failed', number: message.number, problem: problemOf(thrown) })
-          }
-          break
-        case 'prune': {
-          let more = false
-          const outcome = attempt(() => {
-            more = database.prune(message.retention, message.nowMs)
-          })
-          say({ kind: 'pruned', more, ...outcome })
-          break
-        }
-        case 'close':
-          database.close()
-          say({ kind: 'closed' })
-          port.close()
-          break
-      }
-    })
-    say({ kind: 'open' })
-  } catch (thrown) {
-    say({ kind: 'broken', problem: problemOf(thrown) })
-    port.close()
+function serve(port: NonNullable<typeof parentPort>, root: string): void {
+  const files = new SegmentFiles(root)
+  const doers: Doers = {
+    invocation: question => oneRecord(files, question),
+    attempts: question => listAttempts(files, question),
+    invocations: question => listRecords(files, question),
+    logs: question => listLines(files, question),
+    usage: question => readUsage(files, question),
+    tidy: question => {
+      tidy(files, root, question)
+      return undefined
+    },
+    import: async question => {
+      const { importLegacy } = await import('./legacy.ts')
+      importLegacy(files, root, question)
+      return undefined
+    },
   }
-}
-
-function attempt(work: () => void): { problem?: Problem } {
-  try {
-    work()
-    return {}
-  } catch (thrown) {
-    return { problem: problemOf(thrown) }
+  const answer = async <K extends keyof Answers>(
+    number: number,
+    question: Question<K>,
+  ): Promise<FromWorker> => {
+    try {
+      return { number, value: await doers[question.kind](question) }
+    } catch (thrown) {
+      return { number, problem: problemOf(thrown) }
+    }
   }
+  port.on('message', ({ number, question }: ToWorker) => {
+    void answer(number, question).then(message => port.postMessage(message))
+  })
 }
 
 function problemOf(thrown: unknown): Problem {
@@ -86,12 +68,9 @@ function problemOf(thrown: unknown): Problem {
     const { code, message, errors } = thrown
     return { code, message, errors, cause: undefined }
   }
-  const full = (thrown as { errcode?: number }).errcode === SQLITE_FULL
   return {
-    code: full ? 'STORAGE_FULL' : 'UNAVAILABLE',
-    message: full
-      ? 'There is no space left for records of calls.'
-      : 'Records of calls cannot be read or written now; the log of the server has the details.',
+    code: 'UNAVAILABLE',
+    message: 'Records of calls cannot be read now; the log of the server has the details.',
     errors: undefined,
     cause: thrown instanceof Error ? (thrown.stack ?? thrown.message) : 'unknown',
   }

@@ -77,8 +77,8 @@ export class ApiFixture {
     const folder = await mkdtemp(join(tmpdir(), 'atelier-api-'))
     const fixture = new ApiFixture(folder, control, kinds, limits)
     made = fixture
-    const path = join(fixture.#folder, 'telemetry.db')
-    fixture.telemetry = await createTelemetry({ path, clock: systemClock })
+    const path = join(fixture.#folder, 'telemetry')
+    fixture.telemetry = createTelemetry({ path, clock: systemClock })
     fixture.events = await openEventStore({ url: join(fixture.#folder, 'events.db') })
     const onProblem = (message: string, cause: unknown) =>
       void fixture.logged.push(`${message}: ${String(cause)}`)

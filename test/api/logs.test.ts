@@ -100,18 +100,20 @@ test('only so many logs are followed at once, and one that leaves makes room', a
 })
 
 test('calls are listed, filtered and shown; those of another project do not exist', async () => {
+  const earlierMs = Date.now() - 2 * 86_400_000
+  const laterMs = Date.now() - 86_400_000
   const record = anInvocation({
     projectId,
     functionId,
     appName: 'shop',
     functionName: 'cart',
-    startedAt: Date.UTC(2026, 5, 1),
+    startedAt: earlierMs,
   })
   const failed = anInvocation({
     ...record,
     id: newId(Date.now()),
     status: 'error',
-    startedAt: Date.UTC(2026, 5, 2),
+    startedAt: laterMs,
   })
   fixture.telemetry.onInvocation(record)
   fixture.telemetry.onInvocation(failed)
@@ -121,17 +123,21 @@ test('calls are listed, filtered and shown; those of another project do not exis
       .items.map(each => each.id)
   assert.deepEqual(await ids(''), [failed.id, record.id])
   assert.deepEqual(await ids('?status=error'), [failed.id])
-  assert.deepEqual(await ids('?app=shop&function=cart&until=2026-06-02'), [record.id])
+  assert.deepEqual(await ids(`?app=shop&function=cart&until=${new Date(laterMs).toISOString()}`), [record.id])
   assert.deepEqual(await ids('?app=none'), [])
   problem(await fixture.call('GET', '/v1/invocations?function=cart', reader), 400, 'INVALID_INPUT')
   problem(await fixture.call('GET', '/v1/invocations?status=fine', reader), 400, 'INVALID_INPUT')
   problem(await fixture.call('GET', '/v1/invocations?cursor=zzz', reader), 400, 'INVALID_INPUT')
   const shown = await fixture.call('GET', `/v1/invocations/${record.id}`, reader)
-  assert.deepEqual(shown.json(), { ...record, startedAt: '2026-06-01T00:00:00.000Z' })
+  assert.deepEqual(shown.json(), { ...record, startedAt: new Date(earlierMs).toISOString() })
   problem(await fixture.call('GET', `/v1/invocations/${record.id}`, stranger), 404, 'NOT_FOUND')
 })
 
-test('usage is summed by function and day', async () => {
+test('usage is summed by function and day, also when the records are no longer kept', async () => {
+  for (const day of [1, 2]) {
+    const of = { projectId, functionId, appName: 'shop', functionName: 'cart' }
+    fixture.telemetry.onInvocation(anInvocation({ ...of, startedAt: Date.UTC(2026, 5, day) }))
+  }
   const days = async (query: string) =>
     (await fixture.call('GET', `/v1/usage${query}`, reader)).json<{
       items: { day: string; calls: number }[]

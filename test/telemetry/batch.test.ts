@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { anInvocation, PROJECT, startTelemetry } from './fixture.ts'
 
 test('records of many functions and versions in one batch are each read back as they were', async () => {
-  const telemetry = await startTelemetry({ limits: { flushCount: 5_000, recordsWaitingMax: 10_000 } })
+  const telemetry = startTelemetry({ limits: { flushCount: 5_000, recordsWaitingMax: 10_000 } })
   const records = Array.from({ length: 3_000 }, (_, i) =>
     anInvocation({
       functionId: `f-${i % 37}`,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { type Clock, type Invocation, type LogLine, newId, systemClock } from '../../src/core/index.ts'
+import { systemClock } from '../../src/core/index.ts'
 import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '../../src/telemetry/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'atelier-telemetry-'))
@@ -14,53 +14,13 @@ after(async () => {
 })
 
 export function freshPath(): string {
-  return join(root, `${++files}.db`)
+  return join(root, String(++files))
 }
 
-export async function startTelemetry(options: Partial<TelemetryOptions> = {}): Promise<RunningTelemetry> {
-  const telemetry = await createTelemetry({ path: freshPath(), clock: systemClock, ...options })
+export function startTelemetry(options: Partial<TelemetryOptions> = {}): RunningTelemetry {
+  const telemetry = createTelemetry({ path: freshPath(), clock: systemClock, ...options })
   open.add(telemetry)
   return telemetry
 }
 
-export const PROJECT = 'project-a'
-export const FUNCTION = 'function-a'
-
-export function anInvocation(change: Partial<Invocation> = {}, clock: Clock = systemClock): Invocation {
-  const startedAt = change.startedAt ?? clock.now()
-  return {
-    id: newId(startedAt),
-    projectId: PROJECT,
-    functionId: FUNCTION,
-    functionName: 'hello',
-    appName: 'demo',
-    version: 1,
-    trigger: 'http',
-    status: 'ok',
-    httpStatus: 200,
-    cold: false,
-    startedAt,
-    queuedMs: 0.25,
-    startingMs: 0,
-    initialisingMs: 0,
-    runningMs: 1.5,
-    billedMs: 2,
-    memoryMiB: 128,
-    bytesIn: 10,
-    bytesOut: 20,
-    ...change,
-  }
-}
-
-export function aLine(change: Partial<LogLine> = {}): LogLine {
-  return {
-    at: Date.now(),
-    projectId: PROJECT,
-    functionId: FUNCTION,
-    version: 1,
-    instanceId: 'i-1',
-    stream: 'stdout',
-    text: 'hello',
-    ...change,
-  }
-}
+export * from './records.ts'

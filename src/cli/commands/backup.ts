@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { dataFolder } from '../client/login.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
@@ -10,15 +10,18 @@ export const BACKED_UP: {
   readonly database: string
   /** Calls and messages that outlive their caller; made anew when it is not there. */
   readonly events: string
-  /** Records, logs and sums of calls: a database too, which a server makes anew when it is not there. */
+  /** Records, logs and sums of calls: a folder, which a server makes anew when it is not there. */
   readonly telemetry: string
+  /** Where an earlier version kept those: a database that a server takes over and removes. */
+  readonly earlierTelemetry: string
   readonly files: readonly string[]
   /** What of `packages` can be had again, or is work in progress. */
   readonly left: readonly string[]
 } = {
   database: 'atelier.db',
   events: 'events.db',
-  telemetry: 'telemetry.db',
+  telemetry: 'telemetry',
+  earlierTelemetry: 'telemetry.db',
   files: ['secret.key', 'admin.json', 'packages'],
   left: ['tmp', 'dependencies', 'registry'].map(name => join('packages', name)),
 }
@@ -60,9 +63,13 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
       progress.step('database')
       // Before the packages, so that every package it names is there when the packages are copied: they are added before it names them.
       await backupStore(join(home, BACKED_UP.database), join(partial, BACKED_UP.database))
+      if (entries.includes(BACKED_UP.earlierTelemetry)) {
+        progress.step('records and logs of an earlier version')
+        await backupStore(join(home, BACKED_UP.earlierTelemetry), join(partial, BACKED_UP.earlierTelemetry))
+      }
       if (entries.includes(BACKED_UP.telemetry)) {
         progress.step('records and logs')
-        await backupStore(join(home, BACKED_UP.telemetry), join(partial, BACKED_UP.telemetry))
+        await copyLive(join(home, BACKED_UP.telemetry), join(partial, BACKED_UP.telemetry), context.signal)
       }
       for (const name of BACKED_UP.files.filter(one => entries.includes(one))) {
         progress.step(name)
@@ -83,6 +90,20 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
     }
     await context.result({ home, folder: target }, () => [target])
   },
+}
+
+/** Files that are only appended to, and that come and go while they are copied. */
+async function copyLive(from: string, to: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await mkdir(to, { recursive: true, mode: 0o700 })
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) await copyLive(source, target, signal)
+    else
+      await copyFile(source, target).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error // it was too old
+      })
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -29,7 +29,8 @@ kept beside the new ones as atelier.db.replaced and events.db.replaced. Calls th
       throw new CliFailure(EXIT.notFound, `${source} is not a backup`, {
         hint: 'Name the folder that "atelier backup" wrote.',
       })
-    const parts = [BACKED_UP.telemetry, ...BACKED_UP.files].filter(one => entries.includes(one))
+    const telemetry = [BACKED_UP.telemetry, BACKED_UP.earlierTelemetry]
+    const parts = [...telemetry, ...BACKED_UP.files].filter(one => entries.includes(one))
     await confirm(context, options, `Replace the data in ${home}?`)
     const progress = new Progress(context)
     const incoming = join(home, `incoming.${process.pid}`)
@@ -54,9 +55,10 @@ kept beside the new ones as atelier.db.replaced and events.db.replaced. Calls th
       if (hasEvents)
         await restoreStore(join(source, BACKED_UP.events), join(home, BACKED_UP.events), 'events')
       else await removeStore(join(home, BACKED_UP.events))
-      // What a crash has left beside the old records would be played into the new ones.
-      for (const suffix of ['-wal', '-shm'])
-        await rm(join(home, BACKED_UP.telemetry + suffix), { force: true })
+      // Records of another time would be taken over into those of the backup.
+      if (telemetry.some(one => entries.includes(one)))
+        for (const name of telemetry.flatMap(one => [one, `${one}-wal`, `${one}-shm`]))
+          await rm(join(home, name), { recursive: true, force: true })
       for (const name of parts) {
         await rm(join(home, name), { recursive: true, force: true })
         await rename(join(incoming, name), join(home, name))
