@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { unavailable } from './local-fixture.ts'
 
 const THROW_AWAY_UID = 1_899_999_999
-const SUITES = ['local', 'confinement', 'limits', 'network', 'run', 'leftovers']
+const SUITES = ['local', 'confinement', 'limits', 'network', 'run', 'leftovers', 'sockets']
 
 const skip =
   (process.getuid?.() !== 0 && 'not root: the other tests are unprivileged already') ||

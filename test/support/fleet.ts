@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { FakeBackend, type FakeKnobs } from '../../src/backends/fake/index.ts'
 import {
+  type ContractChoice,
   FunctionTable,
   LIMITS_DEFAULT,
   type Limits,
@@ -21,6 +22,7 @@ export interface VersionOverrides {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly secrets?: readonly string[]
+  readonly contract?: ContractChoice
 }
 
 /** A version with sensible defaults; its names are its ids. */
@@ -42,6 +44,7 @@ export function aVersion(overrides: VersionOverrides = {}): TableVersion {
     limits: { ...LIMITS_DEFAULT, ...overrides.limits },
     scaling: { ...SCALING_DEFAULT, ...overrides.scaling },
     network: 'none',
+    ...(overrides.contract && { contract: overrides.contract }),
   }
 }
 
@@ -91,6 +94,8 @@ export class TestFleet {
           {
             launch: { environment: 'nodejs', command: ['node'], env: {}, mounts: [] },
             contract: 'scripted',
+            commandFor: (contract, entry) =>
+              contract === 'scripted' ? { command: ['run', entry], env: { OWN: '1' } } : undefined,
             warm: options.warm ?? 0,
           },
         ],

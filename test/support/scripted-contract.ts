@@ -4,6 +4,7 @@ import type {
   CallHead,
   CallSink,
   Contract,
+  ContractCapabilities,
   Link,
   LinkEvents,
   LoadSpec,
@@ -143,7 +144,12 @@ export class ScriptedLink implements Link {
 /** A contract without bytes: tests say what the code does. */
 export class ScriptedContract implements Contract {
   readonly name = 'scripted'
-  readonly capabilities = { streaming: true, concurrency: true, webSocket: true, lateLoad: true }
+  capabilities: ContractCapabilities = {
+    streaming: true,
+    concurrency: true,
+    webSocket: true,
+    lateLoad: true,
+  }
   readonly links: ScriptedLink[] = []
   onLoad: (spec: LoadSpec, link: ScriptedLink) => void | Promise<void> = () => {}
   onCall: (call: ScriptedCall) => void = call => call.answer()

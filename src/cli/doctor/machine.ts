@@ -54,7 +54,10 @@ async function python(): Promise<Finding> {
   if (version === undefined) {
     const bare = await firstLineOf('python3', ['--version'])
     if (bare === undefined)
-      return warn('not found', 'Needed for Python functions: apt install python3 python3-venv.')
+      return warn(
+        'not found',
+        'Needed for Python functions and for functions that are servers (contract http): apt install python3 python3-venv.',
+      )
     return warn(
       `${bare} without pip`,
       'Needed to install the dependencies of Python functions: apt install python3-venv python3-pip.',

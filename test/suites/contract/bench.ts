@@ -7,6 +7,7 @@ import type {
   CallFailure,
   CallHandle,
   CallSink,
+  HeaderBlock,
   Link,
   LinkEvents,
   StartSpec,
@@ -153,6 +154,13 @@ export class Running {
     const raw =
       bytes === undefined ? [] : ['x-raw', bytes.length === 0 ? '=' : Buffer.from(bytes).toString('base64')]
     return this.#invoke([...raw, ...(ends ? ['x-ends', 'yes'] : [])], null, {}).answer
+  }
+
+  /** What a program that describes its request says of one with these headers. */
+  async described(block: HeaderBlock): Promise<string> {
+    const head = { id: 'described', method: 'GET', target: '/', headers: ['x-do', 'describe'], block }
+    const call = new Calling(sink => this.link.invoke({ ...head, deadline: 0, body: null }, sink))
+    return (await call.answer).body.toString()
   }
 
   async stderrSays(pattern: RegExp): Promise<void> {
