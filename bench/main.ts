@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { describe, isMissed, type Outcome, results } from './report.ts'
 import type { Bench, Row } from './row.ts'
 import { asyncCalls } from './rows/async.ts'
+import { brokers } from './rows/brokers.ts'
 import { burst } from './rows/burst.ts'
 import { cold } from './rows/cold.ts'
 import { coldEmpty } from './rows/cold-empty.ts'
@@ -30,6 +31,7 @@ const ROWS: readonly Row[] = [
   many,
   asyncCalls,
   schedules,
+  brokers,
   dev,
 ]
 
@@ -44,8 +46,15 @@ if (unknown.length > 0) {
 }
 
 const size = values.quick
-  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000 }
-  : { rounds: 5, secondsPerRound: 2, firstCalls: 30, functionsMany: 10_000, queued: 100_000 }
+  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000, brokerSeconds: 9 }
+  : {
+      rounds: 5,
+      secondsPerRound: 2,
+      firstCalls: 30,
+      functionsMany: 10_000,
+      queued: 100_000,
+      brokerSeconds: 60,
+    }
 
 const startedAt = new Date()
 const outcomes: Outcome[] = []

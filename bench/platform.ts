@@ -17,6 +17,9 @@ export interface Platform {
   genericInstances(environment: string): Promise<number>
   /** Resident memory of the server itself, without its instances. */
   memoryMB(): Promise<number>
+  /** `kill -9`, and the same again on the same data; resolves when it is ready. Its addresses change. */
+  killAndRestart(): Promise<void>
+  stop(): Promise<void>
 }
 
 const root = join(import.meta.dirname, '..')
@@ -38,15 +41,15 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     'error',
     ...flags,
   ]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  bench.after(() => end(child))
-  let errors = ''
-  child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4_000)))
-  const login = await untilReady(child, home, () => errors)
-  const api = await logIn(login)
+  let running = await startServer(args, home)
+  bench.after(() => end(running.child))
   return {
-    routerUrl: login.routerUrl,
-    pid: child.pid!,
+    get routerUrl() {
+      return running.login.routerUrl
+    },
+    get pid() {
+      return running.child.pid!
+    },
     deploy: async (name, file, settings = {}) => {
       const form = new FormData()
       form.append(
@@ -59,20 +62,44 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
       )
       const source = await readFile(join(import.meta.dirname, 'functions', file))
       form.append('package', new Blob([source]), basename(file))
-      await api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
-      return `${login.routerUrl}/${login.project}/bench/${name}`
+      await running.api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
+      return `${running.login.routerUrl}/${running.login.project}/bench/${name}`
     },
-    ask: (method, path, body) => api(method, path, body && JSON.stringify(body)),
+    ask: (method, path, body) => running.api(method, path, body && JSON.stringify(body)),
     genericInstances: async environment => {
-      const { items } = (await api('GET', '/v1/instances')) as {
+      const { items } = (await running.api('GET', '/v1/instances')) as {
         items: { environment: string; state: string }[]
       }
       return items.filter(item => item.environment === environment && item.state === 'generic').length
     },
     memoryMB: async () => {
-      const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
+      const status = await readFile(`/proc/${running.child.pid}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024
     },
+    killAndRestart: async () => {
+      await end(running.child, 'SIGKILL')
+      running = await startServer(args, home)
+    },
+    stop: () => end(running.child),
+  }
+}
+
+interface Running {
+  readonly child: ChildProcess
+  readonly login: Login
+  readonly api: Api
+}
+
+async function startServer(args: readonly string[], home: string): Promise<Running> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let errors = ''
+  child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4_000)))
+  try {
+    const login = await untilReady(child, home, () => errors)
+    return { child, login, api: await logIn(login) }
+  } catch (error) {
+    await end(child)
+    throw error
   }
 }
 

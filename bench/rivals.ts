@@ -48,12 +48,12 @@ export async function startNginx(bench: Bench, target: string): Promise<string |
   throw new Error('nginx did not start')
 }
 
-export async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   await new Promise(resolve => {
     child.removeAllListeners('exit')
     child.once('exit', resolve)
-    child.kill('SIGTERM')
+    child.kill(signal)
   })
 }
 

@@ -34,6 +34,8 @@ export interface Bench {
   readonly functionsMany: number
   /** Asynchronous calls in the row about draining. */
   readonly queued: number
+  /** How long each broker gets events. */
+  readonly brokerSeconds: number
   say(line: string): void
   /** Called when the row is over, the last first. */
   after(cleanUp: () => Promise<void> | void): void

@@ -64,7 +64,7 @@ function brokerOf(
     case 'rabbitmq':
       return rabbitmqSource(config, group, network)
     case 'kafka':
-      return kafkaSource(config, group, network)
+      return kafkaSource(config, group, own, network)
     case 'mqtt':
       return mqttSource(config, own, network)
     case 'redis':

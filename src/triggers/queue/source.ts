@@ -35,7 +35,7 @@ export interface Delivery {
   keep?(): void
 }
 
-export const KEEP_EVERY_MS = 10_000
+export const KEEP_EVERY_MS = 5_000
 
 export interface QueueMessage {
   /** Where it stands at its source: the same whenever it is delivered. `undefined` when the broker tells none. */

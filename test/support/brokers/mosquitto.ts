@@ -6,7 +6,7 @@ const PROGRAM = '/usr/sbin/mosquitto'
 
 export const mosquittoMissing = missingProgram(PROGRAM, 'mosquitto')
 
-/** Mosquitto that keeps sessions on disk. */
+/** Mosquitto that keeps sessions on disk; written when it ends by SIGTERM, since each writing is of everything. */
 export function startMosquitto(): Promise<Daemon> {
   return Daemon.start({
     name: 'mosquitto',
@@ -17,8 +17,6 @@ export function startMosquitto(): Promise<Daemon> {
         'allow_anonymous true',
         'persistence true',
         `persistence_location ${folder}/`,
-        'autosave_interval 1',
-        'autosave_on_changes true',
         'max_queued_messages 0',
         'max_inflight_messages 0',
         ...(process.getuid?.() === 0 ? ['user root'] : []),

@@ -23,7 +23,12 @@ const FETCH_WAIT_MS = 1_000
 const BUFFERED_MAX = 256
 
 /** Kafka: a consumer group; per partition, what is handled without a gap is committed. */
-export function kafkaSource(config: QueueConfig, group: string, network: SourceNetwork): Source {
+export function kafkaSource(
+  config: QueueConfig,
+  group: string,
+  member: string,
+  network: SourceNetwork,
+): Source {
   return {
     async open(events) {
       const kafka = await import('@platformatic/kafka')
@@ -52,6 +57,8 @@ export function kafkaSource(config: QueueConfig, group: string, network: SourceN
       const consumer = new kafka.Consumer({
         ...options,
         groupId: group,
+        // A server that died and came back is the same member: nobody waits until the dead one's session has ended.
+        groupInstanceId: member,
         sessionTimeout: SESSION_TIMEOUT_MS,
         heartbeatInterval: HEARTBEAT_MS,
         rebalanceTimeout: 30_000,

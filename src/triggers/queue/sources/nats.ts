@@ -6,11 +6,14 @@ import type { OutgoingMessage, QueueMessage, Session, SessionEvents, Source } fr
 import { SourceError } from '../source.ts'
 import { PullLoop } from './pull-loop.ts'
 
-/** A message that was handed out and not heard of for so long is delivered again by the server; `keep` puts it off. */
-const ACK_WAIT_MS = 60_000
+/** A message that was handed out and not heard of for so long is delivered again; `keep` puts it off. */
+const ACK_WAIT_MS = 20_000
 const FETCH_MAX = 500
-/** A session that ends waits for its last request: short. */
-const FETCH_WAIT_MS = 1_000
+/**
+ * A session that ends waits for its last request: short. But a request that hears no heartbeat for so long is given up, and
+ * what comes for it then waits for `ACK_WAIT_MS`: not too short for a busy machine.
+ */
+const FETCH_WAIT_MS = 2_000
 const LAG_EVERY_MS = 5_000
 const REPLY_TIMEOUT_MS = 10_000
 
@@ -105,9 +108,10 @@ class NatsSession implements Session {
     this.#connection = connection
     this.#client = client
     this.#events = events
+    let finding: ReturnType<typeof client.consumers.get> | undefined
     this.#loop = new PullLoop({
       pull: async room => {
-        const consumer = await client.consumers.get(stream, group)
+        const consumer = await (finding ??= client.consumers.get(stream, group))
         if (this.#closed) return []
         return consumer.fetch({ max_messages: Math.min(room, FETCH_MAX), expires: FETCH_WAIT_MS })
       },
