@@ -104,6 +104,8 @@ export interface ProcessSpec {
   readonly held?: boolean
   /** Parts of /function that are to be found elsewhere too: `path` leads to `target`. Only where sandboxes have files of their own. */
   readonly links?: readonly { readonly path: string; readonly target: string }[]
+  /** A folder that is made below /tmp inside, for it alone, before it runs. */
+  readonly folder?: string
   /** Called when there is a network inside and before the command runs: to listen for what it connects to first of all. */
   readonly beforeStart?: (inside: Inside) => Promise<void>
 }

@@ -1,8 +1,10 @@
 import { AtelierError, systemClock } from '../core/index.ts'
 import type { Contract, ContractCapabilities } from './contract.ts'
 import { FISSION_CAPABILITIES } from './fission/capabilities.ts'
+import { FN_CAPABILITIES } from './fn/capabilities.ts'
 import { framesContract } from './frames/contract.ts'
 import { HTTP_CAPABILITIES } from './http/capabilities.ts'
+import { LAMBDA_CAPABILITIES } from './lambda/capabilities.ts'
 import { QINLING_CAPABILITIES } from './qinling/capabilities.ts'
 import { STDIO_CAPABILITIES, STDIO_HTTP_CAPABILITIES } from './stdio/capabilities.ts'
 
@@ -23,6 +25,13 @@ const contracts: readonly Contract[] = [
   ),
   later('qinling', QINLING_CAPABILITIES, async () =>
     (await import('./qinling/contract.ts')).createQinlingContract(systemClock),
+  ),
+  later('lambda', LAMBDA_CAPABILITIES, async () =>
+    (await import('./lambda/contract.ts')).createLambdaContract(systemClock),
+  ),
+  later('fn', FN_CAPABILITIES, async () => (await import('./fn/contract.ts')).createFnContract(systemClock)),
+  later('functions-framework', HTTP_CAPABILITIES, async () =>
+    (await import('./http/contract.ts')).createHttpContract(systemClock),
   ),
 ]
 

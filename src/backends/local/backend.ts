@@ -108,7 +108,7 @@ export class LocalBackend implements Backend {
       await cell.kill()
       throw error
     }
-    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own?.env)
+    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own)
     if (own !== undefined && own.held !== true) sandbox.begin({})
     return sandbox
   }

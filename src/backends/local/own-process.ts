@@ -14,9 +14,17 @@ export function waitingForEnvironment(command: readonly string[]): string[] {
   return ['/bin/sh', '-c', SCRIPT, 'sh', ...command]
 }
 
-/** Lets the command at the other end of `channel` run, with these variables. A name that no shell can export gets `_` for what is odd. */
-export function sendEnvironment(channel: Duplex, env: Readonly<Record<string, string>>): void {
+/**
+ * Lets the command at the other end of `channel` run, with these variables, after it has made `folder`. A name that no shell can export
+ * gets `_` for what is odd.
+ */
+export function sendEnvironment(
+  channel: Duplex,
+  env: Readonly<Record<string, string>>,
+  folder: string | undefined,
+): void {
   let text = 'unset environment\nbegun=yes\n'
+  if (folder !== undefined) text += `mkdir -m 700 ${quote(folder)}\n` // what is there already stays, and is told on stderr
   for (const [name, value] of Object.entries(env)) {
     const exported = NAME.test(name)
       ? name

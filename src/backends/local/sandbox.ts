@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Limits } from '../../core/index.ts'
-import type { Grant, Place, Sandbox, SandboxExit } from '../backend.ts'
+import type { Grant, Place, ProcessSpec, Sandbox, SandboxExit } from '../backend.ts'
 import type { Cell } from './cell.ts'
 import { backendFailed } from './commands.ts'
 import { sendEnvironment } from './own-process.ts'
@@ -25,19 +25,14 @@ export class LocalSandbox implements Sandbox {
   readonly #cell: Cell
   #late: LateGrant | undefined
 
-  readonly #env: Readonly<Record<string, string>>
   /** A held command has not begun. */
   #isWaiting: boolean
+  readonly #own: ProcessSpec | undefined
 
-  /** `late`: how it gets its grant, when it has none from its start. `env`: of a tenant's own process, beside what `begin` is given. */
-  constructor(
-    cell: Cell,
-    channel: Duplex,
-    late: LateGrant | undefined,
-    env?: Readonly<Record<string, string>>,
-  ) {
-    this.#env = env ?? {}
-    this.#isWaiting = env !== undefined
+  /** `late`: how it gets its grant, when it has none from its start. `own`: where it runs a tenant's own process. */
+  constructor(cell: Cell, channel: Duplex, late: LateGrant | undefined, own?: ProcessSpec) {
+    this.#own = own
+    this.#isWaiting = own !== undefined
     this.id = cell.id
     this.pid = cell.pid
     this.channel = channel
@@ -71,7 +66,7 @@ export class LocalSandbox implements Sandbox {
 
   begin(env: Readonly<Record<string, string>>): void {
     this.#isWaiting = false
-    sendEnvironment(this.channel, { ...this.#env, ...env })
+    sendEnvironment(this.channel, { ...this.#own?.env, ...env }, this.#own?.folder)
   }
 
   terminate(): void {

@@ -1,7 +1,7 @@
 import type { CallHandle, CallHead, CallSink } from '../contract.ts'
 import type { AnswerHead } from './answer-head.ts'
 import type { ConnectionUser, HttpConnection } from './connection.ts'
-import type { Framing } from './request.ts'
+import type { RequestText } from './request.ts'
 
 /** What a call needs of its link. */
 export interface HttpCallHome {
@@ -21,8 +21,7 @@ export class HttpCall implements CallHandle, ConnectionUser {
   readonly head: CallHead
   readonly #home: HttpCallHome
   readonly #sink: CallSink
-  readonly #text: string
-  readonly #framing: Framing
+  readonly #request: RequestText
   connection: HttpConnection | undefined
   /** Whether its connection has carried another call before. */
   isReused = false
@@ -36,19 +35,12 @@ export class HttpCall implements CallHandle, ConnectionUser {
   #unread = 0
   #isOver = false
 
-  constructor(
-    home: HttpCallHome,
-    number: number,
-    head: CallHead,
-    request: { readonly text: string; readonly framing: Framing },
-    sink: CallSink,
-  ) {
+  constructor(home: HttpCallHome, number: number, head: CallHead, request: RequestText, sink: CallSink) {
     this.#home = home
     this.number = number
     this.head = head
     this.#sink = sink
-    this.#text = request.text
-    this.#framing = request.framing
+    this.#request = request
     this.#isRequestDone = head.body !== undefined
   }
 
@@ -58,13 +50,16 @@ export class HttpCall implements CallHandle, ConnectionUser {
 
   /** Whether nothing is lost when it is sent once more: the server closed the connection before it saw the call. */
   get mayBeginAgain(): boolean {
-    return this.isReused && !this.#hasAnswered && this.head.body !== undefined && AGAIN.has(this.head.method)
+    return (
+      this.isReused && !this.#hasAnswered && this.head.body !== undefined && AGAIN.has(this.#request.method)
+    )
   }
 
   begin(connection: HttpConnection, isReused: boolean): void {
     this.connection = connection
     this.isReused = isReused
-    connection.begin(this, this.#text, this.head.body ?? undefined, this.head.method === 'HEAD')
+    const { text, method } = this.#request
+    connection.begin(this, text, this.head.body ?? undefined, method === 'HEAD')
     const waiting = this.#waiting
     if (waiting.length === 0 && !this.#isEndWaiting) return
     this.#waiting = []
@@ -153,9 +148,9 @@ export class HttpCall implements CallHandle, ConnectionUser {
   #send(piece: Uint8Array): boolean {
     const { socket } = this.connection!
     this.#sent += piece.length
-    if (this.#framing !== 'chunked') {
+    if (this.#request.framing !== 'chunked') {
       // What is longer than it said would be taken for the next request.
-      if (typeof this.#framing !== 'number' || this.#sent > this.#framing) this.#lied()
+      if (typeof this.#request.framing !== 'number' || this.#sent > this.#request.framing) this.#lied()
       else return socket.write(piece)
       return true
     }
@@ -169,8 +164,8 @@ export class HttpCall implements CallHandle, ConnectionUser {
 
   #sendEnd(): void {
     this.#isRequestDone = true
-    if (this.#framing === 'chunked') this.connection!.socket.write('0\r\n\r\n', 'latin1')
-    else if (this.#sent !== this.#framing) this.#lied()
+    if (this.#request.framing === 'chunked') this.connection!.socket.write('0\r\n\r\n', 'latin1')
+    else if (this.#sent !== this.#request.framing) this.#lied()
   }
 
   #lied(): void {

@@ -25,8 +25,8 @@ export interface HttpWays {
   readonly notListening: string
   /** The call as the server is to see it. */
   request(head: CallHead): RequestLine
-  /** What is between the server's answer and the caller. @default nothing */
-  answer?(sink: CallSink, head: CallHead): CallSink
+  /** What is between the server's answer and the caller; it tells `drop` of the bytes that it does not pass on. @default nothing */
+  answer?(sink: CallSink, head: CallHead, drop: (bytes: number) => void): CallSink
   /** What comes between listening and the first call. Rejects with FUNCTION_LOAD_FAILED. */
   load?(server: HttpServerAccess): Promise<void>
 }
@@ -89,7 +89,14 @@ export class HttpLink implements Link, HttpCallHome {
   invoke(head: CallHead, sink: CallSink): CallHandle {
     const request = requestText(this.#ways.request(head), head)
     const number = this.#calls.nextNumber()
-    const call = new HttpCall(this, number, head, request, this.#ways.answer?.(sink, head) ?? sink)
+    const drop = (bytes: number) => call.consumed(bytes)
+    const call: HttpCall = new HttpCall(
+      this,
+      number,
+      head,
+      request,
+      this.#ways.answer?.(sink, head, drop) ?? sink,
+    )
     this.#calls.add(call)
     const closed = this.#closed
     if (closed) queueMicrotask(() => call.fail(closed.kind, closed.detail))

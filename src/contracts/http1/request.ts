@@ -11,23 +11,34 @@ export interface RequestLine {
   readonly target: string
   /** More fields, name, value, …; they win over those of the call. */
   readonly extra: readonly string[]
+  /** Instead of those of the call. */
+  readonly fields?: readonly string[]
+}
+
+/** What is sent of a request before its body. */
+export interface RequestText {
+  readonly method: string
+  readonly text: string
+  readonly framing: Framing
 }
 
 /**
  * The head of a request, as Latin-1, up to and with the empty line. Throws INVALID_INPUT when a part of it could be taken for
  * something else than it is.
  */
-export function requestText(line: RequestLine, head: CallHead): { text: string; framing: Framing } {
+export function requestText(line: RequestLine, head: CallHead): RequestText {
   if (ODD_TARGET.test(line.target) || !METHOD.test(line.method))
     throw new AtelierError('INVALID_INPUT', 'The method or the target of this call cannot be sent.')
   const lines = new Lines()
   for (let i = 0; i < line.extra.length; i += 2) lines.set(line.extra[i]!, line.extra[i + 1]!)
-  for (let i = 0; i < head.headers.length; i += 2) lines.add(head.headers[i]!, head.headers[i + 1]!)
-  if (head.block) lines.addBlock(head.block)
+  const { headers, block } = line.fields === undefined ? head : { headers: line.fields, block: undefined }
+  for (let i = 0; i < headers.length; i += 2) lines.add(headers[i]!, headers[i + 1]!)
+  if (block) lines.addBlock(block)
   const framing = framingOf(line.method, head.body, lines.contentLength)
   const length = framing === 'none' ? '' : framing === 'chunked' ? CHUNKED : `content-length: ${framing}\r\n`
   const host = lines.hasHost ? '' : 'host: localhost\r\n'
-  return { text: `${line.method} ${line.target} HTTP/1.1\r\n${lines.text}${host}${length}\r\n`, framing }
+  const text = `${line.method} ${line.target} HTTP/1.1\r\n${lines.text}${host}${length}\r\n`
+  return { method: line.method, text, framing }
 }
 
 const ODD_TARGET = /[^\x21-\x7e\x80-\xff]/

@@ -4,6 +4,7 @@ import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../en
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
 import { NODE_TARGET, nodeMount } from '../node-program.ts'
 import { findNpm } from './npm.ts'
+import { nodeProgram } from './program.ts'
 
 const NODE_MAJOR_MIN = 24
 const SHIM_TARGET = '/opt/atelier/nodejs'
@@ -29,9 +30,8 @@ export const nodejsEnvironment: Environment = {
       ENTRY_NAMES.flatMap(name => SOURCE_EXTENSIONS.map(extension => name + extension)),
     ) ?? onlyFileWith(files, SOURCE_EXTENSIONS),
   buildPlan,
-  // The entry is a program then: what comes after its file has no meaning.
-  commandFor: (_contract, entry) => ({
-    command: [NODE_TARGET, ...QUIET, `/function/${entry.replace(/#.*$/, '')}`],
+  commandFor: (contract, entry) => ({
+    command: [NODE_TARGET, ...QUIET, ...nodeProgram(contract, entry)],
   }),
 }
 

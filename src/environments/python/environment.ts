@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
+import { pythonProgram } from './program.ts'
 
 const run = promisify(execFile)
 
@@ -47,14 +48,8 @@ export const pythonEnvironment: Environment = {
   entryHelp:
     'module:function or module:function:convention; conventions: plain (default), lambda, wsgi, asgi',
   probe,
-  // The entry is a program then: what comes after its module has no meaning.
-  commandFor: (_contract, entry) => ({
-    command: [
-      program(),
-      '-S',
-      '-u',
-      `/function/${entry.replace(/:.*$/, '').replace(/\.py$/, '').replaceAll('.', '/')}.py`,
-    ],
+  commandFor: (contract, entry) => ({
+    command: [program(), '-S', '-u', ...pythonProgram(contract, entry)],
     env: { PYTHONPATH: `/function/${PACKAGES_FOLDER}:/function` },
   }),
   detects: files => files.some(file => file.endsWith('.py') && !file.includes('node_modules/')),

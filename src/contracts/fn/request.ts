@@ -1,0 +1,42 @@
+import type { CallHead, LoadSpec } from '../contract.ts'
+import { eachField } from '../fields.ts'
+import type { RequestLine } from '../http1/request.ts'
+
+/** The call as Fn's gateway passes it on: what the caller said has names of its own, beside the body's type. Pure. */
+export function fnRequest(head: CallHead, { project, app, name }: LoadSpec['function']): RequestLine {
+  const fields: string[] = []
+  let host = 'localhost'
+  let scheme = 'http'
+  eachField(head, (field, value) => {
+    if (field === 'host') host = value
+    else if (field === 'x-forwarded-proto' && value === 'https') scheme = value
+    if (field === 'content-type' || field === 'content-length') fields.push(field, value)
+    if (field !== 'content-type') fields.push(`Fn-Http-H-${canonical(field)}`, value)
+  })
+  return {
+    method: 'POST',
+    target: '/call',
+    extra: [
+      'host',
+      'localhost',
+      'Fn-Call-Id',
+      head.id,
+      'Fn-Deadline',
+      new Date(head.deadline).toISOString().replace(/\.\d+Z$/, 'Z'),
+      'Fn-Intent',
+      'httprequest',
+      'Fn-Http-Method',
+      head.method,
+      'Fn-Http-Request-Url',
+      `${scheme}://${host}${head.target}`,
+      'Fn-Fn-Id',
+      `${project}.${app}.${name}`,
+    ],
+    fields,
+  }
+}
+
+/** `x-call-id` as `X-Call-Id`: some kits compare names as they are. */
+function canonical(name: string): string {
+  return name.replaceAll(/(^|-)[a-z]/g, letter => letter.toUpperCase())
+}

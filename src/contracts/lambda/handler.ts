@@ -1,0 +1,9 @@
+/**
+ * A function's entry as Lambda's runtimes name a handler (`_HANDLER`): `index.mjs#main` and `index:main` are `index.main`; what follows
+ * `#` is taken as it is where it has a dot (`bootstrap#app.handler`), and so is an entry of neither form.
+ */
+export function lambdaHandlerOf(entry: string): string {
+  const [, file, name] = /^([^#:]+)[#:]([^:]+)/.exec(entry) ?? []
+  if (file === undefined || name === undefined) return entry
+  return name.includes('.') ? name : `${file.replace(/\.(?:[mc]?[jt]s|py)$/, '')}.${name}`
+}
