@@ -84,7 +84,9 @@ export class ContainerBackend implements Backend {
     if (signal.aborted) throw engineFailed('the start was given up', signal.reason)
     if (!hasImage(launch)) throw engineFailed(`environment "${launch.environment}" has no image`)
     if (own?.held === true || own?.beforeStart !== undefined || own?.folder !== undefined)
-      throw engineFailed('a container cannot wait inside for its orders, nor be given a folder first; use contract http')
+      throw engineFailed(
+        'a container cannot wait inside for its orders, nor be given a folder first; use contract http',
+      )
     const network = grant?.network ?? 'none'
     if (network === 'outbound' && this.#options.doors.noNetwork !== undefined)
       throw engineFailed(`there is no network: ${this.#options.doors.noNetwork}`)
