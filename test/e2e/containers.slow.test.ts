@@ -54,6 +54,29 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     const again = await deployImage('hello', { image: HELLO })
     assert.equal(again.json.created, false, 'nothing has changed')
   })
+
+  test('an image that ends at once, or listens nowhere, is the function’s fault and is named', async () => {
+    const quits = 'localhost/atelier-test/quits:1'
+    await derive(engine, quits, {}, ['CMD ["/bin/sh", "/serve"]'], 'echo no reason; exit 7')
+    const deaf = 'localhost/atelier-test/deaf:1'
+    await derive(engine, deaf, {}, ['CMD ["/bin/sh", "/serve"]'], 'exec sleep 1000')
+    for (const [name, image] of Object.entries({ quits, deaf })) {
+      const deployed = await deployImage(name, { image, contract: { name: 'http', startMs: 1_000 } })
+      assert.equal(deployed.status, 201, deployed.text)
+      const answer = await server.call(name)
+      assert.equal(answer.json.code, 'FUNCTION_LOAD_FAILED', answer.text)
+      assert.match(answer.json.detail, new RegExp(name))
+    }
+  })
+
+  test('an image is refused that does not exist, and code or an entry in the place of one', async () => {
+    const missing = await deployImage('missing', { image: 'localhost/atelier-test/none:1' })
+    assert.equal(missing.json.code, 'BUILD_FAILED', missing.text)
+    const entry = await deployImage('hello', { entry: `sha256:${'0'.repeat(64)}` })
+    assert.equal(entry.json.code, 'INVALID_INPUT', entry.text)
+    const bare = await deployImage('bare', { environment: 'container', entry: `sha256:${'0'.repeat(64)}` })
+    assert.equal(bare.json.code, 'INVALID_INPUT', bare.text)
+  })
 })
 
 /** An image with these files beside busybox's. */

@@ -107,6 +107,7 @@ export class TestEngine {
   async up(): Promise<void> {
     this.#child = spawn('podman', [...this.#args, 'system', 'service', '--time=0', `unix://${this.socket}`], {
       env: this.#env(),
+      cwd: this.#home, // where it leaves a file when a container is out of memory
       stdio: 'ignore',
       detached: true,
     })

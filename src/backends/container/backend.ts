@@ -120,7 +120,7 @@ export class ContainerBackend implements Backend {
       await engine.start(id, signal)
       const pid = await engine.pidOf(id)
       const way =
-        pid !== undefined && network === 'outbound' ? await this.#options.doors.connect(pid) : undefined
+        pid !== undefined && network === 'outbound' ? await this.#wayOut(engine, id, pid) : undefined
       signal.throwIfAborted()
       if (this.#closed) throw engineFailed('the server is stopping')
       const inside =
@@ -168,6 +168,16 @@ export class ContainerBackend implements Backend {
     await Promise.all([...this.#living].map(each => each.kill()))
     this.#http?.close()
     this.#options.doors.close()
+  }
+
+  /** Its way to the network; `undefined` when it has ended meanwhile, which is not a failure of ours. */
+  async #wayOut(engine: Engine, id: string, pid: number): Promise<{ close(): void } | undefined> {
+    try {
+      return await this.#options.doors.connect(pid)
+    } catch (error) {
+      if ((await engine.pidOf(id)) === undefined) return undefined
+      throw error
+    }
   }
 
   #hold(sandbox: ContainerSandbox): ContainerSandbox {

@@ -10,8 +10,8 @@ export interface Doors {
   readonly noSockets: string | undefined
   /** Why there is no way out to the network, where that is so. */
   readonly noNetwork: string | undefined
-  /** Throws BACKEND_FAILED when the process is gone. */
-  inside(pid: number): Inside
+  /** `undefined` when the process is gone. */
+  inside(pid: number): Inside | undefined
   /** Gives the process's network namespace a way out; resolves when it is there. */
   connect(pid: number): Promise<{ close(): void }>
   close(): void

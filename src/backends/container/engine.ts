@@ -45,9 +45,12 @@ export class Engine {
   }
 
   /** The raw stream of a container that was made; nothing that it prints is lost. */
-  attach(id: string, stdin: boolean, signal: AbortSignal): Promise<Duplex> {
+  async attach(id: string, stdin: boolean, signal: AbortSignal): Promise<Duplex> {
     const query = `stream=1&stdout=1&stderr=1${stdin ? '&stdin=1' : ''}`
-    return this.#http.hijack(`/containers/${id}/attach?${query}`, signal)
+    const stream = await this.#http.hijack(`/containers/${id}/attach?${query}`, signal)
+    // Podman makes the first process already here, and so finds out that there is none to make.
+    if ('refused' in stream) throw whose('started', stream.refused)
+    return stream
   }
 
   async start(id: string, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { AtelierError } from '../../core/index.ts'
 const API = '/v1.41'
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 const SOCKETS_MAX = 128
+const REFUSAL_CHARACTERS_MAX = 8_192
 const LINE_BYTES_MAX = 1024 * 1024
 
 export interface EngineAnswer {
@@ -78,8 +79,8 @@ export class EngineHttp {
     return answerOf(response.statusCode ?? 0, rest)
   }
 
-  /** A raw stream to a container's stdin, stdout and stderr. */
-  hijack(target: string, signal: AbortSignal): Promise<Duplex> {
+  /** A raw stream to a container's stdin, stdout and stderr, or why the engine gives none, in its words. */
+  hijack(target: string, signal: AbortSignal): Promise<Duplex | { readonly refused: string }> {
     return new Promise((resolve, reject) => {
       const request = httpRequest({
         socketPath: this.path,
@@ -95,8 +96,11 @@ export class EngineHttp {
         resolve(socket)
       })
       request.once('response', response => {
-        response.resume()
-        reject(engineFailed(`it does not attach (status ${response.statusCode})`))
+        let text = ''
+        response.setEncoding('utf8').on('data', (piece: string) => {
+          text = (text + piece).slice(0, REFUSAL_CHARACTERS_MAX)
+        })
+        response.once('close', () => resolve({ refused: answerOf(response.statusCode ?? 0, text).message }))
       })
       request.end()
     })

@@ -3,7 +3,7 @@ import { type EngineHttp, engineFailed } from './http.ts'
 
 const REFERENCE_CHARACTERS_MAX = 500
 const REFERENCE =
-  /^(?:(?<host>[a-z0-9.-]+(?::\d{1,5})?)\/)?(?<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?<tag>[\w][\w.-]{0,127}))?(?:@(?<digest>sha256:[0-9a-f]{64}))?$/
+  /^(?:(?<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)\/)?(?<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?<tag>[\w][\w.-]{0,127}))?(?:@(?<digest>sha256:[0-9a-f]{64}))?$/
 /** Images of this machine, which its operator has put there for everybody; never pulled. */
 const OWN = 'localhost'
 const PULL_SILENCE_MS_MAX = 120_000

@@ -23,13 +23,13 @@ export class MachineDoors {
     this.noNetwork = 'reason' in network ? network.reason : undefined
   }
 
-  /** The sockets of process `pid`'s namespaces, by which it is known from now on. Throws BACKEND_FAILED when it is gone. */
-  inside(pid: number): Inside {
+  /** The sockets of process `pid`'s namespaces, by which it is known from now on; `undefined` when it is gone. */
+  inside(pid: number): Inside | undefined {
     const since = startTime(pid)
-    if (since === undefined) throw backendFailed('its process is gone')
+    if (since === undefined) return undefined
     const isRoot = process.getuid?.() === 0
     const uid = isRoot ? userOf(pid) : undefined
-    if (isRoot && uid === undefined) throw backendFailed('its process is gone')
+    if (isRoot && uid === undefined) return undefined
     return enterInside(this.#broker, { pid, since, uid }, async () => {})
   }
 
