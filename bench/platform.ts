@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import { end } from './rivals.ts'
 import type { Bench } from './row.ts'
 
@@ -22,6 +22,7 @@ export interface Platform {
   stop(): Promise<void>
 }
 
+const ENVIRONMENTS: Readonly<Record<string, string>> = { '.py': 'python', '.java': 'java' }
 const root = join(import.meta.dirname, '..')
 const READY_MS_MAX = 60_000
 
@@ -56,7 +57,7 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
         'settings',
         JSON.stringify({
           access: 'public',
-          environment: file.endsWith('.py') ? 'python' : 'nodejs',
+          environment: ENVIRONMENTS[extname(file)] ?? 'nodejs',
           ...settings,
         }),
       )

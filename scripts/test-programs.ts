@@ -26,8 +26,8 @@ const PROGRAMS: readonly Program[] = [
   { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'queue triggers over a real RabbitMQ' },
   { name: 'mosquitto', debian: 'mosquitto', why: 'queue triggers over a real MQTT broker' },
   { name: 'redis-server', debian: 'redis-server', why: 'queue triggers over a real Redis' },
-  { name: 'java', debian: 'default-jre-headless', why: 'queue triggers over a real Kafka' },
-  { name: 'mvn', debian: 'maven', why: 'Apache Kafka itself' },
+  { name: 'javac', debian: 'default-jdk-headless', why: 'the java environment, and a real Kafka' },
+  { name: 'mvn', debian: 'maven', why: 'building Java projects, and Apache Kafka itself' },
 ]
 
 const PYTHON_MODULES = '/usr/lib/python3/dist-packages'

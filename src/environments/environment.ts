@@ -12,6 +12,8 @@ export interface Environment {
   readonly startsWithCode?: boolean
   /** What runs is an image and nothing of ours: every version names its contract. @default false */
   readonly isImage?: boolean
+  /** Generic instances are kept only once a function is of this language: they cost what few machines have to spare. @default false */
+  readonly warmsWhenUsed?: boolean
   /**
    * How a process of this language is started that speaks another contract: program, arguments and environment as inside a sandbox that
    * shows the bundle as /function, where it starts. `undefined`: this environment knows no way. Called only after `probe` was ready.

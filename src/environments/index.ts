@@ -1,12 +1,14 @@
 import { containerEnvironment } from './container/environment.ts'
 import type { Environment } from './environment.ts'
 import { goEnvironment } from './go/environment.ts'
+import { javaEnvironment } from './java/environment.ts'
 import { nodejsEnvironment } from './nodejs/environment.ts'
 import { phpEnvironment } from './php/environment.ts'
 import { pythonEnvironment } from './python/environment.ts'
 
 export * from './environment.ts'
 export { goEnvironment } from './go/environment.ts'
+export { javaEnvironment } from './java/environment.ts'
 export { nodejsEnvironment } from './nodejs/environment.ts'
 export { phpEnvironment } from './php/environment.ts'
 export { pythonEnvironment } from './python/environment.ts'
@@ -17,5 +19,6 @@ export const environments: readonly Environment[] = [
   pythonEnvironment,
   goEnvironment,
   phpEnvironment,
+  javaEnvironment,
   containerEnvironment,
 ]

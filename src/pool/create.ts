@@ -7,7 +7,7 @@ import { Fleets } from './fleets.ts'
 import type { Instance } from './instance.ts'
 import type { SlotLease } from './lease.ts'
 import { Nursery, type NurseryHost } from './nursery.ts'
-import { type PoolOptions, type PoolPolicy, poolPolicy, warmSizes } from './options.ts'
+import { type PoolOptions, type PoolPolicy, poolPolicy, sleepers, warmSizes } from './options.ts'
 import type { InstanceView, Lease, Pool, PoolStats } from './pool.ts'
 import { lineFull, stopping, tooBig, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
@@ -66,6 +66,7 @@ class InstancePool implements Pool, NurseryHost {
         start: environment => this.#nursery.startGeneric(environment),
       },
       warmSizes(options, policy),
+      sleepers(options),
     )
     this.#scheduler = new Scheduler({
       clock: options.clock,
@@ -90,7 +91,7 @@ class InstancePool implements Pool, NurseryHost {
       end: (instance, why) => this.end(instance, 'kindly', why),
       suspect: instance => this.#askWhetherItLives(instance),
     })
-    const consequences = tableConsequences(this.#fleets, this.#scheduler, id => this.retire(id))
+    const consequences = tableConsequences(this.#fleets, this.#scheduler, this.#warm, id => this.retire(id))
     this.#unwatch = watchTable(options.table, options.clock, policy.retireAfterMs, consequences)
   }
 

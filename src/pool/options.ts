@@ -36,6 +36,8 @@ export interface PoolEnvironment {
   readonly contract: string
   /** Instances are started with their code and never generic. @default false */
   readonly startsWithCode?: boolean
+  /** Generic instances are kept only once an alias points to a version of this environment. @default false */
+  readonly warmsWhenUsed?: boolean
 
   /** How a process is started that speaks another contract; see `Environment.commandFor`. */
   readonly commandFor?: (
@@ -120,4 +122,11 @@ export function warmSizes(options: PoolOptions, policy: PoolPolicy): ReadonlyMap
     if (!startsWithCode && options.contracts(contract).capabilities.lateLoad)
       sizes.set(name, warm ?? policy.warmPerEnvironment)
   return sizes
+}
+
+/** Environments whose generic instances wait for the first function that wants them. */
+export function sleepers(options: PoolOptions): ReadonlySet<string> {
+  return new Set(
+    [...options.environments].flatMap(([name, { warmsWhenUsed }]) => (warmsWhenUsed ? [name] : [])),
+  )
 }

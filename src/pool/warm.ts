@@ -19,6 +19,8 @@ export interface WarmHost {
 
 interface Shelf {
   readonly size: number
+  /** Nothing is kept until the environment is used. */
+  asleep: boolean
   readonly ready: Instance[]
   starting: number
   failures: number
@@ -33,10 +35,25 @@ export class WarmShelves {
   #postponedSince: number | undefined
   #isClosed = false
 
-  constructor(host: WarmHost, sizes: ReadonlyMap<string, number>) {
+  constructor(host: WarmHost, sizes: ReadonlyMap<string, number>, asleep: ReadonlySet<string> = new Set()) {
     this.#host = host
     for (const [environment, size] of sizes)
-      this.#shelves.set(environment, { size, ready: [], starting: 0, failures: 0, retryAt: 0 })
+      this.#shelves.set(environment, {
+        size,
+        asleep: asleep.has(environment),
+        ready: [],
+        starting: 0,
+        failures: 0,
+        retryAt: 0,
+      })
+    this.refillSoon(0)
+  }
+
+  /** A function is of this environment: from now on its generic instances are kept. */
+  wake(environment: string): void {
+    const shelf = this.#shelves.get(environment)
+    if (!shelf?.asleep) return
+    shelf.asleep = false
     this.refillSoon(0)
   }
 
@@ -78,7 +95,7 @@ export class WarmShelves {
 
   #isWanting(): boolean {
     for (const shelf of this.#shelves.values())
-      if (shelf.ready.length + shelf.starting < shelf.size) return true
+      if (!shelf.asleep && shelf.ready.length + shelf.starting < shelf.size) return true
     return false
   }
 
@@ -91,7 +108,7 @@ export class WarmShelves {
     this.#postponedSince = undefined
     let retryMs: number | undefined
     for (const [environment, shelf] of this.#shelves) {
-      if (shelf.ready.length + shelf.starting >= shelf.size) continue
+      if (shelf.asleep || shelf.ready.length + shelf.starting >= shelf.size) continue
       if (shelf.retryAt > now) retryMs = Math.min(retryMs ?? RETRY_MS_MAX, shelf.retryAt - now)
       // One at a time for each environment: the next is asked for when this one is ready.
       else if (shelf.starting === 0 && this.#host.canStart()) void this.#startOne(environment, shelf)

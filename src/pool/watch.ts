@@ -8,9 +8,12 @@ import {
 import type { Fleets } from './fleets.ts'
 import { nameOf } from './refusals.ts'
 import type { Scheduler } from './scheduler.ts'
+import type { WarmShelves } from './warm.ts'
 
 /** What a change of the table means for instances. */
 export interface TableConsequences {
+  /** Calls of `version` may come. */
+  expect(version: TableVersion): void
   /** Keep so many instances of `version` warm, from now on. */
   keepWarm(version: TableVersion, instancesMin: number): void
   /** Numbers of a function's versions that have a fleet. */
@@ -38,6 +41,7 @@ export function watchTable(
     for (const version of aliased) {
       retiring.get(version.id)?.()
       retiring.delete(version.id)
+      then.expect(version)
       if (version.scaling.instancesMin > 0) then.keepWarm(version, version.scaling.instancesMin)
     }
     for (const version of then.knownVersions(entry.id)) {
@@ -77,9 +81,13 @@ function aliasedVersions(entry: TableFunction): TableVersion[] {
 export function tableConsequences(
   fleets: Fleets,
   scheduler: Scheduler,
+  warm: WarmShelves,
   retire: (versionId: string) => void,
 ): TableConsequences {
   return {
+    expect({ environment, contract }) {
+      if (contract === undefined) warm.wake(environment)
+    },
     keepWarm(version, instancesMin) {
       const fleet = instancesMin > 0 ? fleets.ensure(version) : fleets.get(version.id)
       if (!fleet) return

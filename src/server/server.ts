@@ -308,13 +308,14 @@ async function probeEnvironments(): Promise<{
   const statuses = await Promise.all(environments.map(each => each.probe()))
   for (const [i, environment] of environments.entries()) {
     const status = statuses[i]!
-    const { name, contract, startsWithCode } = environment
+    const { name, contract, startsWithCode, warmsWhenUsed } = environment
     if (status.ready)
       ready.set(name, {
         launch: status.launch,
         contract,
         commandFor: (wanted, entry) => environment.commandFor?.(wanted, entry),
         ...(startsWithCode && { startsWithCode }),
+        ...(warmsWhenUsed && { warmsWhenUsed }),
       })
     shown.push({
       name: environment.name,

@@ -8,7 +8,7 @@ import { TEMPLATES_FOLDER, templateNames } from '../../src/cli/templates.ts'
 import { startDev } from './dev-fixture.ts'
 import { atelier, freshHome } from './fixture.ts'
 
-const PROGRAMS = { python: 'python3', php: 'php', ruby: 'ruby' } as const
+const PROGRAMS = { java: 'javac', python: 'python3', php: 'php', ruby: 'ruby' } as const
 
 /** Why a template cannot run on this machine. */
 function missing(template: string): string | false {
@@ -29,6 +29,7 @@ const CALLS: Readonly<
     expected: { value: 2, from: 'km', to: 'm', result: 2000 },
   },
   'nodejs-api': { path: '/notes', body: '{"text":"milk"}', expected: { id: '1', text: 'milk' } },
+  'java-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'php-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-csv': {

@@ -5,6 +5,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readlinkSync,
   rmSync,
   writeFileSync,
@@ -28,6 +29,9 @@ const COPIED = [
   'gai.conf',
   'ssl/openssl.cnf',
 ]
+/** Folders of settings that Debian's runtimes keep in /etc and do not start without: Java's and Mono's. */
+const COPIED_FOLDERS = /^(java-\d+-openjdk|mono)$/
+const LEFT_OUT = /^\/etc\/java-\d+-openjdk\/management$/ // may hold passwords
 const CERTIFICATES = ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted']
 const ROOTS = ['/bin', '/sbin', '/lib', '/lib64', '/lib32', '/libx32']
 
@@ -55,6 +59,12 @@ export function prepareHostSystem(runPath: string, uids: UidRange | undefined): 
   // Debian's /usr/bin points through here for programs of which there are several.
   if (existsSync('/etc/alternatives'))
     cpSync('/etc/alternatives', join(etcPath, 'alternatives'), { recursive: true, verbatimSymlinks: true })
+  for (const name of readdirSync('/etc').filter(each => COPIED_FOLDERS.test(each)))
+    cpSync(join('/etc', name), join(etcPath, name), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: source => !LEFT_OUT.test(source),
+    })
   const certificatePaths = CERTIFICATES.filter(path => existsSync(path))
   for (const path of certificatePaths) folder(join(etcPath, path.slice('/etc/'.length)))
   return { etcPath, certificatePaths, roots: ROOTS.filter(isThere).map(rootOf) }

@@ -8,6 +8,7 @@ import { type Check, type Finding, fail, firstLineOf, ok, warn } from './check.t
 
 const NODE_MAJOR_MIN = 24
 const PYTHON_MINOR_MIN = 9
+const JAVA_MAJOR_MIN = 17
 const DISK_BYTES_MIN = 500e6 // a few packages with their dependencies
 const DISK_BYTES_WANTED = 5e9
 const MEMORY_BYTES_WANTED = 1024 ** 3
@@ -19,6 +20,7 @@ export function machineChecks(env: NodeJS.ProcessEnv): readonly Check[] {
     { name: 'node', look: node },
     { name: 'npm', look: npm },
     { name: 'python', look: python },
+    { name: 'java', look: java },
     { name: 'bubblewrap', look: bubblewrap },
     { name: 'user namespaces', look: userNamespaces },
     { name: 'slirp4netns', look: slirp },
@@ -67,6 +69,18 @@ async function python(): Promise<Finding> {
   return minor >= PYTHON_MINOR_MIN
     ? ok(version)
     : warn(version, `Python 3.${PYTHON_MINOR_MIN} or newer is needed for Python functions.`)
+}
+
+async function java(): Promise<Finding> {
+  const compiler = await firstLineOf('javac', ['-version'])
+  if (compiler === undefined)
+    return warn('not found', 'Needed for Java functions: apt install default-jdk-headless.')
+  const version = compiler.replace('javac ', '')
+  if (Number.parseInt(version, 10) < JAVA_MAJOR_MIN)
+    return warn(version, `Java ${JAVA_MAJOR_MIN} or newer is needed for Java functions.`)
+  return (await firstLineOf('mvn', ['-version'])) === undefined
+    ? warn(`${version} without Maven`, 'Needed to build functions with a pom.xml: apt install maven.')
+    : ok(version)
 }
 
 async function bubblewrap(): Promise<Finding> {

@@ -1,0 +1,5 @@
+public class Main {
+  public String handle() {
+    return "hello";
+  }
+}

@@ -1,0 +1,165 @@
+import { realpath } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
+import { firstOf } from '../files.ts'
+import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
+import { makeShim } from './make.ts'
+import { MAVEN_CONF_TARGET, mavenCommand } from './maven.ts'
+
+const MAJOR_MIN = 17
+const ENTRY_CLASSES = ['Main', 'Handler', 'Function', 'App', 'Index']
+const PROCESSORS_MAX = 4 // pools that the JDK makes for each core would take the function's threads
+
+const sources = fileURLToPath(new URL('./source', import.meta.url))
+const mavenConf = fileURLToPath(new URL('./maven', import.meta.url))
+
+/** What a small, quick start needs. Memory is bounded by the instance's limit and not by these: the heap only grows when it must. */
+export const JVM_OPTIONS: readonly string[] = [
+  '-XX:TieredStopAtLevel=1',
+  '-XX:+UseSerialGC',
+  '-Xshare:auto',
+  '-Xms8m',
+  '-Xmn6m',
+  '-XX:MaxRAMPercentage=70',
+  '-XX:MinHeapFreeRatio=15',
+  '-XX:MaxHeapFreeRatio=30',
+  '-XX:ReservedCodeCacheSize=32m',
+  '-Xss512k',
+  '-XX:-UsePerfData',
+  `-XX:ActiveProcessorCount=${Math.min(PROCESSORS_MAX, availableParallelism())}`,
+  '-Duser.dir=/function',
+  '-Dfile.encoding=UTF-8',
+]
+
+interface Jdk {
+  readonly version: string
+  readonly home: string
+}
+
+let known: { readonly jdk: Jdk; readonly made: string; readonly maven: string | undefined } | undefined
+
+/** Java of the system: a JDK, since sources are compiled. */
+export const javaEnvironment: Environment = {
+  name: 'java',
+  description: 'Java classes, sources, Maven projects and jars',
+  contract: 'frames',
+  entryHelp: 'Class, Class:method or Class:method:convention; conventions: plain (default), function',
+  warmsWhenUsed: true,
+  probe: probedOnce(look),
+  detects: files => files.some(file => /(^pom\.xml|\.java)$/.test(file) || /^[^/]+\.jar$/.test(file)),
+  defaultEntry,
+  buildPlan,
+}
+
+async function look(): Promise<EnvironmentStatus> {
+  const jdk = await firstAnswer(['/usr/bin/javac', '/usr/local/bin/javac', 'javac'], ask)
+  if (jdk === undefined)
+    return {
+      ready: false,
+      reason: `Java ${MAJOR_MIN} or newer with its compiler is needed, and no such javac is here: install the package default-jdk-headless.`,
+    }
+  const program = join(jdk.home, 'bin', 'java')
+  let shim: { readonly folder: string; readonly key: string }
+  try {
+    shim = await makeShim(sources, jdk.home, jdk.version, JVM_OPTIONS)
+  } catch (error) {
+    return { ready: false, reason: `The shim for Java could not be compiled: ${String(error)}` }
+  }
+  known = { jdk, made: shim.folder, maven: await findMaven() }
+  return {
+    ready: true,
+    runtimeVersion: jdk.version,
+    revision: shim.key,
+    launch: {
+      environment: 'java',
+      command: [
+        program,
+        ...JVM_OPTIONS,
+        `-XX:SharedArchiveFile=${shim.folder}/shim.jsa`,
+        '-jar',
+        `${shim.folder}/shim.jar`,
+      ],
+      env: {},
+      mounts: mounts(),
+    },
+  }
+}
+
+async function ask(program: string): Promise<Jdk | undefined> {
+  const said = await outputOf(program, ['-version'])
+  const version = /^javac (\S+)/.exec(said ?? '')?.[1]
+  if (version === undefined || Number.parseInt(version, 10) < MAJOR_MIN) return undefined
+  const found = program.startsWith('/')
+    ? program
+    : (await outputOf('/bin/sh', ['-c', `command -v ${program}`]))?.trim()
+  if (found === undefined) return undefined
+  return { version, home: dirname(dirname(await realpath(found))) }
+}
+
+async function findMaven(): Promise<string | undefined> {
+  const said = await outputOf('mvn', ['-version'])
+  return /^Maven home: (\S+)$/m.exec(said ?? '')?.[1]
+}
+
+/** The shim under its own path, which the archive of its classes holds; and a JDK that is not in /usr. */
+function mounts(): { source: string; target: string }[] {
+  const { made = '', jdk } = known ?? {}
+  const own = jdk !== undefined && !`${jdk.home}/`.startsWith('/usr/')
+  return [{ source: made, target: made }, ...(own ? [{ source: jdk.home, target: jdk.home }] : [])]
+}
+
+function defaultEntry(files: readonly string[]): string | undefined {
+  const classes = files
+    .filter(file => file.endsWith('.java') && !/(^|\/)test\//.test(file))
+    .map(file => file.replace(/^src\/main\/java\//, '').replace(/\.java$/, ''))
+    .filter(path => !/(^|\/)(package|module)-info$/.test(path))
+  const named = ENTRY_CLASSES.flatMap(name =>
+    classes.filter(path => path === name || path.endsWith(`/${name}`)),
+  )
+  const [entry] = named.length > 0 ? named : classes.length === 1 ? classes : []
+  return entry?.replaceAll('/', '.')
+}
+
+function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+  const pom = firstOf(files, ['pom.xml'])
+  const check = (...more: readonly string[]) =>
+    step(pom === undefined ? 'javac' : 'check the entry', [
+      join(known?.jdk.home ?? '/usr', 'bin', 'java'),
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
+      '-Xshare:auto',
+      '-cp',
+      `${known?.made ?? ''}/shim.jar`,
+      'atelier.shim.Build',
+      '/work',
+      entry,
+      ...more,
+    ])
+  if (pom === undefined)
+    return { lockFiles: [], dependencySteps: [], dependencyFolder: undefined, checkSteps: [check()] }
+  return {
+    lockFiles: [pom],
+    dependencySteps: [maven()],
+    dependencyFolder: undefined,
+    checkSteps: [check('ready')],
+    keepsToolCache: true,
+  }
+}
+
+function maven(): BuildStep {
+  const { jdk, made = '' } = known ?? {}
+  return {
+    ...step('mvn package', mavenCommand(jdk?.home ?? '/usr', known?.maven, made)),
+    mounts: [...mounts(), { source: mavenConf, target: MAVEN_CONF_TARGET }].map(readOnly),
+  }
+}
+
+function step(title: string, command: readonly string[]): BuildStep {
+  return { title, command, env: {}, mounts: mounts().map(readOnly) }
+}
+
+function readOnly(mount: { source: string; target: string }) {
+  return { ...mount, writable: false }
+}
