@@ -1,4 +1,4 @@
-import { AtelierError } from '../../core/index.ts'
+import type { AtelierError } from '../../core/index.ts'
 import type { TriggerHost } from '../kind.ts'
 import { backoffMs, NO_ROOM, RECONNECT } from './backoff.ts'
 import type { QueueConfig } from './config.ts'
@@ -7,9 +7,10 @@ import { Held } from './held.ts'
 import { Line } from './line.ts'
 import { givenUpError, outgoingOf } from './messages.ts'
 import { failureOfAnswer, failureOfError } from './outcome.ts'
+import { publishAll } from './publish.ts'
 import { inHandMax } from './room.ts'
-import type { OutgoingMessage, Session } from './source.ts'
-import { afterFailure, type Item, type Work } from './work.ts'
+import type { Session } from './source.ts'
+import { afterFailure, eventsOf, type Item, type Work } from './work.ts'
 
 /** How often is looked whether the function has room again. */
 const RECHECK_MS = 100
@@ -199,28 +200,15 @@ export class Consumer {
     if (step.kind === 'call') return
     const target = step.kind === 'answer' ? this.#config.responseTopic : this.#config.errorTopic
     try {
-      if (target !== undefined) {
-        await this.#send(target, outgoingOf(work))
-      }
-    } catch (thrown) {
+      if (target !== undefined) await publishAll(this.#session(), target, outgoingOf(work))
+    } catch (error) {
       // The function is not called again for that.
-      const detail = thrown instanceof Error && thrown.name === 'SourceError' ? `: ${thrown.message}` : ''
-      this.#host.failed(
-        new AtelierError('UNAVAILABLE', `Nothing can be published to ${target} now${detail}.`, {
-          cause: thrown,
-        }),
-      )
+      this.#host.failed(error)
       return this.#hold(work, backoffMs(RECONNECT, 4, this.#chance()))
     }
     if (step.kind === 'answer') this.counters.answered++
     else this.#tellGivenUp(work, step.error, target)
     this.#done(work)
-  }
-
-  async #send(target: string, messages: readonly OutgoingMessage[]): Promise<void> {
-    const session = this.#session()
-    if (!session) throw new AtelierError('UNAVAILABLE', 'There is no connection.')
-    for (const message of messages) await session.publish(target, message)
   }
 
   #tellGivenUp({ items }: Work, error: AtelierError, target: string | undefined): void {
@@ -306,8 +294,4 @@ export class Consumer {
       this.pump()
     })
   }
-}
-
-function eventsOf(work: Work) {
-  return work.items.map(item => item.event)
 }

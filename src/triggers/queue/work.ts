@@ -41,3 +41,7 @@ export function afterFailure(work: Work, retries: number): 'retry' | 'split' | '
   if (work.items.length > 1) return attempts < 2 && attempts <= retries ? 'retry' : 'split'
   return attempts <= retries ? 'retry' : 'give-up'
 }
+
+export function eventsOf(work: Work): readonly Item['event'][] {
+  return work.items.map(item => item.event)
+}
