@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { ServerProcess } from '../support/server-process.ts'
 
@@ -88,6 +89,22 @@ def handler(event, context):
   assert.match(await logOf(failed), /ValueError: no such luck/)
   assert.equal((await server.call('ric/well')).status, 201, 'the runtime goes on after an error')
   assert.equal((await server.instances('ric')).length, 1)
+})
+
+test('the example of a Lambda handler deploys as it is and does what its page says', {
+  skip: noPip,
+}, async () => {
+  const deployed = await server.cli('deploy', join(import.meta.dirname, '../../examples/loan-plan'))
+  assert.equal(deployed.code, 0, deployed.stderr)
+  const { json } = await server.call('loan-plan?amount=1000&percent=6&months=3')
+  const { payments, total, interest } = json as unknown as Record<string, unknown>
+  assert.deepEqual(payments, [
+    { month: 1, payment: '336.67', interest: '5.00', left: '668.33' },
+    { month: 2, payment: '336.67', interest: '3.34', left: '335.00' },
+    { month: 3, payment: '336.68', interest: '1.68', left: '0.00' },
+  ])
+  assert.deepEqual([total, interest], ['1010.02', '10.02'])
+  assert.equal((await server.call('loan-plan?amount=much')).status, 400)
 })
 
 test("Fn's kit for Node runs functions unmodified, with the gateway's headers both ways", {
