@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeHome, ServerProcess } from '../support/server-process.ts'
@@ -36,7 +37,7 @@ suite('webhooks of a whole server', { timeout: 180_000 }, () => {
 
   test('a body that is larger than 6 MiB is refused, one of 6 MiB becomes a call', async () => {
     const { url } = await create('large', { signature: 'none' })
-    assert.equal((await post(url, 'x'.repeat(6 * 1024 * 1024 + 1))).status, 413)
+    assert.equal(await statusOfLarge(url, 6 * 1024 * 1024 + 1), 413)
     const answer = await post(url, 'x'.repeat(6 * 1024 * 1024))
     assert.equal(answer.status, 202)
   })
@@ -114,4 +115,18 @@ suite('webhooks of a whole server', { timeout: 180_000 }, () => {
 
 function post(url: string, body: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(url, { method: 'POST', headers, body })
+}
+
+/** What is answered to a body of so many bytes; the server may answer, and stop reading, before it has all of it. */
+function statusOfLarge(url: string, bytes: number): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST' }, answer => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') reject(error)
+    })
+    sent.end(Buffer.alloc(bytes, 'x'))
+  })
 }

@@ -11,14 +11,23 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
 /** What everybody with a token may do, since it is about themselves. */
 const OWN = new Set(['whoami', 'revokeToken', 'setPassword'])
 
+/** Whose body is the caller's own content, whatever stands in it. */
+const FREE = new Set(['fireTrigger'])
+
 /** What makes a thing of the caller's own, whatever others call theirs. */
 const MAKING = new Set(['createApp', 'deploy', 'putSecret'])
+
+/** One example stands by itself, several have names (OpenAPI 3.1, Media Type Object). */
+interface Example {
+  readonly example?: object
+  readonly examples?: Readonly<Record<string, { readonly value?: object }>>
+}
 
 interface Described {
   readonly operationId: string
   readonly security?: readonly unknown[]
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[]
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: object }>> }
+  readonly requestBody?: { readonly content: Readonly<Record<string, Example>> }
 }
 
 interface Known extends Described {
@@ -42,6 +51,10 @@ before(async () => {
       body: { targets: [{ version: 1, weight: 100 }] },
     }),
     await fixture.call('PUT', '/v1/secrets/KEY', by, { body: { value: MARK } }),
+    await fixture.call('POST', '/v1/triggers', by, {
+      body: { name: 'hook', kind: 'webhook', app: 'shop', function: 'cart', config: { signature: 'none' } },
+    }),
+    await fixture.call('POST', '/v1/topics', by, { body: { name: 'news' } }),
     await fixture.call('POST', '/v1/triggers', by, {
       body: { name: 'front', app: 'shop', function: 'cart', path: `/${MARK}/*` },
     }),
@@ -78,6 +91,8 @@ before(async () => {
     number: '1',
     alias: 'stable',
     trigger: 'front',
+    request: 'request-1',
+    topic: 'news',
     secret: 'KEY',
     environment: 'nodejs',
     name: 'nodejs',
@@ -107,6 +122,8 @@ function addressOf(
   named: Readonly<Record<string, string>> = things,
 ): string {
   const value = (name: string) => {
+    // What is done to triggers is done to those that wait for events.
+    if (name === 'trigger' && named === things && path.includes('{trigger}/')) return 'hook'
     assert.ok(named[name] !== undefined, `the test knows no ${name} for ${path}`)
     return encodeURIComponent(named[name])
   }
@@ -117,7 +134,8 @@ function addressOf(
 
 /** A body that the operation takes. */
 function bodyOf({ requestBody }: Known): { body?: object } {
-  const example = requestBody?.content['application/json']?.example
+  const json = requestBody?.content['application/json']
+  const example = json?.example ?? Object.values(json?.examples ?? {})[0]?.value
   return example === undefined ? {} : { body: example }
 }
 
@@ -215,7 +233,7 @@ test('nothing can be set that is not the caller’s to set', async () => {
   for (const operation of operations.filter(each => each.requestBody?.content['application/json'])) {
     const { body } = bodyOf(operation)
     assert.ok(body, `${operation.operationId} has an example`)
-    if (isOpen(operation)) continue
+    if (isOpen(operation) || FREE.has(operation.operationId)) continue
     for (const more of [
       { projectId: 'x' },
       { revision: 99 },

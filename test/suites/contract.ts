@@ -63,23 +63,29 @@ export function contractSuite(under: ContractUnderTest): void {
         assert.ok(answer.body.length >= 3 << 20)
       }))
 
-    test('one call after the other is served', { skip: !many }, () =>
-      withGood(async running => {
-        for (const word of ['one', 'two', 'three']) {
-          const body = Buffer.from(word)
-          assert.ok((await running.call('echo', { body })).body.equals(under.expected('echo', body)))
-        }
-      }),
+    test(
+      'one call after the other is served',
+      { skip: !many && 'the contract makes one call of each process' },
+      () =>
+        withGood(async running => {
+          for (const word of ['one', 'two', 'three']) {
+            const body = Buffer.from(word)
+            assert.ok((await running.call('echo', { body })).body.equals(under.expected('echo', body)))
+          }
+        }),
     )
 
-    test('two calls run at once where the contract says so', { skip: !capabilities.concurrency }, () =>
-      withGood(async running => {
-        const answers = await Promise.all([
-          running.call('slow', { body: null }),
-          running.call('slow', { body: null }),
-        ])
-        for (const { body } of answers) assert.ok(body.equals(under.expected('slow', Buffer.from('2'))))
-      }),
+    test(
+      'two calls run at once where the contract says so',
+      { skip: !capabilities.concurrency && 'the contract allows one call at a time' },
+      () =>
+        withGood(async running => {
+          const answers = await Promise.all([
+            running.call('slow', { body: null }),
+            running.call('slow', { body: null }),
+          ])
+          for (const { body } of answers) assert.ok(body.equals(under.expected('slow', Buffer.from('2'))))
+        }),
     )
 
     test('what it writes to stderr is its log', () =>
@@ -90,7 +96,7 @@ export function contractSuite(under: ContractUnderTest): void {
 
     test(
       'a piece of the request is answered before the next is sent',
-      { skip: !capabilities.streaming },
+      { skip: !capabilities.streaming && 'the contract does not stream' },
       () =>
         withGood(async running => {
           const call = running.begin('stream', { body: undefined })
@@ -114,23 +120,29 @@ export function contractSuite(under: ContractUnderTest): void {
         assert.equal(running.closes, 1)
       }))
 
-    test('a call to an instance that is gone fails', { skip: !many }, () =>
-      withGood(async running => {
-        await running.sandbox.kill()
-        await running.closed
-        assert.equal((await running.call('echo', { body: null })).failure?.kind, 'closed')
-      }),
+    test(
+      'a call to an instance that is gone fails',
+      { skip: !many && 'the contract makes one call of each process' },
+      () =>
+        withGood(async running => {
+          await running.sandbox.kill()
+          await running.closed
+          assert.equal((await running.call('echo', { body: null })).failure?.kind, 'closed')
+        }),
     )
 
-    test('a call that is cancelled hears nothing but its end', { skip: !capabilities.streaming }, () =>
-      withGood(async running => {
-        const call = running.begin('hang', { body: null })
-        await sleep(50)
-        call.handle.cancel('client')
-        assert.equal((await call.answer).status, undefined)
-        const body = Buffer.from('still there')
-        assert.ok((await running.call('echo', { body })).body.equals(under.expected('echo', body)))
-      }),
+    test(
+      'a call that is cancelled hears nothing but its end',
+      { skip: !capabilities.streaming && 'the contract does not stream' },
+      () =>
+        withGood(async running => {
+          const call = running.begin('hang', { body: null })
+          await sleep(50)
+          call.handle.cancel('client')
+          assert.equal((await call.answer).status, undefined)
+          const body = Buffer.from('still there')
+          assert.ok((await running.call('echo', { body })).body.equals(under.expected('echo', body)))
+        }),
     )
 
     test('a process that exits at once leaves its code and its last words', async () => {
@@ -148,7 +160,9 @@ export function contractSuite(under: ContractUnderTest): void {
       await running.end()
     })
 
-    test('a process that listens nowhere is told where it should', { skip: !under.isServer }, async () => {
+    test('a process that listens nowhere is told where it should', {
+      skip: !under.isServer && 'nothing of this contract listens',
+    }, async () => {
       const running = await bench.start({ entry: 'silent.mjs', choice: { startMs: 300 } })
       await assert.rejects(running.link.load(running.spec), (error: Error & { code: string }) => {
         assert.equal(error.code, 'FUNCTION_LOAD_FAILED')
