@@ -5,6 +5,7 @@ import { javaEnvironment } from './java/environment.ts'
 import { nodejsEnvironment } from './nodejs/environment.ts'
 import { phpEnvironment } from './php/environment.ts'
 import { pythonEnvironment } from './python/environment.ts'
+import { rubyEnvironment } from './ruby/environment.ts'
 
 export * from './environment.ts'
 export { goEnvironment } from './go/environment.ts'
@@ -12,6 +13,7 @@ export { javaEnvironment } from './java/environment.ts'
 export { nodejsEnvironment } from './nodejs/environment.ts'
 export { phpEnvironment } from './php/environment.ts'
 export { pythonEnvironment } from './python/environment.ts'
+export { rubyEnvironment } from './ruby/environment.ts'
 
 /** Every environment, in the order in which a package is offered to them. */
 export const environments: readonly Environment[] = [
@@ -21,4 +23,5 @@ export const environments: readonly Environment[] = [
   phpEnvironment,
   javaEnvironment,
   containerEnvironment,
+  rubyEnvironment,
 ]

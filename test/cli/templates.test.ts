@@ -31,6 +31,7 @@ const CALLS: Readonly<
   'nodejs-api': { path: '/notes', body: '{"text":"milk"}', expected: { id: '1', text: 'milk' } },
   'java-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'php-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
+  'ruby-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'python-csv': {
     path: '/',
