@@ -1,3 +1,4 @@
+import { binaryEnvironment } from './binary/environment.ts'
 import { containerEnvironment } from './container/environment.ts'
 import type { Environment } from './environment.ts'
 import { goEnvironment } from './go/environment.ts'
@@ -7,6 +8,7 @@ import { phpEnvironment } from './php/environment.ts'
 import { pythonEnvironment } from './python/environment.ts'
 import { rubyEnvironment } from './ruby/environment.ts'
 
+export { binaryEnvironment } from './binary/environment.ts'
 export * from './environment.ts'
 export { goEnvironment } from './go/environment.ts'
 export { javaEnvironment } from './java/environment.ts'
@@ -24,4 +26,5 @@ export const environments: readonly Environment[] = [
   javaEnvironment,
   containerEnvironment,
   rubyEnvironment,
+  binaryEnvironment,
 ]

@@ -8,7 +8,7 @@ import { TEMPLATES_FOLDER, templateNames } from '../../src/cli/templates.ts'
 import { startDev } from './dev-fixture.ts'
 import { atelier, freshHome } from './fixture.ts'
 
-const PROGRAMS = { java: 'javac', python: 'python3', php: 'php', ruby: 'ruby' } as const
+const PROGRAMS = { java: 'javac', python: 'python3', php: 'php', ruby: 'ruby', shell: 'python3' } as const
 
 /** Why a template cannot run on this machine. */
 function missing(template: string): string | false {
@@ -23,6 +23,7 @@ function missing(template: string): string | false {
 const CALLS: Readonly<
   Record<string, { readonly path: string; readonly body?: string; readonly expected: unknown }>
 > = {
+  'shell-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'nodejs-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'nodejs-typescript': {
     path: '/?value=2&from=km&to=m',

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { rubyEnvironment } from '../../src/environments/index.ts'
-import { framesSuite } from '../suites/frames.ts'
 import { Driver, T } from '../suites/frames/driver.ts'
+import { framesSuite } from '../suites/frames.ts'
 import { spawnShim } from './spawn.ts'
 
 const shim = join(import.meta.dirname, '../../src/environments/ruby/shim/shim.rb')

@@ -13,6 +13,8 @@ export interface ShimUnderTest {
   /** The entry that serves every path the suite calls. */
   readonly entry: string
   /** Entries that cannot be loaded: what of the error's message the author must be told. */
+  /** What a language has not: WebSockets; a process that code could end; a standard output that is not the answer. */
+  readonly lacks?: readonly ('webSocket' | 'exit' | 'stdout')[]
   readonly broken: readonly { readonly entry: string; readonly says: RegExp }[]
 }
 
@@ -22,6 +24,6 @@ export function framesSuite(name: string, shim: ShimUnderTest): void {
     lifeTests(shim)
     callTests(shim)
     bodyTests(shim)
-    webSocketTests(shim)
+    if (!shim.lacks?.includes('webSocket')) webSocketTests(shim)
   })
 }

@@ -115,9 +115,7 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
     lockFiles: installs ? [requirements] : [],
     dependencySteps: installs ? [installStep(requirements)] : [],
     dependencyFolder: installs ? PACKAGES_FOLDER : undefined,
-    checkSteps: [
-      step('check the entry', [program(), ...ISOLATED, `${SHIM_TARGET}/check.py`, '/work', entry], {}),
-    ],
+    checkSteps: [step('check the entry', pythonCommand('check.py', '/work', entry), {})],
   }
 }
 
@@ -144,10 +142,20 @@ function installStep(requirements: string): BuildStep {
   return step('pip install', command, { PYTHONDONTWRITEBYTECODE: '1' })
 }
 
+/** Runs one of the scripts beside this file, with the mounts of `pythonMounts`. */
+export function pythonCommand(script: string, ...args: readonly string[]): readonly string[] {
+  return [program(), ...ISOLATED, `${SHIM_TARGET}/${script}`, ...args]
+}
+
+/** What build steps in Python need to see. */
+export function pythonMounts(): { source: string; target: string; writable: boolean }[] {
+  return mounts(known).map(mount => ({ ...mount, writable: false }))
+}
+
 function program(): string {
   return known?.program ?? '/usr/bin/python3'
 }
 
 function step(title: string, command: readonly string[], env: Readonly<Record<string, string>>): BuildStep {
-  return { title, command, env, mounts: mounts(known).map(mount => ({ ...mount, writable: false })) }
+  return { title, command, env, mounts: pythonMounts() }
 }

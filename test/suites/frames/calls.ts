@@ -111,7 +111,8 @@ export function callTests(shim: ShimUnderTest): void {
       const logs = driver.taken(each => each.type === T.LOG && each.call === number)
       const out = logs.filter(each => each.payload[0] === 1).map(each => each.payload.toString('utf8', 1))
       const error = logs.filter(each => each.payload[0] === 2).map(each => each.payload.toString('utf8', 1))
-      assert.equal(out.join(''), `${name} says gr\u00fc\u00df dich \u{1f44b}\nin two pieces\n`)
+      if (!shim.lacks?.includes('stdout'))
+        assert.equal(out.join(''), `${name} says gr\u00fc\u00df dich \u{1f44b}\nin two pieces\n`)
       assert.equal(error.join(''), `${name} warns\n`)
       for (const each of logs) assert.equal(each.payload.at(-1), 10)
     }

@@ -104,7 +104,7 @@ export function lifeTests(shim: ShimUnderTest): void {
     await driver.shim.exited
   })
 
-  test('ends with the code when the code exits', async t => {
+  test('ends with the code when the code exits', { skip: shim.lacks?.includes('exit') ?? false }, async t => {
     const driver = await loaded(t, shim)
     driver.call('GET /exit')
     await driver.shim.exited

@@ -61,8 +61,8 @@ class Call:
     def body_ready(self):
         return self._complete or bool(self._parts)
 
-    def read_part(self):
-        """The next piece of the body; b"" after the last."""
+    def read_part(self, consume=True):
+        """The next piece of the body; b"" after the last. Without `consume` the reader says itself when it is done with it."""
         with self._changed:
             while not self._parts:
                 if self.cancel_reason is not None:
@@ -71,7 +71,8 @@ class Call:
                     return b""
                 self._changed.wait()
             part = self._parts.pop(0)
-        self.consumed(len(part))
+        if consume:
+            self.consumed(len(part))
         return part
 
     def read_all(self):
@@ -200,7 +201,7 @@ def failure(error):
         message = f"The function called sys.exit({error.code!r})."
     else:
         message = str(error) or type(error).__name__
-    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    stack = getattr(error, "stack", None) or "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return json.dumps(
         {"message": message[:MESSAGE_CHARACTERS_MAX], "stack": stack[-STACK_CHARACTERS_MAX:].rstrip("\n")}
     ).encode()

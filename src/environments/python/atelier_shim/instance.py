@@ -10,6 +10,9 @@ import time
 from .call import Call, failure
 from .wire import CALL, DRAIN, HELLO, LOAD, LOAD_FAILED, LOADED, PING, PONG, Wire
 
+#: Called when the stream has ended, before the process does.
+exit_hooks = []
+
 
 class Instance:
     def __init__(self, channel):
@@ -55,6 +58,8 @@ class Instance:
         except OSError:
             pass  # the platform has gone
         finally:
+            for hook in exit_hooks:
+                hook()
             os._exit(0)  # the code may hold threads that never end
 
     def _on_call_end(self, call):

@@ -21,6 +21,10 @@ def prepare(spec, wire):
     os.environ.update(spec["config"])
     os.environ.update(spec["secrets"])
     os.chdir(directory)
+    if os.environ.pop("ATELIER_PROGRAM", None):
+        from .program import prepare_program
+
+        return prepare_program(spec, output, directory)
     packages = os.path.join(directory, PACKAGES_FOLDER)
     sys.path[:0] = [directory]
     if os.path.isdir(packages):
