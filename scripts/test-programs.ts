@@ -34,6 +34,8 @@ const PYTHON_MODULES = '/usr/lib/python3/dist-packages'
 
 /** What only slow tests use. Installed by themselves: where one of them cannot be had, the rest still runs. */
 const SLOW_PROGRAMS: readonly Program[] = [
+  { name: 'mariadbd', debian: 'mariadb-server', why: 'the store on MariaDB' },
+  { name: '/usr/lib/postgresql', debian: 'postgresql', why: 'the store on PostgreSQL' },
   { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'a real message broker' },
   { name: 'keystone-manage', debian: 'python3-keystone', why: "OpenStack's identity" },
   { name: `${PYTHON_MODULES}/waitress`, debian: 'python3-waitress', why: 'serves it' },

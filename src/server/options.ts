@@ -20,6 +20,15 @@ export const serverOptions = [
     default: undefined,
     description: 'Data directory. Without it: $XDG_DATA_HOME/atelier, else ~/.local/share/atelier.',
   },
+  {
+    name: 'db-uri',
+    type: 'text',
+    default: undefined,
+    description:
+      'Database that keeps everything but records, logs and packages: mysql:// or postgresql://user:password@host/database ' +
+      '(docs/store.md), or sqlite:/path/of/file. Without it: files in the data directory. A password belongs in the variable ' +
+      'or the file, not on the command line, which others on the machine can read.',
+  },
   { name: 'host', type: 'text', default: '127.0.0.1', description: 'Address that API and router listen on.' },
   {
     name: 'port',

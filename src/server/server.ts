@@ -17,6 +17,7 @@ import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from
 import { addressPolicyOf } from './addresses.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
+import { databasesOf } from './databases.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
 import { listen } from './listen.ts'
 import type { ServerLog } from './log.ts'
@@ -48,10 +49,11 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const version = packageVersion()
   const addresses = addressPolicyOf(config)
   const home = openHome(config.home)
+  const databases = databasesOf(config, home)
   const notReady = new Set(['The server is starting.'])
 
   // The control plane's memory.
-  const store = opened.adopt(await openStore({ url: home.databasePath }), each => each.close())
+  const store = opened.adopt(await openStore({ url: databases.control, isSole: true }), each => each.close())
   const identity = await createEmbeddedIdentity({ store, clock })
   // Before the table is loaded: it makes the first project. The addresses follow when they are known.
   await identity.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
@@ -69,7 +71,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const metrics = createMetrics()
 
   // The event plane's memory.
-  const events = opened.adopt(await openEventStore({ url: home.eventsPath }), each => each.close())
+  const events = opened.adopt(await openEventStore({ url: databases.events }), each => each.close())
 
   // What runs code: sandboxes, languages, and how to make a package runnable.
   const containers = new ContainerBackend({

@@ -44,9 +44,17 @@ Whoever has the backup can read the secrets, so keep it as safe as the server. R
     const target = resolve(args[0]!)
     const entries = await readdir(home).catch((): string[] => [])
     if (!entries.includes(BACKED_UP.database))
-      throw new CliFailure(EXIT.notFound, `${home} holds no data of Atelier`, {
-        hint: 'Name the data directory with --home.',
-      })
+      throw new CliFailure(
+        EXIT.notFound,
+        entries.includes('secret.key')
+          ? `${home} holds no database: its server keeps that on a database server`
+          : `${home} holds no data of Atelier`,
+        {
+          hint: entries.includes('secret.key')
+            ? 'Back the database up with mysqldump or pg_dump, and copy secret.key and packages: see docs/store.md.'
+            : 'Name the data directory with --home.',
+        },
+      )
     if (await exists(target))
       throw usage(`${target} exists already`, 'A backup overwrites nothing: name another folder.')
     const progress = new Progress(context)

@@ -11,7 +11,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import type { SqliteConnection } from './connection.ts'
-import type { Mutex } from './mutex.ts'
+import type { Mutex } from '../mutex.ts'
 
 /** What Kysely needs of a database that has one connection for it. */
 interface Parts {

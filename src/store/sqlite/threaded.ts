@@ -7,7 +7,7 @@ import type { Store, StoreOptions } from '../store.ts'
 import { backupSqlite } from './backup.ts'
 import { dialectOf, isRead } from './driver.ts'
 import { lockFile } from './lock.ts'
-import { Mutex } from './mutex.ts'
+import { Mutex } from '../mutex.ts'
 import { BUSY_TIMEOUT_MS, CONNECTION_SETUP, makeFolder, notOurs } from './open.ts'
 import { SqliteThread } from './thread.ts'
 

@@ -1,4 +1,4 @@
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError } from '../core/index.ts'
 
 const WAITING_MAX = 10_000 // writers that may wait; each waits for some transactions of about a millisecond
 
