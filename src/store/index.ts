@@ -1,6 +1,6 @@
 export type { EventTables } from './event-tables.ts'
 export * from './restore.ts'
-export { backupSqlite as backupStore } from './sqlite/backup.ts'
 export { isServerUri } from './server/uri.ts'
+export { backupSqlite as backupStore } from './sqlite/backup.ts'
 export * from './store.ts'
 export type { Tables } from './tables.ts'

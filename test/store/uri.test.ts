@@ -18,7 +18,10 @@ test('addresses of SQLAlchemy, of libpq and of MySQL are understood', () => {
 
 test('TLS is as strict as it was asked for, and never a wish', () => {
   const tlsOf = (parameters: string) => readAddress(`postgres://a:b@h/x?${parameters}`)!.tls
-  assert.deepEqual([tlsOf('sslmode=require')?.isVerified, tlsOf('sslmode=require')?.isHostVerified], [false, false])
+  assert.deepEqual(
+    [tlsOf('sslmode=require')?.isVerified, tlsOf('sslmode=require')?.isHostVerified],
+    [false, false],
+  )
   assert.equal(tlsOf('sslmode=verify-full')?.isHostVerified, true)
   assert.equal(tlsOf('sslmode=disable'), undefined)
   assert.throws(() => tlsOf('sslmode=prefer'), { code: 'INVALID_INPUT' })

@@ -10,8 +10,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { SqliteConnection } from './connection.ts'
 import type { Mutex } from '../mutex.ts'
+import type { SqliteConnection } from './connection.ts'
 
 /** What Kysely needs of a database that has one connection for it. */
 interface Parts {

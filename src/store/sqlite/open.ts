@@ -6,13 +6,13 @@ import { Kysely } from 'kysely'
 import { AtelierError } from '../../core/index.ts'
 import type { Layout } from '../migrations/index.ts'
 import { migrate } from '../migrations/migrate.ts'
+import { Mutex } from '../mutex.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { backupSqlite } from './backup.ts'
 import { SqliteConnection } from './connection.ts'
 import { plainDialect, transactionDialect } from './driver.ts'
 import { asStoreError } from './errors.ts'
 import { lockFile } from './lock.ts'
-import { Mutex } from '../mutex.ts'
 
 export const BUSY_TIMEOUT_MS = 5_000 // another process (a backup) holds the file for moments only; we have its lock
 const WAL_BYTES_KEPT = 64 * 1024 ** 2 // the log is cut back to this after it was longer
