@@ -1,5 +1,5 @@
 import { type DataTypeNode, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
-import { Pool, type PoolClient, types } from 'pg'
+import { Pool, type PoolClient, TypeOverrides } from 'pg'
 import type { DatabaseAddress, DatabaseTls } from '../server/uri.ts'
 import { placeOf } from '../server/uri.ts'
 import type { Engine, Wire } from '../server/wire.ts'
@@ -15,6 +15,8 @@ const NUMERIC = 1700 // sums
 
 /** PostgreSQL. */
 export function postgresEngine(address: DatabaseAddress): Engine {
+  const numbers = new TypeOverrides()
+  for (const type of [INT8, NUMERIC]) numbers.setTypeParser(type, Number)
   const pool = new Pool({
     host: address.socketPath ?? address.host,
     port: address.port,
@@ -28,12 +30,7 @@ export function postgresEngine(address: DatabaseAddress): Engine {
     application_name: 'atelier',
     lock_timeout: LOCK_WAIT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    types: {
-      getTypeParser: ((id: number, format?: 'text' | 'binary') =>
-        id === INT8 || id === NUMERIC
-          ? Number
-          : types.getTypeParser(id, format as 'text')) as typeof types.getTypeParser,
-    },
+    types: numbers,
   })
   pool.on('error', () => {}) // one that waits in the pool died: the next statement finds out and takes another
   return {

@@ -23,9 +23,13 @@ export async function startPostgres(): Promise<Database> {
       const user = otherUser('postgres')
       if (user) chownSync(folder, user.uid, user.gid)
       if (!isMade)
-        await as(user?.name, join(bin!, 'initdb'), [
-          ...['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C.UTF-8'],
-        ])
+        await as(
+          user?.name,
+          join(bin!, 'initdb'),
+          '-D DATA -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8'
+            .split(' ')
+            .map(each => (each === 'DATA' ? data : each)),
+        )
       isMade = true
       const args = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder]
       const program = join(bin!, 'postgres')
