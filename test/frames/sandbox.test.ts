@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -26,6 +26,7 @@ for (const environment of environments.filter(({ name }) => name in entries)) {
       await cp(join(import.meta.dirname, '../fixtures/frames', environment.name), bundlePath, {
         recursive: true,
       })
+      await chmod(join(home, 'bundles'), 0o711) // as in a server: nobody inside may list others' code
       const backend = await openLocalBackend({
         runPath: join(home, 'run'),
         bundlesPath: join(home, 'bundles'),
@@ -37,7 +38,11 @@ for (const environment of environments.filter(({ name }) => name in entries)) {
         await rm(home, { recursive: true, force: true })
       })
       const grant = { bundlePath, limits: LIMITS_DEFAULT, network: 'none' } as const
-      const spec = { id: 'instance-1', launch: status.launch, ...(generic ? {} : { grant }) }
+      const launch = {
+        ...status.launch,
+        env: { ...status.launch.env, ...(generic && { ATELIER_GENERIC: '1' }) },
+      }
+      const spec = { id: 'instance-1', launch, ...(generic ? {} : { grant }) }
       const sandbox: Sandbox = await backend.start(spec, AbortSignal.timeout(20_000))
       const link = framesContract.prepare().open(sandbox, { onLog: () => {}, onClose: () => {} })
       await link.ready

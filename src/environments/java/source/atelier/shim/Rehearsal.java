@@ -16,6 +16,7 @@ import java.util.Map;
 /** Plays a load and some calls before anybody waits, so that the first real ones meet classes that are loaded. */
 public final class Rehearsal {
   private static final int CALLS = 10; // fewer than make the JDK generate classes
+  private static final String NOWHERE = "/nowhere"; // /function holds others' code still, and cannot be listed
   private static final String LOAD = "{\"directory\":\"/function\",\"entry\":\"atelier.shim.Rehearsal\",\"config\":{\"a\":\"b\"},"
       + "\"secrets\":{},\"function\":{\"name\":\"f\",\"version\":1},\"instance\":\"i\",\"concurrency\":1,\"memoryMiB\":128}";
   private static final String HEAD = "POST /path?name=value\nid\n9999999999999\nhost: example.org\nx-forwarded-proto: https";
@@ -30,7 +31,7 @@ public final class Rehearsal {
     try {
       loadFromJar();
       Version version = new Version(LOAD.getBytes(StandardCharsets.UTF_8));
-      Handler handler = Handler.load(Code.loader(Path.of("/function")), version.entry);
+      Handler handler = Handler.load(Code.loader(Path.of(NOWHERE)), version.entry);
       for (int i = 0; i < CALLS; i++) call(handler, version);
       Failure.of(new IllegalStateException("rehearsed"));
       Json.parse("[1, 2.5, true, null, {\"a\": \"\\n\"}]");
