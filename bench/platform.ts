@@ -142,7 +142,7 @@ async function untilReady(child: ChildProcess, home: string, errors: () => strin
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${errors()}`)
     try {
       const login = JSON.parse(await readFile(join(home, 'admin.json'), 'utf8')) as Login
-      if ((await fetch(`${login.url}/readyz`)).ok) return login
+      if ((await fetch(`${login.url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok) return login
     } catch {
       // Not there yet.
     }

@@ -8,13 +8,14 @@ const OTHER_LANGUAGES =
 
 /**
  * Any executable or script, started anew for each call with the names of CGI. The runner is the Python shim, forked from its
- * zygote: a runner on Node starts as fast from the pool and takes four times the memory.
+ * zygote.
  */
 export const binaryEnvironment: Environment = {
   name: 'binary',
   description: 'Executables and shell scripts, a process for each call',
   contract: 'frames',
   entryHelp: 'the path of the executable in the package',
+  warmsWhenUsed: true,
   probe,
   commandFor: (_contract, entry) => ({ command: [`/function/${entry}`] }),
   // Packages of other languages have scripts too: then those are meant.

@@ -38,6 +38,7 @@ export const phpEnvironment: Environment = {
   description: 'PHP functions, and plain scripts',
   contract: 'frames',
   entryHelp: 'file.php or file.php:function; a file that only prints is a plain script',
+  warmsWhenUsed: true,
   probe: probedOnce(look),
   detects: files =>
     files.includes('composer.json') ||

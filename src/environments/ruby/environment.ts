@@ -22,6 +22,7 @@ export const rubyEnvironment: Environment = {
   description: 'Ruby functions and Rack applications',
   contract: 'frames',
   entryHelp: 'file.rb, file.rb:method, or config.ru',
+  warmsWhenUsed: true,
   probe: probedOnce(look),
   detects: files =>
     files.includes('Gemfile') ||
