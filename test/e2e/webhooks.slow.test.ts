@@ -117,16 +117,15 @@ function post(url: string, body: string, headers: Record<string, string> = {}): 
   return fetch(url, { method: 'POST', headers, body })
 }
 
-/** What is answered to a body of so many bytes; the server may answer, and stop reading, before it has all of it. */
+/** What is answered to the head of a request whose body would have so many bytes. */
 function statusOfLarge(url: string, bytes: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST' }, answer => {
-      answer.resume()
+    const headers = { 'content-length': String(bytes) }
+    const sent = request(url, { method: 'POST', headers }, answer => {
       resolve(answer.statusCode)
+      sent.destroy()
     })
-    sent.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') reject(error)
-    })
-    sent.end(Buffer.alloc(bytes, 'x'))
+    sent.once('error', reject)
+    sent.flushHeaders()
   })
 }
