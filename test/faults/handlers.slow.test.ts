@@ -205,7 +205,7 @@ for (const { name: language, files, memoryDeeds } of LANGUAGES)
           busy = (await server.instances(name)).find(each => each.state === 'busy')?.id
           return busy !== undefined
         })
-        for (const pid of processesOfInstance(server.home, busy!)) process.kill(pid, 'SIGKILL')
+        for (const pid of processesOfInstance(server.home, busy!)) killIfThere(pid)
         const answer = await call
         assert.equal(answer.status, 502, answer.text)
         assert.equal(answer.json.code, 'FUNCTION_CRASHED')
@@ -215,6 +215,15 @@ for (const { name: language, files, memoryDeeds } of LANGUAGES)
       },
     )
   })
+
+/** The end of one process may be that of the next. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
 
 async function logOf(id: string): Promise<string> {
   type Lines = { items: readonly { readonly text: string }[] }

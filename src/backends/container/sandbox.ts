@@ -1,12 +1,14 @@
 import type { Server, Socket } from 'node:net'
 import { constants } from 'node:os'
 import { Duplex, type Readable, type Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Limits } from '../../core/index.ts'
 import type { Grant, Inside, Place, Sandbox, SandboxExit } from '../backend.ts'
 import type { Demultiplexer } from './demux.ts'
 import { engineFailed } from './http.ts'
 import { Meter, type Usage } from './meter.ts'
 
+const END_NOTICED_MS = 1_000 // a connection breaks a little before the engine tells of the end
 const SIGNAL_EXIT_BASE = 128
 
 /** How a container ended, by the engine's word; `undefined`: the engine cannot be asked. */
@@ -83,7 +85,21 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async connect(to: Place, patienceMs?: number): Promise<Socket | undefined> {
-    return this.#inside().connect(to, patienceMs)
+    try {
+      return await this.#inside().connect(to, patienceMs)
+    } catch (error) {
+      // In one that has ended nobody listens, and `exited` tells why: that is not the engine's failure.
+      if (await this.#endsWithin(END_NOTICED_MS)) return undefined
+      throw error
+    }
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const late = new AbortController()
+    const waited = sleep(ms, false, { signal: late.signal, ref: false }).catch(() => false)
+    const hasEnded = await Promise.race([this.exited.then(() => true), waited])
+    late.abort()
+    return hasEnded
   }
 
   async listen(at: Place): Promise<Server> {
