@@ -13,25 +13,13 @@ import type {
   SecretInfo,
   TriggerStatus,
   Version,
+  Wire,
 } from '../core/index.ts'
 import type { User } from '../identity/index.ts'
 import type { InstanceView } from '../pool/index.ts'
 import type { RecordedRequest, Triggers } from '../triggers/index.ts'
 
 /** The nouns as they go over the wire: the same fields, with times as RFC 3339 in UTC. */
-
-type TimeKey =
-  | 'at'
-  | 'createdAt'
-  | 'updatedAt'
-  | 'startedAt'
-  | 'expiresAt'
-  | 'acceptedAt'
-  | 'dueAt'
-  | 'endedAt'
-  | 'keptUntil'
-  | 'oldestDueAt'
-type Wire<T> = { readonly [K in keyof T]: K extends TimeKey ? string : T[K] }
 
 export function time(ms: number): string {
   return new Date(ms).toISOString()
