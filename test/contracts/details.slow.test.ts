@@ -139,7 +139,7 @@ describe('the http contract', { skip }, () => {
     }))
 
   test('what never becomes ready is told with its path and what that answers', () =>
-    withServer({ entry: 'http.mjs', choice: { readyPath: '/never', startMs: 600 } }, async running => {
+    withServer({ entry: 'http.mjs', choice: { readyPath: '/never', startMs: 4_000 } }, async running => {
       await assert.rejects(
         running.link.load(running.spec),
         /"a\/f" is not ready .*\/never answers status 503/,
