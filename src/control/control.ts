@@ -223,8 +223,15 @@ export interface EventTriggerInput {
   readonly paused?: boolean
 }
 
-/** For event triggers, `config` is a JSON Merge Patch: what it leaves out stays, secrets too; `null` removes. */
-export type TriggerChange = Partial<Omit<HttpTriggerInput, 'kind'>> & Partial<Omit<EventTriggerInput, 'kind'>>
+/**
+ * What is left out stays. Of a route, `null` takes a field away that need not be said. For event triggers, `config` is a JSON
+ * Merge Patch: what it leaves out stays, secrets too; `null` removes.
+ */
+export type TriggerChange = Partial<Omit<HttpTriggerInput, 'kind' | Unsettable>> & {
+  readonly [Field in Unsettable]?: HttpTriggerInput[Field] | null
+} & Partial<Omit<EventTriggerInput, 'kind'>>
+
+type Unsettable = 'host' | 'methods' | 'access' | 'cors'
 
 export type TriggerView = HttpTriggerView | EventTriggerView
 

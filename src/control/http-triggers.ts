@@ -203,7 +203,10 @@ async function takePlace(
   return { space, shape }
 }
 
-function completed(input: HttpTriggerInput): Settings {
+/** `null` is as if nothing was ever said. */
+function completed(
+  input: TriggerChange & Pick<HttpTriggerInput, 'name' | 'app' | 'function' | 'path'>,
+): Settings {
   checkName(input.name, 'name')
   return {
     name: input.name,
@@ -214,8 +217,8 @@ function completed(input: HttpTriggerInput): Settings {
     methods: (input.methods ?? []).map(method => method.toUpperCase()),
     path: input.path,
     stripPrefix: input.stripPrefix ?? false,
-    access: input.access,
-    cors: input.cors && completeCors(input.cors),
+    access: input.access ?? undefined,
+    cors: input.cors ? completeCors(input.cors) : undefined,
   }
 }
 

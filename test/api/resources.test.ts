@@ -169,6 +169,14 @@ test('a trigger is made, listed, changed and deleted', async () => {
   )
   const changed = await fixture.call('PATCH', '/v1/triggers/items', member, { body: { methods: ['POST'] } })
   assert.deepEqual(changed.json<Json>()['methods'], ['POST'])
+  const bare = { body: { access: null, cors: null, methods: null } }
+  const bared = (await fixture.call('PATCH', '/v1/triggers/items', member, bare)).json<Json>()
+  assert.deepEqual([bared['access'], bared['cors'], bared['methods']], [undefined, undefined, []])
+  problem(
+    await fixture.call('PATCH', '/v1/triggers/items', member, { body: { path: null } }),
+    400,
+    'INVALID_INPUT',
+  )
   problem(
     await fixture.call('PATCH', '/v1/triggers/items', member, { body: { name: 'other' } }),
     400,

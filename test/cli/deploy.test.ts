@@ -174,6 +174,22 @@ test('JSON with a missing comma is refused with its line', async t => {
   assert.match(outcome.stderr, /atelier\.json:3: this is not valid JSON/)
 })
 
+test('a change of a route takes away what is asked to go, and never what it sets', async t => {
+  const home = await freshHome(t)
+  const { url, seen } = await playApi(t, { 'PATCH /v1/triggers/old': json({ name: 'old' }) })
+  const update = (...options: string[]) =>
+    atelier(home, ['trigger', 'update', 'old', ...options, '--url', url, '--token', 't'])
+  const changed = await update('--default-access', '--without-cors', '--path', '/x')
+  assert.equal(changed.code, 0, changed.stderr)
+  assert.deepEqual(JSON.parse(seen.at(-1)!.body), { path: '/x', access: null, cors: null })
+  assert.equal((await update('--any-host', '--any-method')).code, 0)
+  assert.deepEqual(JSON.parse(seen.at(-1)!.body), { host: null, methods: null })
+  const both = await update('--public', '--default-access')
+  assert.equal(both.code, 2)
+  assert.match(both.stderr, /--default-access takes away what another option sets/)
+  assert.equal(seen.length, 2)
+})
+
 test('a manifest in YAML is read, and its triggers are made or brought up to date', async t => {
   const home = await freshHome(t)
   const yaml =

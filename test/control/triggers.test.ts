@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import * as fc from 'fast-check'
-import type { HttpTriggerInput } from '../../src/control/index.ts'
+import type { HttpTriggerInput, TriggerChange } from '../../src/control/index.ts'
 import { methodsOverlap, placeOf } from '../../src/control/routes.ts'
 import type { Principal } from '../../src/core/index.ts'
 import { ControlFixture } from '../support/control.ts'
@@ -107,6 +107,30 @@ test('an update goes through the same checks, and may leave a trigger in its own
   const moved = await fixture.control.getTrigger(ann, 'moved')
   assert.ok(moved.kind === 'http')
   assert.equal(moved.path, '/moving')
+})
+
+test('null takes away what a trigger need not say, and what is left out stays', async () => {
+  const said = {
+    host: 'said.example.org',
+    methods: ['GET'],
+    access: 'public',
+    cors: { origins: ['*'] },
+  } as const
+  await create(ann, { name: 'said', path: '/said', stripPrefix: false, ...said })
+  const routeOf = async (change: TriggerChange) => {
+    const trigger = await fixture.control.updateTrigger(ann, 'said', change)
+    assert.ok(trigger.kind === 'http')
+    const { host, methods, access, cors } = trigger
+    return { host, methods, access, origins: cors?.origins }
+  }
+  const all = { host: said.host, methods: ['GET'], access: 'public', origins: ['*'] }
+  assert.deepEqual(await routeOf({}), all)
+  assert.deepEqual(await routeOf({ access: null }), { ...all, access: undefined })
+  assert.deepEqual(await routeOf({ cors: null }), { ...all, access: undefined, origins: undefined })
+  const none = { host: undefined, methods: [], access: undefined, origins: undefined }
+  assert.deepEqual(await routeOf({ host: null, methods: null }), none)
+  const published = [...fixture.table.triggers.values()].find(each => each.name === 'said')
+  assert.ok(published && !('access' in published) && !('cors' in published) && !('host' in published))
 })
 
 test('what is wrong with a trigger is named', async () => {

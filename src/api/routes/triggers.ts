@@ -7,11 +7,13 @@ import { expectedRevision, tagged } from '../revision.ts'
 import { Access, exactly, named, PageQuery } from '../schemas/inputs.ts'
 import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { EventFormatName, TriggerConfig, TriggerKindName, TriggerSchema } from '../schemas/triggers.ts'
-import { Type } from '../schemas/type.ts'
+import { type TSchema, Type } from '../schemas/type.ts'
 import { pageView, triggerView } from '../views.ts'
 
 const texts = (description: string) =>
   Type.Array(Type.String({ maxLength: 256 }), { maxItems: 100, description })
+
+const orNothing = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const Cors = exactly({
   origins: Type.Optional(texts('Exact origins, or `*`.')),
@@ -41,6 +43,14 @@ const changeable = {
   format: Type.Optional(EventFormatName),
   config: Type.Optional(TriggerConfig),
   paused: Type.Optional(Type.Boolean({ description: 'Take no events now. Not for `http`.' })),
+}
+
+/** `null` goes back to what holds where nothing is said. */
+const unsettable = {
+  host: orNothing(changeable.host),
+  methods: orNothing(changeable.methods),
+  access: orNothing(Access),
+  cors: orNothing(Cors),
 }
 
 export const TriggerParams = named('trigger', 'The trigger’s name.')
@@ -129,10 +139,21 @@ export function triggerRoutes(server: FastifyInstance, { control, triggers }: Ap
     summary: 'Change a trigger',
     params: TriggerParams,
     description:
-      'For `config`, a JSON Merge Patch (RFC 7396): what it leaves out stays, secrets too, and `null` removes.',
+      'What is left out stays. `null` takes `access`, `cors`, `host` or `methods` away, so that the function’s own access, no rules, any host or any method hold. For `config`, a JSON Merge Patch (RFC 7396): what it leaves out stays, secrets too, and `null` removes.',
     body: exactly(
-      { app: Type.Optional(Type.String()), function: Type.Optional(Type.String()), ...changeable },
-      { examples: [{ methods: ['POST', 'PUT'] }, { config: { zone: 'Europe/Paris' } }] },
+      {
+        app: Type.Optional(Type.String()),
+        function: Type.Optional(Type.String()),
+        ...changeable,
+        ...unsettable,
+      },
+      {
+        examples: [
+          { methods: ['POST', 'PUT'] },
+          { access: null, cors: null },
+          { config: { zone: 'Europe/Paris' } },
+        ],
+      },
     ),
     answers: { 200: ref(TriggerSchema, 'The trigger as it is now.') },
     errors: ['CONFLICT', 'PRECONDITION_FAILED'],

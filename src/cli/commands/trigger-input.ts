@@ -20,6 +20,21 @@ export const ROUTE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--cors-credentials', help: 'Such pages may send cookies and authorization' },
 ]
 
+/** What a change may take away from a route. */
+export const ROUTE_REMOVALS: readonly OptionSpec[] = [
+  { flags: '--any-host', help: 'Requests for any host again' },
+  { flags: '--any-method', help: 'Requests with any method again' },
+  { flags: '--default-access', help: 'What the function says decides again who may call it' },
+  { flags: '--without-cors', help: 'No rules for web pages of other origins any more' },
+]
+
+const REMOVALS = [
+  { flag: 'anyHost', option: '--any-host', field: 'host' },
+  { flag: 'anyMethod', option: '--any-method', field: 'methods' },
+  { flag: 'defaultAccess', option: '--default-access', field: 'access' },
+  { flag: 'withoutCors', option: '--without-cors', field: 'cors' },
+] as const
+
 /** Options of triggers that wait for events. */
 export const EVENT_OPTIONS: readonly OptionSpec[] = [
   { flags: '--schedule <cron>', help: 'At these times: "0 3 * * *", @hourly, "@every 90s"' },
@@ -110,6 +125,20 @@ export function routeInput(options: Options): Record<string, unknown> {
         ? { origins, ...(options.flag('corsCredentials') && { credentials: true }) }
         : undefined,
   })
+}
+
+/** The fields that a change takes away from a route, each `null`. `input`: what it sets, which cannot be the same. */
+export function routeRemovals(
+  options: Options,
+  input: Readonly<Record<string, unknown>>,
+): Record<string, null> {
+  const removed: Record<string, null> = {}
+  for (const { flag, option, field } of REMOVALS) {
+    if (!options.flag(flag)) continue
+    if (Object.hasOwn(input, field)) throw usage(`${option} takes away what another option sets`)
+    removed[field] = null
+  }
+  return removed
 }
 
 /** JSON of an option; a usage failure when it is none. */

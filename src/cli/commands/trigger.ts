@@ -11,7 +11,9 @@ import {
   isEventInput,
   kindOf,
   ROUTE_OPTIONS,
+  ROUTE_REMOVALS,
   routeInput,
+  routeRemovals,
 } from './trigger-input.ts'
 import { describeTrigger, stateOf, summaryOf } from './trigger-view.ts'
 
@@ -127,23 +129,27 @@ const update: CommandSpec = {
   args: [TRIGGER_ARG],
   options: [
     ...ROUTE_OPTIONS,
+    ...ROUTE_REMOVALS,
     ...EVENT_OPTIONS,
     { flags: '--function <function>', help: 'Call another function: NAME, APP/NAME or APP/NAME:ALIAS' },
   ],
   examples: [
     ['atelier trigger update thumbs --function shop/thumbnail:beta', 'send its calls to another alias'],
     ['atelier trigger update nightly --schedule "30 4 * * *"', 'another time'],
+    ['atelier trigger update thumbs --default-access --without-cors', 'as if they had never been set'],
   ],
   async run({ context, args, options }) {
     const target = options.text('function')
     const reference = target === undefined ? undefined : parseReference(target)
+    const input = isEventInput(options) ? await eventInput(options, true) : routeInput(options)
     const json = {
       ...(reference && {
         app: reference.app,
         function: reference.name,
         ...(reference.qualifier && { alias: reference.qualifier }),
       }),
-      ...(isEventInput(options) ? await eventInput(options, true) : routeInput(options)),
+      ...input,
+      ...routeRemovals(options, input),
     }
     if (Object.keys(json).length === 0)
       throw usage('nothing to change', '"atelier trigger update --help" lists what can be.')
