@@ -6,6 +6,7 @@ const STOREYS = [
   'cli',
   'server',
   'api',
+  'dialects',
   'router',
   'triggers',
   'async',
@@ -25,7 +26,7 @@ const STOREYS = [
 ] as const
 
 /** Folders whose folders are houses of their own: `backends/local` and `backends/fake` do not know each other. */
-const NESTED: readonly string[] = ['backends', 'contracts', 'environments', 'triggers']
+const NESTED: readonly string[] = ['backends', 'contracts', 'dialects', 'environments', 'triggers']
 
 /** Folders in those that all others there may know: what several have in common. */
 const COMMON: readonly string[] = ['contracts/http1']
@@ -41,7 +42,7 @@ const PACKAGE_RULES: readonly {
     only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics', 'triggers'],
     why: 'the data plane knows no SQL',
   },
-  { pattern: /^fastify$|^@fastify\//, only: ['api', 'server'], why: 'only the API is built on it' },
+  { pattern: /^fastify$|^@fastify\//, only: ['api', 'dialects', 'server'], why: 'only APIs are built on it' },
   { pattern: /^commander$|^@clack\//, only: ['cli'], why: 'only the command line is built on it' },
 ]
 

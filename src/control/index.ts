@@ -1,5 +1,6 @@
 export type { ControlOptions } from './context.ts'
 export * from './control.ts'
 export { type ControlPlane, createControl } from './create.ts'
+export * from './dialect-records.ts'
 export { openSecretKeys } from './sealing.ts'
 export * from './trigger-catalogue.ts'

@@ -9,6 +9,7 @@ export interface BannerFacts {
   readonly backend: string
   readonly capabilities: Capabilities
   readonly environments: readonly { readonly name: string; readonly text: string }[]
+  readonly dialects: readonly { readonly name: string; readonly url: string }[]
 }
 
 /** What the server prints when it is ready: what runs, how it is kept apart, where things are, what to try. */
@@ -17,6 +18,7 @@ export function banner(facts: BannerFacts): string {
   const rows: [string, string][] = [
     ['API', `${facts.apiUrl}  (documentation: ${facts.apiUrl}/docs)`],
     ['router', `${facts.routerUrl}  (functions answer here)`],
+    ...facts.dialects.map((each): [string, string] => [each.name, each.url]),
     ['isolation', `${capabilities.tier}, by ${facts.backend}`],
     ...capabilities.notes.map((note): [string, string] => ['', `- ${note}`]),
     ['network', capabilities.network.join(', ')],

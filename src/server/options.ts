@@ -54,6 +54,14 @@ export const serverOptions = [
       'How the outside reaches the router; shown in the URLs of functions. Without it: host and port.',
   },
   {
+    name: 'dialects',
+    type: 'text',
+    default: '',
+    description:
+      'APIs of other systems that are spoken too, by name, with commas: each on the port that its clients expect, or on its own ' +
+      '(name:port; 0 takes a free one).',
+  },
+  {
     name: 'isolation',
     type: 'choice',
     choices: ['auto', 'bubblewrap', 'unshare', 'none'],

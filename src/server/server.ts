@@ -3,7 +3,7 @@ import { createAsyncCalls, deliverWebhook } from '../async/index.ts'
 import { ContainerBackend, composeBackends, MachineDoors, openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
-import { createControl, openSecretKeys } from '../control/index.ts'
+import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
 import { environments } from '../environments/index.ts'
 import { createEmbeddedIdentity } from '../identity/index.ts'
@@ -18,6 +18,7 @@ import { addressPolicyOf } from './addresses.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
 import { databasesOf } from './databases.ts'
+import { readDialects, startDialects } from './dialects.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
 import { listen } from './listen.ts'
 import type { ServerLog } from './log.ts'
@@ -32,6 +33,8 @@ const COLLECT_EVERY_MS = 3_600_000
 export interface Server {
   readonly apiUrl: string
   readonly routerUrl: string
+  /** Where each dialect that was asked for answers, by name. */
+  readonly dialects: ReadonlyMap<string, string>
   /** What to print: what runs, where, how to log in. */
   readonly banner: string
   /** Takes nothing new, lets what runs finish for at most the configured time, and closes everything. Safe to call twice. */
@@ -48,6 +51,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const clock = systemClock
   const version = packageVersion()
   const addresses = addressPolicyOf(config)
+  const wantedDialects = readDialects(config.dialects)
   const home = openHome(config.home)
   const databases = databasesOf(config, home)
   const notReady = new Set(['The server is starting.'])
@@ -258,6 +262,21 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
   )
 
+  const dialects = opened.adopt(
+    await startDialects(wantedDialects, config.host, {
+      control,
+      invoker,
+      async: asyncCalls,
+      telemetry,
+      identity,
+      table,
+      records: createDialectRecords(store, clock),
+      clock,
+      log,
+    }),
+    async all => void (await Promise.all(all.map(each => each.close()))),
+  )
+
   await triggers.start()
   updateAdminFile(home, { url: apiUrl, routerUrl })
   const collecting = setInterval(() => {
@@ -295,7 +314,9 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       backend: backend.name,
       capabilities: backend.capabilities(),
       environments: languages.shown,
+      dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(config.host, port) })),
     }),
+    dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(config.host, port)])),
     stop: () => (stopping ??= stop()),
   }
 }

@@ -6,6 +6,7 @@ import { control } from './0002-control.ts'
 import { idempotency } from './0003-idempotency.ts'
 import { asyncSettings } from './0004-async-settings.ts'
 import { eventTriggers } from './0005-event-triggers.ts'
+import { dialectRecords } from './0006-dialect-records.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -26,5 +27,5 @@ export interface Layout<T> {
 
 export const CONTROL_LAYOUT: Layout<Tables> = {
   notes: 'migrations',
-  steps: [identity, control, idempotency, asyncSettings, eventTriggers],
+  steps: [identity, control, idempotency, asyncSettings, eventTriggers, dialectRecords],
 }

@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify'
+import type { AsyncCalls } from '../async/index.ts'
+import type { Control, DialectRecords } from '../control/index.ts'
+import type { Clock, FunctionTable } from '../core/index.ts'
+import type { EmbeddedIdentity } from '../identity/index.ts'
+import type { Invoker } from '../invoker/index.ts'
+import type { TelemetryReader } from '../telemetry/index.ts'
+
+/** The API of another system, spoken so that its clients need not know that we are there: translation, and nothing else. */
+export interface Dialect {
+  readonly name: string
+  readonly portDefault: number
+  /**
+   * Adds its routes, its error answers and its not-found answer to a server of its own. It checks who asks by itself, as the
+   * system that it stands for did.
+   */
+  register(server: FastifyInstance, parts: DialectParts): void | Promise<void>
+}
+
+/** What a dialect may use of the platform. */
+export interface DialectParts {
+  readonly control: Control
+  readonly invoker: Invoker
+  readonly async: AsyncCalls
+  readonly telemetry: TelemetryReader
+  readonly identity: Pick<EmbeddedIdentity, 'authenticate' | 'cached' | 'principalFor'>
+  readonly table: FunctionTable
+  readonly records: DialectRecords
+  readonly clock: Clock
+  readonly log: DialectLog
+}
+
+export interface DialectLog {
+  debug(fields: object, message: string): void
+  /** For failures that are ours, with their cause. */
+  error(fields: object, message: string): void
+}
