@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
-import type { EmbeddedIdentity } from '../identity/index.ts'
+import type { IdentityProvider } from '../identity/index.ts'
 
 /**
  * Who asks: `Authorization: Bearer` or `X-Auth-Token`, before the body is read, for every operation that is not
  * anonymous. `Atelier-Project` names another project than the token's: operators take any, others one of their own.
  */
-export function authenticate(server: FastifyInstance, identity: EmbeddedIdentity): void {
+export function authenticate(server: FastifyInstance, identity: IdentityProvider): void {
   server.decorateRequest('principal', null)
   server.addHook('onRequest', async request => {
     if (request.routeOptions.config.anonymous) return

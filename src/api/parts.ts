@@ -1,8 +1,8 @@
 import type { AsyncCalls } from '../async/index.ts'
 import type { Control } from '../control/index.ts'
-import type { Clock, FunctionTable, IsolationTier } from '../core/index.ts'
+import { AtelierError, type Clock, type FunctionTable, type IsolationTier } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
-import type { EmbeddedIdentity } from '../identity/index.ts'
+import type { IdentityProvider, Sessions, UserManagement } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
@@ -14,7 +14,11 @@ import type { ApiLog } from './log.ts'
 /** Everything the API stands on; the composition root fills it. */
 export interface ApiParts {
   readonly control: Control
-  readonly identity: EmbeddedIdentity
+  readonly identity: IdentityProvider
+  /** Logging in; without it, tokens come from elsewhere. */
+  readonly sessions?: Sessions
+  /** Users and grants; without it, they are kept elsewhere. */
+  readonly users?: UserManagement
   readonly telemetry: TelemetryReader
   readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly invoker: Invoker
@@ -75,4 +79,14 @@ export const API_LIMITS_DEFAULT: ApiLimits = {
   heartbeatMs: 15_000,
   followersMax: 200,
   followersPerProjectMax: 50,
+}
+
+/** A part of identity that not every provider has. Throws NOT_IMPLEMENTED that says who has it. */
+export function kept<K extends 'sessions' | 'users'>(parts: ApiParts, which: K): NonNullable<ApiParts[K]> {
+  const part = parts[which]
+  if (part) return part
+  throw new AtelierError(
+    'NOT_IMPLEMENTED',
+    `${which === 'users' ? 'Users and their roles are kept' : 'Logins are taken'} by the identity provider "${parts.identity.name}": ask there.`,
+  )
 }

@@ -8,7 +8,7 @@ import {
   type TableChange,
 } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
-import { type Action, type EmbeddedIdentity, may } from '../identity/index.ts'
+import { type Action, type IdentityProvider, may } from '../identity/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import { Cursors } from './cursor.ts'
 import type { ImageSource } from './image-deploy.ts'
@@ -42,7 +42,7 @@ export interface ControlOptions {
   /** The most memory that one instance may have here. @default no limit but the field's own */
   readonly memoryMiBMax?: number
   /** Told when a project was changed, so that nobody goes on with what it allowed before. */
-  readonly identity?: Pick<EmbeddedIdentity, 'forgetProject'>
+  readonly identity?: Pick<IdentityProvider, 'forgetProject'>
 }
 
 /** What all operations share. */

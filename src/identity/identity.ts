@@ -1,6 +1,9 @@
 import type { Principal, Role } from '../core/index.ts'
 
-/** Who calls. Three providers stand behind it: embedded here; Keystone and OpenNebula come later. */
+/**
+ * Who calls: all that the API, the router and the dialects know of identity. Behind it stands our own store (`EmbeddedIdentity`), or
+ * a service that others run. What can be managed here besides is apart: `Sessions`, `UserManagement`.
+ */
 export interface IdentityProvider {
   readonly name: string
   /** The principal behind a token. Rejects with UNAUTHENTICATED; with UNAVAILABLE when the provider cannot be asked. */
@@ -10,27 +13,24 @@ export interface IdentityProvider {
    * answers past the token's expiry.
    */
   cached(token: string): Principal | undefined
+  /** The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. */
+  principalFor(principal: Principal, project: string): Promise<Principal>
+  /** Forgets what is cached of a project that was changed or deleted. */
+  forgetProject(projectId: string): void
 }
 
-/** The provider that keeps users in our own store. Managing users and grants needs an operator: else FORBIDDEN. */
-export interface EmbeddedIdentity extends IdentityProvider {
-  /**
-   * Makes project `default` and user `admin` with a random password when there is no user yet. `save` gets the login
-   * before anything is stored: a crash in between leaves a file to overwrite, not a platform that nobody can enter.
-   * Resolves with whether it was the first start.
-   */
-  bootstrap(save: (login: FirstLogin) => Promise<void>): Promise<boolean>
+/** Logging in and out, where a provider takes passwords itself. */
+export interface Sessions {
   /**
    * A token for a user in one project (default: `default`, else the first by name). Rejects with UNAUTHENTICATED without
    * telling which part was wrong, and with TOO_MANY_REQUESTS after failures in a row.
    */
   login(input: LoginInput): Promise<IssuedToken>
   revoke(token: string): Promise<void>
-  /** The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. */
-  principalFor(principal: Principal, project: string): Promise<Principal>
-  /** Forgets what is cached of a project that was changed or deleted. */
-  forgetProject(projectId: string): void
+}
 
+/** Users and their roles, where a provider keeps them itself. All of it needs an operator: else FORBIDDEN. */
+export interface UserManagement {
   createUser(by: Principal, input: { name: string; password: string }): Promise<User>
   getUser(by: Principal, name: string): Promise<User>
   listUsers(by: Principal): Promise<readonly User[]>
@@ -42,6 +42,16 @@ export interface EmbeddedIdentity extends IdentityProvider {
   /** CONFLICT when it would leave the platform without an operator. */
   ungrant(by: Principal, input: Grant): Promise<void>
   listGrants(by: Principal, project: string): Promise<readonly Grant[]>
+}
+
+/** The provider that keeps users in our own store. */
+export interface EmbeddedIdentity extends IdentityProvider, Sessions, UserManagement {
+  /**
+   * Makes project `default` and user `admin` with a random password when there is no user yet. `save` gets the login
+   * before anything is stored: a crash in between leaves a file to overwrite, not a platform that nobody can enter.
+   * Resolves with whether it was the first start.
+   */
+  bootstrap(save: (login: FirstLogin) => Promise<void>): Promise<boolean>
 }
 
 export interface FirstLogin {

@@ -1,16 +1,11 @@
 import type { Transaction } from 'kysely'
 import { AtelierError, type Clock, checkName, newId, type Principal, type Role } from '../core/index.ts'
 import type { Store, Tables } from '../store/index.ts'
-import { type EmbeddedIdentity, type Grant, may, type User } from './identity.ts'
+import { type Grant, may, type User, type UserManagement } from './identity.ts'
 import { checkPassword, type Passwords } from './passwords.ts'
 
 const USERS_MAX = 100_000
 const ROLES: readonly Role[] = ['admin', 'member', 'reader']
-
-type UserManagement = Pick<
-  EmbeddedIdentity,
-  'createUser' | 'getUser' | 'listUsers' | 'deleteUser' | 'setPassword' | 'grant' | 'ungrant' | 'listGrants'
->
 
 /** The part of the embedded identity that manages users and their roles. */
 export function userManagement({

@@ -15,7 +15,7 @@ export interface Plane {
   readonly async: Pick<AsyncCalls, 'accept'>
   /** Where the API tells of an asynchronous call. */
   asyncUrl(id: string): string
-  readonly identity: IdentityProvider
+  readonly identity: Pick<IdentityProvider, 'authenticate' | 'cached'>
   readonly hooks: HookReceiver | undefined
   readonly hookBudget: GatherBudget
   readonly log: RouterLog

@@ -31,7 +31,7 @@ export interface RouterOptions {
   readonly async: Pick<AsyncCalls, 'accept'>
   /** Where the API tells of an asynchronous call. */
   asyncUrl(id: string): string
-  readonly identity: IdentityProvider
+  readonly identity: Pick<IdentityProvider, 'authenticate' | 'cached'>
   /** Takes what comes to `/-/hooks/<token>`; without it nothing is there. */
   readonly hooks?: HookReceiver
   readonly log: RouterLog

@@ -229,6 +229,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     await createApi({
       control,
       identity,
+      sessions: identity,
+      users: identity,
       telemetry,
       pool,
       invoker,

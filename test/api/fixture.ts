@@ -56,15 +56,24 @@ export class ApiFixture {
   topics!: ReturnType<typeof createTopics>
   readonly #kinds: Kinds
   readonly #limits: Partial<ApiLimits>
+  /** Whether the API may manage logins and users. */
+  readonly #managed: boolean
 
-  private constructor(folder: string, control: ControlFixture, kinds: Kinds, limits: Partial<ApiLimits>) {
+  private constructor(
+    folder: string,
+    control: ControlFixture,
+    kinds: Kinds,
+    limits: Partial<ApiLimits>,
+    managed: boolean,
+  ) {
+    this.#managed = managed
     this.#kinds = kinds
     this.#folder = folder
     this.control = control
     this.#limits = limits
   }
 
-  static async open(limits: Partial<ApiLimits> = {}): Promise<ApiFixture> {
+  static async open(limits: Partial<ApiLimits> = {}, { managed = true } = {}): Promise<ApiFixture> {
     let made: ApiFixture | undefined
     const parts = {
       addresses: createAddressPolicy(),
@@ -75,7 +84,7 @@ export class ApiFixture {
     const kinds = new Kinds(kindLoaders(parts))
     const control = await ControlFixture.open({ triggers: kinds })
     const folder = await mkdtemp(join(tmpdir(), 'atelier-api-'))
-    const fixture = new ApiFixture(folder, control, kinds, limits)
+    const fixture = new ApiFixture(folder, control, kinds, limits, managed)
     made = fixture
     const path = join(fixture.#folder, 'telemetry')
     fixture.telemetry = createTelemetry({ path, clock: systemClock })
@@ -194,6 +203,7 @@ export class ApiFixture {
     this.api = await createApi({
       control: control.control,
       identity: control.identity,
+      ...(this.#managed && { sessions: control.identity, users: control.identity }),
       telemetry: this.telemetry,
       pool: {
         instances: () => this.instances,

@@ -105,3 +105,14 @@ test('users and grants are managed by operators; everybody may set their own pas
     .items
   assert.ok(!users.some(each => each.name === 'nina'))
 })
+
+test('where another service keeps users and logins, the API says so, and tokens work all the same', async () => {
+  await using elsewhere = await ApiFixture.open({}, { managed: false })
+  const body = { user: 'mia', password: 'correct horse battery staple' }
+  problem(await elsewhere.call('POST', '/v1/tokens', undefined, { body }), 501, 'NOT_IMPLEMENTED')
+  for (const path of ['/v1/users', '/v1/projects/default/grants']) {
+    const { detail } = problem(await elsewhere.call('GET', path, elsewhere.admin), 501, 'NOT_IMPLEMENTED')
+    assert.match(detail, /"embedded"/)
+  }
+  assert.equal((await elsewhere.call('GET', '/v1/whoami', elsewhere.member)).statusCode, 200)
+})

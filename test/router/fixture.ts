@@ -125,7 +125,7 @@ export function makeTrigger(partial: Partial<HttpTrigger>): HttpTrigger {
 }
 
 /** Identity with three tokens: a member, a reader and another project's member. `fresh-…` ones are not cached yet. */
-class TokenTable implements IdentityProvider {
+class TokenTable implements Pick<IdentityProvider, 'authenticate' | 'cached'> {
   readonly name = 'table'
 
   cached(token: string): Principal | undefined {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { operation } from '../operation.ts'
-import type { ApiParts } from '../parts.ts'
+import { type ApiParts, kept } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { Description, exactly, named, Paged } from '../schemas/inputs.ts'
 import { listOf, Nothing, pageOf, ref } from '../schemas/model.ts'
@@ -20,7 +20,10 @@ const GrantBody = exactly(
   { examples: [{ user: 'maria', role: 'member' }] },
 )
 
-export function projectRoutes(server: FastifyInstance, { control, identity }: ApiParts): void {
+export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
+  const { control, identity } = parts
+  const users = () => kept(parts, 'users')
+
   operation(server, {
     method: 'POST',
     path: '/projects',
@@ -119,7 +122,7 @@ export function projectRoutes(server: FastifyInstance, { control, identity }: Ap
     summary: 'List who has which role in a project',
     params: ProjectParams,
     answers: { 200: listOf(GrantSchema) },
-    handle: async ({ by, params }) => ({ items: await identity.listGrants(by, params.project) }),
+    handle: async ({ by, params }) => ({ items: await users().listGrants(by, params.project) }),
   })
 
   operation(server, {
@@ -133,7 +136,7 @@ export function projectRoutes(server: FastifyInstance, { control, identity }: Ap
     answers: { 200: ref(GrantSchema, 'The grant.') },
     handle: async ({ by, params, body }) => {
       const grant = { ...body, project: params.project }
-      await identity.grant(by, grant)
+      await users().grant(by, grant)
       return grant
     },
   })
@@ -148,6 +151,6 @@ export function projectRoutes(server: FastifyInstance, { control, identity }: Ap
     query: exactly({ user: GrantBody.properties.user, role: GrantBody.properties.role }),
     answers: { 204: Nothing },
     errors: ['CONFLICT'],
-    handle: ({ by, params, query }) => identity.ungrant(by, { ...query, project: params.project }),
+    handle: ({ by, params, query }) => users().ungrant(by, { ...query, project: params.project }),
   })
 }

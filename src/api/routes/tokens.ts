@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { tokenOf } from '../authentication.ts'
 import { operation } from '../operation.ts'
-import type { ApiParts } from '../parts.ts'
+import { type ApiParts, kept } from '../parts.ts'
 import { exactly } from '../schemas/inputs.ts'
 import { Nothing, ref } from '../schemas/model.ts'
 import { TokenSchema, WhoamiSchema } from '../schemas/server.ts'
 import { Type } from '../schemas/type.ts'
 import { time } from '../views.ts'
 
-export function tokenRoutes(server: FastifyInstance, { identity }: ApiParts): void {
+export function tokenRoutes(server: FastifyInstance, parts: ApiParts): void {
   operation(server, {
     method: 'POST',
     path: '/tokens',
@@ -34,7 +34,7 @@ export function tokenRoutes(server: FastifyInstance, { identity }: ApiParts): vo
     answers: { 201: ref(TokenSchema, 'The token; it is shown this once.') },
     errors: ['UNAUTHENTICATED', 'TOO_MANY_REQUESTS'],
     handle: async ({ body, request }) => {
-      const { token, principal } = await identity.login({ ...body, client: request.ip })
+      const { token, principal } = await kept(parts, 'sessions').login({ ...body, client: request.ip })
       return {
         token,
         expiresAt: time(principal.expiresAt),
@@ -54,7 +54,7 @@ export function tokenRoutes(server: FastifyInstance, { identity }: ApiParts): vo
     answers: { 204: Nothing },
     handle: async ({ request }) => {
       const token = tokenOf(request)
-      if (token !== undefined) await identity.revoke(token)
+      if (token !== undefined) await kept(parts, 'sessions').revoke(token)
     },
   })
 

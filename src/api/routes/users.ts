@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { operation } from '../operation.ts'
-import type { ApiParts } from '../parts.ts'
+import { type ApiParts, kept } from '../parts.ts'
 import { exactly, named } from '../schemas/inputs.ts'
 import { listOf, Nothing, ref } from '../schemas/model.ts'
 import { UserSchema } from '../schemas/server.ts'
@@ -10,7 +10,9 @@ import { userView } from '../views.ts'
 const UserParams = named('user', 'The user’s name.')
 const Password = Type.String({ maxLength: 1024 })
 
-export function userRoutes(server: FastifyInstance, { identity }: ApiParts): void {
+export function userRoutes(server: FastifyInstance, parts: ApiParts): void {
+  const users = () => kept(parts, 'users')
+
   operation(server, {
     method: 'POST',
     path: '/users',
@@ -25,7 +27,7 @@ export function userRoutes(server: FastifyInstance, { identity }: ApiParts): voi
     answers: { 201: ref(UserSchema, 'The new user.') },
     errors: ['CONFLICT'],
     handle: async ({ by, body, reply }) => {
-      const user = await identity.createUser(by, body)
+      const user = await users().createUser(by, body)
       reply.header('location', `/v1/users/${encodeURIComponent(user.name)}`)
       return userView(user)
     },
@@ -38,7 +40,7 @@ export function userRoutes(server: FastifyInstance, { identity }: ApiParts): voi
     tag: 'users',
     summary: 'List users',
     answers: { 200: listOf(UserSchema) },
-    handle: async ({ by }) => ({ items: (await identity.listUsers(by)).map(userView) }),
+    handle: async ({ by }) => ({ items: (await users().listUsers(by)).map(userView) }),
   })
 
   operation(server, {
@@ -49,7 +51,7 @@ export function userRoutes(server: FastifyInstance, { identity }: ApiParts): voi
     summary: 'Show a user',
     params: UserParams,
     answers: { 200: ref(UserSchema, 'The user.') },
-    handle: async ({ by, params }) => userView(await identity.getUser(by, params.user)),
+    handle: async ({ by, params }) => userView(await users().getUser(by, params.user)),
   })
 
   operation(server, {
@@ -61,7 +63,7 @@ export function userRoutes(server: FastifyInstance, { identity }: ApiParts): voi
     params: UserParams,
     answers: { 204: Nothing },
     errors: ['CONFLICT'],
-    handle: ({ by, params }) => identity.deleteUser(by, params.user),
+    handle: ({ by, params }) => users().deleteUser(by, params.user),
   })
 
   operation(server, {
@@ -74,6 +76,6 @@ export function userRoutes(server: FastifyInstance, { identity }: ApiParts): voi
     params: UserParams,
     body: exactly({ password: Password }, { examples: [{ password: 'battery staple' }] }),
     answers: { 204: Nothing },
-    handle: ({ by, params, body }) => identity.setPassword(by, params.user, body.password),
+    handle: ({ by, params, body }) => users().setPassword(by, params.user, body.password),
   })
 }
