@@ -44,6 +44,7 @@ export class Attempt implements InvokeSink {
         target,
         qualifier: row.qualifier ?? undefined,
         trigger: row.trigger_kind,
+        triggerName: row.trigger_name ?? undefined,
         method: method!,
         path: path!,
         headers,

@@ -209,7 +209,9 @@ export interface Invocation {
   readonly functionName: string
   readonly appName: string
   readonly version: number
+  /** What caused it: `http`, `invoke`, `schedule`, …; and which trigger, by the name that it had. */
   readonly trigger: string
+  readonly triggerName?: string
   /** Of an asynchronous call: which attempt this is, from 1. All attempts have the call's id. */
   readonly attempt?: number
   /** Of an asynchronous call: how long it lay in the durable queue after this attempt was due. */

@@ -18,6 +18,8 @@ export interface InvokeRequest {
   readonly qualifier: string | undefined
   /** What caused the call: `http`, `invoke`, `schedule` … */
   readonly trigger: string
+  /** Of the trigger, where one did. */
+  readonly triggerName?: string | undefined
   readonly method: string
   /** Path and query as the function sees them. */
   readonly path: string

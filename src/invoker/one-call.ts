@@ -54,7 +54,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     this.#context = context
     this.#request = request
     this.#sink = sink
-    this.#notes = new CallNotes(request.target, request.trigger, request.attempt, context.clock)
+    this.#notes = new CallNotes(request, context.clock)
   }
 
   get id(): string {

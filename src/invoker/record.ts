@@ -8,7 +8,7 @@ import {
   type TableVersion,
 } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
-import type { Attempt } from './call.ts'
+import type { Attempt, InvokeRequest } from './call.ts'
 
 /** What is noted of a call on its way, and makes its record at the end. Times are monotonic ms. */
 export class CallNotes {
@@ -29,14 +29,16 @@ export class CallNotes {
   readonly id: string
   readonly target: TableFunction
   readonly trigger: string
+  readonly triggerName: string | undefined
   readonly attempt: Attempt | undefined
   /** Epoch ms. */
   readonly startedAt: number
   readonly asked: number
 
-  constructor(target: TableFunction, trigger: string, attempt: Attempt | undefined, clock: Clock) {
+  constructor({ target, trigger, triggerName, attempt }: InvokeRequest, clock: Clock) {
     this.target = target
     this.trigger = trigger
+    this.triggerName = triggerName
     this.attempt = attempt
     this.startedAt = clock.now()
     this.asked = clock.monotonic()
@@ -74,6 +76,7 @@ export function invocationOf(notes: CallNotes): Invocation {
     bytesIn: notes.bytesIn,
     bytesOut: notes.bytesOut,
   }
+  if (notes.triggerName !== undefined) record.triggerName = notes.triggerName
   if (lease !== undefined) record.instanceId = lease.instanceId
   if (traceparent !== undefined) record.traceparent = traceparent
   if (memoryPeakBytes !== undefined) record.memoryPeakBytes = memoryPeakBytes

@@ -66,6 +66,7 @@ export function outgoing(
     target: resolved.function,
     qualifier: resolved.qualifier,
     trigger: 'http',
+    triggerName: resolved.trigger?.name,
     method: head.method,
     path: resolved.path + target.query,
     headers: parameterFields(resolved),

@@ -8,6 +8,8 @@ export interface Source {
   readonly version: number
   readonly memoryMiB: number
   readonly trigger: string
+  /** Of the trigger, where one caused the call. */
+  readonly triggerName?: string
 }
 
 /** Records of one project as a few flat arrays: two are copied in one piece each, the others are short. */
@@ -153,11 +155,14 @@ export class RecordPacker {
   }
 
   #placeOfSource(record: Invocation): number {
-    let places = this.#sourcesOf.get(record.functionId)
-    if (places === undefined) this.#sourcesOf.set(record.functionId, (places = []))
+    const { functionId, appName, functionName, version, memoryMiB, trigger, triggerName } = record
+    // Thousands of triggers may call one function at the same time: each finds its own at once.
+    const key = triggerName === undefined ? functionId : `${functionId} ${triggerName}`
+    let places = this.#sourcesOf.get(key)
+    if (places === undefined) this.#sourcesOf.set(key, (places = []))
     for (const place of places) if (isFrom(record, this.#sources[place]!)) return place
-    const { functionId, appName, functionName, version, memoryMiB, trigger } = record
-    const place = this.#sources.push({ functionId, appName, functionName, version, memoryMiB, trigger }) - 1
+    const source = { functionId, appName, functionName, version, memoryMiB, trigger }
+    const place = this.#sources.push(triggerName === undefined ? source : { ...source, triggerName }) - 1
     places.push(place)
     return place
   }
@@ -190,6 +195,7 @@ function isFrom(record: Invocation, source: Source): boolean {
   return (
     record.version === source.version &&
     record.trigger === source.trigger &&
+    record.triggerName === source.triggerName &&
     record.functionName === source.functionName &&
     record.appName === source.appName &&
     record.memoryMiB === source.memoryMiB

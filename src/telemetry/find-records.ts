@@ -148,7 +148,9 @@ function wantedIn({ sources, words }: RecordMeta, filter: InvocationFilter): Wan
       (filter.functionId === undefined || each.functionId === filter.functionId) &&
       (filter.appName === undefined || each.appName === filter.appName) &&
       (filter.functionName === undefined || each.functionName === filter.functionName) &&
-      (filter.version === undefined || each.version === filter.version),
+      (filter.version === undefined || each.version === filter.version) &&
+      (filter.trigger === undefined || each.trigger === filter.trigger) &&
+      (filter.triggerName === undefined || each.triggerName === filter.triggerName),
   )
   const status = filter.status === undefined ? undefined : words.indexOf(filter.status)
   if (!isWanted.includes(true) || status === -1) return undefined

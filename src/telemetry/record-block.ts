@@ -89,7 +89,7 @@ export class RecordRows {
 
   recordOf(row: number): Invocation {
     const source = this.#meta.sources[this.sourceOf(row)]!
-    const { functionId, functionName, appName, version, trigger, memoryMiB } = source
+    const { functionId, functionName, appName, version, trigger, triggerName, memoryMiB } = source
     const number = (column: number): number => this.#number(row, column)
     const word = (column: number): string | undefined => {
       const place = number(column)
@@ -98,6 +98,7 @@ export class RecordRows {
     const peak = number(Column.memoryPeakBytes)
     const attempt = number(Column.attempt)
     const optional = {
+      triggerName,
       attempt: attempt === 0 ? undefined : attempt,
       heldMs: attempt === 0 ? undefined : number(Column.heldMs),
       fault: word(Column.fault),

@@ -43,6 +43,9 @@ export interface InvocationFilter {
   readonly functionName?: string
   readonly functionId?: string
   readonly version?: number
+  /** What caused the calls: `http`, `invoke`, `schedule`, …; and which trigger, by name. */
+  readonly trigger?: string
+  readonly triggerName?: string
   readonly status?: InvocationStatus
   readonly sinceMs?: number
   readonly untilMs?: number

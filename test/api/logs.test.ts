@@ -112,6 +112,8 @@ test('calls are listed, filtered and shown; those of another project do not exis
   const failed = anInvocation({
     ...record,
     id: newId(Date.now()),
+    trigger: 'schedule',
+    triggerName: 'nightly',
     status: 'error',
     startedAt: laterMs,
   })
@@ -125,9 +127,15 @@ test('calls are listed, filtered and shown; those of another project do not exis
   assert.deepEqual(await ids('?status=error'), [failed.id])
   assert.deepEqual(await ids(`?app=shop&function=cart&until=${new Date(laterMs).toISOString()}`), [record.id])
   assert.deepEqual(await ids('?app=none'), [])
+  assert.deepEqual(await ids('?trigger=http'), [record.id])
+  assert.deepEqual(await ids('?trigger=schedule&triggerName=nightly'), [failed.id])
+  assert.deepEqual(await ids('?triggerName=nightly'), [failed.id])
+  assert.deepEqual(await ids('?trigger=webhook&triggerName=nightly'), [])
   problem(await fixture.call('GET', '/v1/invocations?function=cart', reader), 400, 'INVALID_INPUT')
   problem(await fixture.call('GET', '/v1/invocations?status=fine', reader), 400, 'INVALID_INPUT')
   problem(await fixture.call('GET', '/v1/invocations?cursor=zzz', reader), 400, 'INVALID_INPUT')
+  const named = await fixture.call('GET', `/v1/invocations/${failed.id}`, reader)
+  assert.equal(named.json<{ triggerName: string }>().triggerName, 'nightly')
   const shown = await fixture.call('GET', `/v1/invocations/${record.id}`, reader)
   assert.deepEqual(shown.json(), { ...record, startedAt: new Date(earlierMs).toISOString() })
   problem(await fixture.call('GET', `/v1/invocations/${record.id}`, stranger), 404, 'NOT_FOUND')

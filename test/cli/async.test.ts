@@ -101,12 +101,21 @@ test('lists, shows and waits', async t => {
     [`GET ${CALLS}`]: json({ items: [call('failed', { triggerName: 'nightly' })] }),
     [`GET ${CALLS}/c1`]: json(call('failed')),
   })
-  const listed = await run('async', 'list', '-f', 'hello', '--state', 'failed', '--trigger', 'nightly')
+  const listed = await run(
+    'async',
+    'list',
+    '-f',
+    'hello',
+    '--state',
+    'failed',
+    '--trigger',
+    'schedule/nightly',
+  )
   assert.match(listed.stdout, /c1 +default\/hello .* failed +1 .*nightly/)
   const { query } = seen[0]!
   assert.deepEqual(
-    ['app', 'function', 'state', 'triggerName'].map(name => query.get(name)),
-    ['default', 'hello', 'failed', 'nightly'],
+    ['app', 'function', 'state', 'trigger', 'triggerName'].map(name => query.get(name)),
+    ['default', 'hello', 'failed', 'schedule', 'nightly'],
   )
   assert.match((await run('async', 'show', 'c1')).stdout, /state +failed/)
   const waited = await run('async', 'wait', 'c1', '--timeout', '1s')

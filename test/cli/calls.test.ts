@@ -147,6 +147,51 @@ test('logs of one invocation find its function by themselves', async t => {
   assert.equal(seen[1]!.query.get('invocation'), 'inv1')
 })
 
+test('calls are chosen by what caused them, and tell it', async t => {
+  const one = { ...CALL, trigger: 'schedule', triggerName: 'nightly' }
+  const { seen, run } = await asking(t, {
+    'GET /v1/invocations': json({ items: [one, CALL] }),
+    'GET /v1/invocations/inv1': json(one),
+    'GET /v1/async-invocations': json({ items: [] }),
+  })
+  const { stdout } = await run(['invocation', 'list', '--trigger', 'schedule/nightly'])
+  assert.match(stdout, /^ID +FUNCTION +WHEN +TRIGGER/)
+  assert.match(stdout, / schedule\/nightly +ok/)
+  assert.match(stdout, / http +ok/)
+  assert.equal((await run(['async', 'list', '--trigger', 'queue'])).code, 0)
+  const asked = seen.map(({ query }) => [query.get('trigger'), query.get('triggerName')])
+  assert.deepEqual(asked, [
+    ['schedule', 'nightly'],
+    ['queue', null],
+  ])
+  assert.match((await run(['invocation', 'show', 'inv1'])).stdout, /trigger +schedule\/nightly\n/i)
+  for (const wrong of ['/nightly', 'schedule/', 'a/b/c', '']) {
+    const { code, stderr } = await run(['invocation', 'list', '--trigger', wrong])
+    assert.equal(code, 2)
+    assert.match(stderr, /--trigger takes a kind, or a kind and a name/)
+  }
+})
+
+const CALL = {
+  id: 'inv1',
+  appName: 'shop',
+  functionName: 'thumb',
+  version: 1,
+  trigger: 'http',
+  status: 'ok',
+  httpStatus: 200,
+  cold: false,
+  startedAt: '2030-01-01T00:00:00.000Z',
+  queuedMs: 1,
+  startingMs: 0,
+  initialisingMs: 0,
+  runningMs: 2,
+  billedMs: 2,
+  memoryMiB: 128,
+  bytesIn: 0,
+  bytesOut: 0,
+}
+
 test('a list gathers all pages, and prints what the API says with -o json or yaml', async t => {
   const one = {
     name: 'a',

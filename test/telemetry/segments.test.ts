@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inflateRawSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { type Invocation, newId, systemClock } from '../../src/core/index.ts'
 import type { InvocationFilter } from '../../src/telemetry/index.ts'
+import { FIRST_NUMBER, segmentName } from '../../src/telemetry/segment.ts'
 import { FakeClock } from '../support/clock.ts'
 import { aLine, anInvocation, freshPath, PROJECT, startTelemetry } from './fixture.ts'
 
 const DAY_MS = 86_400_000
+const NIGHTLY_HOOK = { trigger: 'webhook', triggerName: 'nightly' }
 const SMALL = 2 * 1024 ** 2 // 64 segments of 32 KiB
 
 test('pages of records are what a plain list would give, whatever the order in which calls ended', async () => {
@@ -18,6 +29,12 @@ test('pages of records are what a plain list would give, whatever the order in w
     functionId: fc.constantFrom('f', 'g', 'h'),
     version: fc.integer({ min: 1, max: 2 }),
     status: fc.constantFrom('ok' as const, 'error' as const),
+    cause: fc.constantFrom(
+      {},
+      { trigger: 'schedule' },
+      { trigger: 'schedule', triggerName: 'nightly' },
+      NIGHTLY_HOOK,
+    ),
     attempt: fc.constantFrom(0, 0, 0, 1, 2),
     copies: fc.constantFrom(1, 1, 5, 60), // enough for several segments
   })
@@ -26,6 +43,8 @@ test('pages of records are what a plain list would give, whatever the order in w
       functionId: fc.constantFrom('f', 'g'),
       version: fc.constantFrom(1, 2),
       status: fc.constantFrom('ok' as const, 'error' as const),
+      trigger: fc.constantFrom('http', 'schedule', 'webhook'),
+      triggerName: fc.constantFrom('nightly', 'daily'),
       sinceMs: fc.nat(60_000),
       untilMs: fc.nat(60_000),
     },
@@ -46,12 +65,12 @@ test('pages of records are what a plain list would give, whatever the order in w
           limits: { flushCount: perFlush },
         })
         const model: Invocation[] = []
-        for (const { tookMs, project, functionId, version, status, attempt, copies } of calls)
+        for (const { tookMs, project, functionId, version, status, cause, attempt, copies } of calls)
           for (let i = 0; i < copies; i++) {
             clock.advance(17)
             const startedAt = Math.max(startMs - 1_000, clock.now() - tookMs)
             const more = attempt === 0 ? {} : { attempt, heldMs: 0 }
-            const change = { projectId: project, functionId, version, status, startedAt, ...more }
+            const change = { projectId: project, functionId, version, status, startedAt, ...cause, ...more }
             const record = anInvocation(change)
             telemetry.onInvocation(record)
             model.push(record)
@@ -76,6 +95,8 @@ test('pages of records are what a plain list would give, whatever the order in w
               (each.functionId === undefined || record.functionId === each.functionId) &&
               (each.version === undefined || record.version === each.version) &&
               (each.status === undefined || record.status === each.status) &&
+              (each.trigger === undefined || record.trigger === each.trigger) &&
+              (each.triggerName === undefined || record.triggerName === each.triggerName) &&
               record.startedAt >= (asked.sinceMs ?? 0) &&
               record.startedAt < (asked.untilMs ?? Number.POSITIVE_INFINITY),
           )
@@ -100,6 +121,37 @@ test('pages of records are what a plain list would give, whatever the order in w
 function sorted(records: readonly Invocation[]): readonly Invocation[] {
   return records.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
+
+/** What the version before triggers' names wrote: a call over HTTP, then an attempt of another's schedule. */
+const EARLIER = [
+  'vVI7TsNAEHVukJJ6RDlIXhsr1jYk6SigokGRhcx6Yxtnd83uOl8iKmpOwBU4BCfgKJQpkRUnASmREBK8Zmbem6d9K03vqk9eWo7z',
+  '2nKcm6PrhwUwVUkL1EMQuQQKLhGMBTrupEnppzLUY8Omtz4LpoAg4unXlWx2N+8UgR7O7mUqCzsBhCw2PWu5KK0BanXFEYyqNOMG',
+  '6GABw0oymyt5ngDdDicxIMRleRkLDhQSLhTgVm3YjI9GNT3m2uRKAiUIggulZxd5HyjxQgSr8zTlut62toQl/t+DhmU8qUYclhHC',
+  'ROmk/i8AgiogQjCVqImBi54b+j4SdNFDUo8RDsgeNlo63/Bx5vwIeXfXP789kXl/3b8f8K82fONbPa7rcTOfNpV295j3YJPzF3nb',
+  'f5l3k6e91Q+f+uEL3ymB0KUI3SA2pU3DtPgE',
+]
+
+test('segments of an earlier version are read, and newer records stand beside them', async () => {
+  const clock = new FakeClock()
+  const path = freshPath()
+  const folder = join(path, PROJECT)
+  mkdirSync(folder, { recursive: true })
+  const name = segmentName('records', FIRST_NUMBER, clock.now())
+  writeFileSync(join(folder, name), inflateRawSync(Buffer.from(EARLIER.join(''), 'base64')))
+  const telemetry = startTelemetry({ path, clock })
+  const newer = anInvocation({ startedAt: clock.now(), trigger: 'schedule', triggerName: 'nightly' }, clock)
+  telemetry.onInvocation(newer)
+  const [first, second, third] = (await telemetry.listInvocations(PROJECT, {}, {})).items
+  assert.deepEqual(first, newer)
+  assert.deepEqual(second, await telemetry.getInvocation(PROJECT, '01mcc5ra7h5mrpm805asptg8gk'))
+  assert.deepEqual([second?.trigger, second?.attempt, second?.heldMs], ['schedule', 1, 4])
+  assert.deepEqual([third?.trigger, third?.status, third?.runningMs], ['http', 'ok', 1.5])
+  assert.ok(!('triggerName' in second))
+  const of = async (filter: InvocationFilter) =>
+    (await telemetry.listInvocations(PROJECT, filter, {})).items.map(({ id }) => id)
+  assert.deepEqual(await of({ trigger: 'schedule' }), [newer.id, second?.id])
+  assert.deepEqual(await of({ triggerName: 'nightly' }), [newer.id])
+})
 
 test('a project that floods its records and logs loses its own oldest, and nobody else anything', async () => {
   const path = freshPath()

@@ -19,7 +19,10 @@ export const InvocationSchema = model(
     functionName: Type.String(),
     appName: Type.String(),
     version: Type.Integer(),
-    trigger: Type.String({ description: 'What caused it: `http`, `invoke`.' }),
+    trigger: Type.String({
+      description: 'What caused it: `http`, `invoke`, `destination`, or the kind of its trigger.',
+    }),
+    triggerName: Type.Optional(Type.String({ description: 'Of the trigger, where one caused it.' })),
     status: InvocationStatusSchema,
     httpStatus: Type.Integer({ description: 'What the caller got; 0 when it left first.' }),
     fault: Type.Optional(Type.Enum(['caller', 'function', 'platform'])),

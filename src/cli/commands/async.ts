@@ -9,7 +9,17 @@ import { parsePlainReference } from '../reference.ts'
 import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo, showBytes } from '../units.ts'
 import { configure } from './async-configure.ts'
-import { APP_OPTION, confirm, FUNCTION_ARG, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
+import {
+  APP_OPTION,
+  causeOf,
+  confirm,
+  FUNCTION_ARG,
+  LIMIT_OPTION,
+  limitOf,
+  TRIGGER_OPTION,
+  triggerOf,
+  YES_OPTION,
+} from './common.ts'
 
 const LISTED_DEFAULT = 50
 const STATES: readonly AsyncState[] = ['queued', 'running', 'succeeded', 'failed', 'expired', 'cancelled']
@@ -20,7 +30,7 @@ const ID_OR_FILTER_ARG: ArgSpec = { syntax: '[id]', help: 'One call; without it,
 const FILTER_OPTIONS: readonly OptionSpec[] = [
   { flags: '-f, --function <function>', help: 'Only calls of one function: NAME or APP/NAME' },
   APP_OPTION,
-  { flags: '--trigger <name>', help: 'Only what this trigger caused' },
+  TRIGGER_OPTION,
   { flags: '--since <time>', help: 'Only accepted from then on: 10m, 2h, or a date' },
   { flags: '--until <time>', help: 'Only accepted before then' },
 ]
@@ -32,7 +42,7 @@ function filterOf(options: Options): Record<string, string | undefined> {
   return {
     app: reference?.app,
     function: reference?.name,
-    triggerName: options.text('trigger'),
+    ...triggerOf(options),
     since: options.time('since', '--since', Date.now()),
     until: options.time('until', '--until', Date.now()),
   }
@@ -64,7 +74,7 @@ const list: CommandSpec = {
         { title: 'STATE', cell: one => one.state },
         { title: 'ATTEMPTS', cell: one => one.attempts, right: true },
         { title: 'HTTP', cell: one => one.httpStatus || '', right: true },
-        { title: 'TRIGGER', cell: one => one.triggerName ?? one.trigger },
+        { title: 'TRIGGER', cell: one => causeOf(one) },
         { title: 'LAST FAILURE', cell: one => one.lastFailure?.code ?? '' },
       ],
       'There are no asynchronous calls that match. "atelier invoke NAME --async" makes one.',
@@ -89,7 +99,7 @@ export async function showCall(context: Context, one: WireAsyncCall): Promise<vo
     renderFields([
       ['id', one.id],
       ['function', `${one.appName}/${one.functionName}${one.qualifier ? `:${one.qualifier}` : ''}`],
-      ['trigger', one.triggerName ? `${one.trigger} ${one.triggerName}` : one.trigger],
+      ['trigger', causeOf(one)],
       ['state', one.state],
       ['attempts', one.attempts],
       ['last failure', failureText(one)],

@@ -9,11 +9,33 @@ export const APP_OPTION: OptionSpec = {
   help: 'App of the function, when its name says none (default: "default")',
 }
 export const LIMIT_OPTION: OptionSpec = { flags: '-n, --limit <count>', help: 'At most so many' }
+export const TRIGGER_OPTION: OptionSpec = {
+  flags: '--trigger <kind[/name]>',
+  help: 'Only what such triggers caused, or this one: schedule, webhook/orders',
+}
 export const YES_OPTION: OptionSpec = { flags: '-y, --yes', help: 'Do not ask' }
 
 /** `--limit`, or `standard`. */
 export function limitOf(options: Options, standard: number): number {
   return options.integer('limit', '--limit', { min: 1, max: 1_000_000 }) ?? standard
+}
+
+/** What `TRIGGER_OPTION` chooses, as the API has it. */
+export function triggerOf(options: Options): { trigger?: string; triggerName?: string } {
+  const text = options.text('trigger')
+  if (text === undefined) return {}
+  const [trigger, triggerName, ...more] = text.split('/')
+  if (!trigger || triggerName === '' || more.length > 0)
+    throw usage(`--trigger takes a kind, or a kind and a name: schedule, webhook/orders; not "${text}"`)
+  return { trigger, ...(triggerName !== undefined && { triggerName }) }
+}
+
+/** What caused a call, as `TRIGGER_OPTION` takes it. */
+export function causeOf(call: {
+  readonly trigger: string
+  readonly triggerName?: string | undefined
+}): string {
+  return call.triggerName === undefined ? call.trigger : `${call.trigger}/${call.triggerName}`
 }
 
 /** Asks before something is lost, when somebody is there to answer; scripts are taken at their word. */

@@ -4,7 +4,7 @@ import { renderFields } from '../output/table.ts'
 import { parsePlainReference } from '../reference.ts'
 import type { CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo, showBytes, showDuration, showMemory } from '../units.ts'
-import { APP_OPTION, LIMIT_OPTION, limitOf } from './common.ts'
+import { APP_OPTION, causeOf, LIMIT_OPTION, limitOf, TRIGGER_OPTION, triggerOf } from './common.ts'
 
 const LISTED_DEFAULT = 50
 const STATUSES: readonly InvocationStatus[] = ['ok', 'error', 'timeout', 'cancelled', 'refused']
@@ -18,6 +18,7 @@ const list: CommandSpec = {
   ],
   options: [
     APP_OPTION,
+    TRIGGER_OPTION,
     { flags: '--status <status>', help: 'Only those that ended so', choices: STATUSES },
     { flags: '--since <time>', help: 'Only from then on: 10m, 2h, or a date' },
     { flags: '--until <time>', help: 'Only before then' },
@@ -25,6 +26,7 @@ const list: CommandSpec = {
   ],
   examples: [
     ['atelier invocation list', 'the newest of the project'],
+    ['atelier invocation list --trigger schedule/nightly', 'what one trigger caused'],
     ['atelier invocation list shop/thumbnail --status error --since 1h', 'what went wrong lately'],
   ],
   async run({ context, args, options }) {
@@ -32,6 +34,7 @@ const list: CommandSpec = {
     const query = {
       app: reference?.app ?? options.text('app'),
       function: reference?.name,
+      ...triggerOf(options),
       status: options.text('status'),
       since: options.time('since', '--since', Date.now()),
       until: options.time('until', '--until', Date.now()),
@@ -47,6 +50,7 @@ const list: CommandSpec = {
         { title: 'ID', cell: one => one.id },
         { title: 'FUNCTION', cell: one => `${one.appName}/${one.functionName}:${one.version}` },
         { title: 'WHEN', cell: one => showAgo(one.startedAt, Date.now()) },
+        { title: 'TRIGGER', cell: one => causeOf(one) },
         { title: 'STATUS', cell: one => one.status },
         { title: 'HTTP', cell: one => one.httpStatus || '', right: true },
         { title: 'COLD', cell: one => (one.cold ? 'cold' : '') },
@@ -75,7 +79,7 @@ const show: CommandSpec = {
       renderFields([
         ['id', one.id],
         ['function', `${one.appName}/${one.functionName} version ${one.version}`],
-        ['trigger', one.trigger],
+        ['trigger', causeOf(one)],
         ['status', one.fault ? `${one.status} (the ${one.fault}'s fault)` : one.status],
         ['http status', one.httpStatus || undefined],
         ['error', one.errorMessage && `${one.errorCode ?? ''} ${one.errorMessage}`.trim()],
