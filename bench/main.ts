@@ -1,10 +1,12 @@
 /**
- * `npm run bench [-- row …] [--strict] [--quick] [--no-write]`: measures the rows, prints each beside its floor, and writes
- * `bench/RESULTS.md` when all rows ran. `--strict` exits 1 when one misses its floor; `--quick` measures less and less well.
+ * `npm run bench [-- row …] [--strict] [--quick] [--no-write] [--broker name …]`: measures the rows, prints each beside its
+ * floor, and writes `bench/RESULTS.md` when all rows ran. `--strict` exits 1 when one misses its floor; `--quick` measures
+ * less and less well; `--broker` leaves the others out of the row about brokers.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { BROKERS } from './brokers/broker.ts'
 import { describe, isMissed, type Outcome, results } from './report.ts'
 import type { Bench, Row } from './row.ts'
 import { asyncCalls } from './rows/async.ts'
@@ -37,13 +39,15 @@ const ROWS: readonly Row[] = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { strict: { type: 'boolean' }, quick: { type: 'boolean' }, 'no-write': { type: 'boolean' } },
+  options: {
+    strict: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    'no-write': { type: 'boolean' },
+    broker: { type: 'string', multiple: true, default: [] },
+  },
 })
-const unknown = positionals.filter(name => !ROWS.some(row => row.name === name))
-if (unknown.length > 0) {
-  console.error(`There is no row ${unknown.join(', ')}; there are ${ROWS.map(row => row.name).join(', ')}.`)
-  process.exit(2)
-}
+refuseUnknown('row', positionals, ROWS)
+refuseUnknown('broker', values.broker, BROKERS)
 
 const size = values.quick
   ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000, brokerSeconds: 9 }
@@ -64,7 +68,7 @@ for (const row of ROWS) {
   outcomes.push(outcome)
   console.log(`${describe(outcome)}\n`)
 }
-if (!values['no-write'] && !values.quick && positionals.length === 0)
+if (!values['no-write'] && !values.quick && positionals.length === 0 && values.broker.length === 0)
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), results(outcomes, startedAt))
 if (values.strict && outcomes.some(isMissed)) process.exitCode = 1
 
@@ -72,6 +76,7 @@ async function runRow(row: Row): Promise<Outcome> {
   const cleanUps: (() => Promise<void> | void)[] = []
   const bench: Bench = {
     ...size,
+    brokers: values.broker,
     say: line => console.log(`  ${row.name}: ${line}`),
     after: cleanUp => void cleanUps.push(cleanUp),
   }
@@ -84,4 +89,17 @@ async function runRow(row: Row): Promise<Outcome> {
   } finally {
     for (const cleanUp of cleanUps.toReversed()) await cleanUp()
   }
+}
+
+function refuseUnknown(
+  what: string,
+  asked: readonly string[],
+  known: readonly { readonly name: string }[],
+): void {
+  const unknown = asked.filter(name => !known.some(each => each.name === name))
+  if (unknown.length === 0) return
+  console.error(
+    `There is no ${what} ${unknown.join(', ')}; there are ${known.map(each => each.name).join(', ')}.`,
+  )
+  process.exit(2)
 }

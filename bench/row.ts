@@ -36,6 +36,8 @@ export interface Bench {
   readonly queued: number
   /** How long each broker gets events. */
   readonly brokerSeconds: number
+  /** The brokers of that row by name; none: all of them. */
+  readonly brokers: readonly string[]
   say(line: string): void
   /** Called when the row is over, the last first. */
   after(cleanUp: () => Promise<void> | void): void

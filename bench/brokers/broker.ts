@@ -6,7 +6,9 @@ import { redis } from './redis.ts'
 
 /** A broker that the bench can start: a trigger reads `EVENTS` from it, the function's answers go to `ANSWERS`. */
 export interface BenchBroker {
+  /** What it is called on the command line. */
   readonly name: string
+  readonly title: string
   /** Why it cannot run here. */
   missing(): Promise<string | undefined>
   open(): Promise<OpenBroker>

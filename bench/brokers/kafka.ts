@@ -6,7 +6,8 @@ import { ANSWERS, EVENTS } from './names.ts'
 const PARTITIONS = 3
 
 export const kafka: BenchBroker = {
-  name: 'Kafka',
+  name: 'kafka',
+  title: 'Kafka',
   missing: kafkaMissing,
   async open() {
     const daemon = await startKafka()

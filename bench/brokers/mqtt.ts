@@ -4,7 +4,8 @@ import type { BenchBroker } from './broker.ts'
 import { ANSWERS, EVENTS } from './names.ts'
 
 export const mqtt: BenchBroker = {
-  name: 'MQTT (Mosquitto)',
+  name: 'mqtt',
+  title: 'MQTT (Mosquitto)',
   missing: async () => mosquittoMissing,
   async open() {
     const daemon = await startMosquitto()

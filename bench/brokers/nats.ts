@@ -5,7 +5,8 @@ import type { BenchBroker } from './broker.ts'
 import { ANSWERS, EVENTS } from './names.ts'
 
 export const nats: BenchBroker = {
-  name: 'NATS JetStream',
+  name: 'nats',
+  title: 'NATS JetStream',
   missing: async () => natsMissing,
   async open() {
     const daemon = await startNats()

@@ -4,7 +4,8 @@ import type { BenchBroker } from './broker.ts'
 import { ANSWERS, EVENTS } from './names.ts'
 
 export const rabbitmq: BenchBroker = {
-  name: 'RabbitMQ',
+  name: 'rabbitmq',
+  title: 'RabbitMQ',
   missing: async () => rabbitmqMissing,
   async open() {
     const { daemon, close } = await startRabbitmq()

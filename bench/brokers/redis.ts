@@ -4,7 +4,8 @@ import type { BenchBroker } from './broker.ts'
 import { ANSWERS, EVENTS } from './names.ts'
 
 export const redis: BenchBroker = {
-  name: 'Redis streams',
+  name: 'redis',
+  title: 'Redis streams',
   missing: async () => redisMissing,
   async open() {
     const daemon = await startRedis()

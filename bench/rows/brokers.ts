@@ -22,8 +22,9 @@ export const brokers: Row = {
   async run(bench) {
     const measures: Measure[] = []
     for (const broker of BROKERS) {
+      if (bench.brokers.length > 0 && !bench.brokers.includes(broker.name)) continue
       const missing = await broker.missing()
-      if (missing) bench.say(`${broker.name} is left out: ${missing}`)
+      if (missing) bench.say(`${broker.title} is left out: ${missing}`)
       else {
         const found = await runBroker(bench, broker)
         for (const { what, value, unit, detail } of found)
@@ -40,7 +41,7 @@ async function runBroker(bench: Bench, broker: BenchBroker): Promise<Measure[]> 
   try {
     const platform = await startPlatform(bench, '--source-allow', '127.0.0.0/8')
     try {
-      return await measure(bench, broker.name, open, platform)
+      return await measure(bench, broker.title, open, platform)
     } finally {
       await platform.stop()
     }
