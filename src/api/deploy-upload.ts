@@ -1,4 +1,6 @@
+import { createHash, type Hash } from 'node:crypto'
 import { type Readable, Transform } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { MultipartFile, MultipartValue } from '@fastify/multipart'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyRequest } from 'fastify'
@@ -77,6 +79,8 @@ export interface DeployUpload {
   readonly package: { readonly source: Readable; readonly fileName: string } | undefined
   /** Lets the rest of the body run off, so that the answer reaches a caller that still sends. */
   readonly discard: () => void
+  /** What tells settings and package from others; `undefined` until the package was read to its end. */
+  readonly digest: () => string | undefined
 }
 
 /** Reads the parts up to the package, which streams on into the deploy; nothing of it is held in memory. */
@@ -93,14 +97,22 @@ export async function readDeployUpload(
     if (done) break
     if (part.type === 'field' && part.fieldname === 'settings') settings = parseSettings(part)
     else if (part.type === 'file' && part.fieldname === 'package') {
-      const source = bounded(part, packageBytesMax, signal)
+      const fileName = fileNameOf(part)
+      const hash = createHash('sha256').update(`${JSON.stringify(settings)}\n${fileName}\n`)
+      const source = bounded(part, packageBytesMax, hash, signal)
       // A body that ends too early is told to whoever waits for the next part, and to nobody else.
       parts.next().catch(() => source.destroy(endsEarly()))
       const discard = () => {
         source.destroy()
         part.file.resume()
       }
-      return { settings: settings ?? {}, package: { source, fileName: fileNameOf(part) }, discard }
+      const digest = digestOnce(hash)
+      return {
+        settings: settings ?? {},
+        package: { source, fileName },
+        discard,
+        digest: () => (source.writableFinished ? digest() : undefined),
+      }
     } else {
       request.raw.resume()
       throw misplaced(
@@ -110,7 +122,21 @@ export async function readDeployUpload(
     }
   }
   if (settings === undefined) throw misplaced('package', 'is missing, and "settings" too')
-  return { settings, package: undefined, discard: () => {} }
+  const digest = digestOnce(createHash('sha256').update(JSON.stringify(settings)))
+  return { settings, package: undefined, discard: () => {}, digest }
+}
+
+/** What `digest` of the upload says when it was read to its end, which this does. Rejects as reading it does. */
+export async function digestDeployUpload(request: FastifyRequest, packageBytesMax: number): Promise<string> {
+  const upload = await readDeployUpload(request, packageBytesMax, new AbortController().signal)
+  if (upload.package) await finished(upload.package.source.resume())
+  return upload.digest() ?? ''
+}
+
+/** A hash gives its digest once. */
+function digestOnce(hash: Hash): () => string {
+  let digest: string | undefined
+  return () => (digest ??= hash.digest('hex'))
 }
 
 let validate: ValidateFunction | undefined
@@ -132,12 +158,13 @@ function parseSettings(part: MultipartValue): Static<typeof DeploySettings> {
   return value as Static<typeof DeploySettings>
 }
 
-/** The file, ended with an error when it grows too long or breaks off. */
-function bounded(part: MultipartFile, bytesMax: number, signal: AbortSignal): Readable {
+/** The file, added to the hash, and ended with an error when it grows too long or breaks off. */
+function bounded(part: MultipartFile, bytesMax: number, hash: Hash, signal: AbortSignal): Transform {
   let bytes = 0
   const target = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length
+      hash.update(chunk)
       if (bytes <= bytesMax) return done(null, chunk)
       const mib = Math.floor(bytesMax / 1024 ** 2)
       done(

@@ -12,6 +12,11 @@ export interface StoredAnswer {
   readonly body: Buffer
 }
 
+export interface KeptAnswer extends StoredAnswer {
+  /** Of the request that it answered. */
+  readonly fingerprint: string
+}
+
 /** Remembers what was answered to a key, for a day and over restarts. */
 export class IdempotencyStore {
   readonly #store: Store
@@ -25,27 +30,25 @@ export class IdempotencyStore {
   }
 
   /**
-   * Takes the key for a request; resolves with the answer when it was given before. CONFLICT when the key stands for
-   * another request, or for one that still runs.
+   * Takes the key for a request; resolves with the answer when one was given before, and with the fingerprint of what it
+   * answered, which is the caller's to compare. CONFLICT when the key stands for a request that still runs.
    */
-  async begin(by: Principal, key: string, fingerprint: string): Promise<StoredAnswer | undefined> {
+  async begin(by: Principal, key: string, fingerprint: string): Promise<KeptAnswer | undefined> {
     const now = this.#clock.now()
     const id = idOf(by, key)
     return this.#store.transaction(async tx => {
       const row = await tx.selectFrom('idempotency_keys').selectAll().where('id', '=', id).executeTakeFirst()
       if (row && row.expires_at > now && (row.state === 'done' || row.process === this.#process)) {
-        if (row.fingerprint !== fingerprint)
-          throw new AtelierError(
-            'CONFLICT',
-            `The idempotency key ${JSON.stringify(key)} was used for another request; take a new one.`,
-          )
-        if (row.state === 'running')
+        if (row.state === 'running') {
+          if (row.fingerprint !== fingerprint) throw keyOfAnother(key)
           throw new AtelierError(
             'CONFLICT',
             `The request with the idempotency key ${JSON.stringify(key)} is still running; ask again later.`,
             { retryAfterS: 1 },
           )
+        }
         return {
+          fingerprint: row.fingerprint,
           status: row.status,
           headers: JSON.parse(row.headers_json) as Record<string, string>,
           body: Buffer.from(row.body, 'base64'),
@@ -83,12 +86,13 @@ export class IdempotencyStore {
     })
   }
 
-  /** Keeps the answer; from now on the key stands for it. */
-  async complete(by: Principal, key: string, answer: StoredAnswer): Promise<void> {
+  /** Keeps the answer; from now on the key stands for it. `fingerprint`: what is known of the request by now. */
+  async complete(by: Principal, key: string, answer: StoredAnswer, fingerprint: string): Promise<void> {
     await this.#store.db
       .updateTable('idempotency_keys')
       .set({
         state: 'done',
+        fingerprint,
         status: answer.status,
         headers_json: JSON.stringify(answer.headers),
         body: answer.body.toString('base64'),
@@ -105,6 +109,14 @@ export class IdempotencyStore {
       .where('state', '=', 'running')
       .execute()
   }
+}
+
+/** What to throw when a key comes with another request than before. */
+export function keyOfAnother(key: string): AtelierError {
+  return new AtelierError(
+    'CONFLICT',
+    `The idempotency key ${JSON.stringify(key)} was used for another request; take a new one.`,
+  )
 }
 
 function ownerOf(by: Principal): string {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { PassThrough, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
-import type { IdempotencyStore } from './idempotency-store.ts'
+import { type IdempotencyStore, keyOfAnother } from './idempotency-store.ts'
 import type { ApiLog } from './log.ts'
 
 const BODY_BYTES_KEPT = 256 * 1024 // of an answer; a longer one is not repeated but refused
@@ -10,9 +10,15 @@ const KEY = /^[\x21-\x7e]{1,200}$/
 const HEADERS_KEPT = ['content-type', 'etag', 'location', 'atelier-invocation-id'] as const
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Reads a streamed body to its end, and no more than it may have, for what `bodyDigest` would be of it. */
+    digestBody?: (request: FastifyRequest) => Promise<string>
+  }
   interface FastifyRequest {
     /** The key that this request holds until it is answered. */
     idempotencyKey: string | null
+    /** Set by a handler that has read a streamed body to its end: what tells it from others. */
+    bodyDigest: string | null
     /** Whether the answer stands for what was asked; `undefined`: the status tells, below 400 it does. */
     answerCounts: boolean | undefined
   }
@@ -21,10 +27,12 @@ declare module 'fastify' {
 /**
  * `Idempotency-Key` on the operations that declare it: the first request runs, and its answer is kept; a repetition gets the
  * same answer with `idempotency-replayed: true`. Failures are not kept: there trying again is the point. A function's own
- * answer always is, whatever its status. Streamed bodies (packages, calls) are told apart by their address alone.
+ * answer always is, whatever its status. A key is held as long as its request is at work, also when the client has left: what was
+ * done is then known to the repetition. Packages are told apart by what is in them, calls by their address alone.
  */
 export function honourIdempotencyKeys(server: FastifyInstance, store: IdempotencyStore, log: ApiLog): void {
   server.decorateRequest('idempotencyKey', null)
+  server.decorateRequest('bodyDigest', null)
   server.decorateRequest('answerCounts', undefined)
 
   server.addHook('preHandler', async (request, reply) => {
@@ -37,11 +45,9 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
     const before = await store.begin(request.principal, key, fingerprintOf(request))
     if (!before) {
       request.idempotencyKey = key
-      reply.raw.once('close', () => {
-        if (request.idempotencyKey !== null) void release(request)
-      })
       return
     }
+    if (!(await isSame(request, before.fingerprint))) throw keyOfAnother(key)
     request.raw.resume() // the body that nobody reads again
     reply.headers(before.headers).header('idempotency-replayed', 'true').code(before.status)
     await reply.send(before.body.length > 0 ? before.body : undefined)
@@ -69,7 +75,8 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
       const value = reply.getHeader(name)
       if (value !== undefined) headers[name] = String(value)
     }
-    if (body) return store.complete(by, key, { status: reply.statusCode, headers, body })
+    const fingerprint = fingerprintOf(request, request.bodyDigest)
+    if (body) return store.complete(by, key, { status: reply.statusCode, headers, body }, fingerprint)
     const problem = {
       type: 'urn:atelier:problem:CONFLICT',
       title: 'This is in conflict with what exists',
@@ -77,11 +84,12 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
       detail: 'This request was answered, but its answer was too long to be kept.',
       code: 'CONFLICT',
     }
-    return store.complete(by, key, {
+    const kept = {
       status: 409,
       headers: { 'content-type': 'application/problem+json' },
       body: Buffer.from(JSON.stringify(problem)),
-    })
+    }
+    return store.complete(by, key, kept, fingerprint)
   }
 
   async function release(request: FastifyRequest): Promise<void> {
@@ -110,13 +118,24 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
     })
     target.on('error', () => {}) // it may fail before the framework listens
     source.on('error', error => target.destroy(error))
-    target.on('close', () => source.destroy())
+    target.on('close', () => {
+      source.destroy()
+      if (request.idempotencyKey !== null) void release(request) // it broke off: nobody knows what was said
+    })
     return source.pipe(target)
   }
 }
 
-function fingerprintOf(request: FastifyRequest): string {
-  const body = request.body === undefined || request.body === null ? '' : JSON.stringify(request.body)
+/** Whether a repetition asks for the same; a streamed body is read to its end to know. */
+async function isSame(request: FastifyRequest, before: string): Promise<boolean> {
+  if (fingerprintOf(request) === before) return true
+  const digest = await request.routeOptions.config.digestBody?.(request)
+  return digest !== undefined && fingerprintOf(request, digest) === before
+}
+
+function fingerprintOf(request: FastifyRequest, bodyDigest: string | null = null): string {
+  const body =
+    bodyDigest ?? (request.body === undefined || request.body === null ? '' : JSON.stringify(request.body))
   return createHash('sha256').update(`${request.method} ${request.url}\n${body}`).digest('hex')
 }
 

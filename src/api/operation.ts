@@ -43,6 +43,8 @@ export interface Operation<P extends TObject, Q extends TObject, B extends TSche
   /** Checked here before the handler runs; the control plane's operations check by themselves. */
   readonly needs?: Action
   readonly idempotent?: boolean
+  /** For an idempotent operation whose handler reads a stream: see `idempotency.ts`. */
+  readonly digestBody?: (request: FastifyRequest) => Promise<string>
   readonly anonymous?: boolean
   /** The answer's body; `undefined` when the reply was already sent or has none. */
   handle(call: OperationCall<Static<P>, Static<Q>, Static<B>>): Promise<unknown>
@@ -101,6 +103,7 @@ export function operation<P extends TObject, Q extends TObject, B extends TSchem
       idempotent: op.idempotent ?? false,
       anonymous: op.anonymous ?? false,
       ...(op.multipart && { multipart: op.multipart }),
+      ...(op.digestBody && { digestBody: op.digestBody }),
     },
     ...(op.bodyOptional && {
       preValidation: async (request: FastifyRequest) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import type { LightMyRequestResponse } from 'fastify'
 import { ApiFixture, problem } from './fixture.ts'
 
-const fixture = await ApiFixture.open()
+const PACKAGE_BYTES_MAX = 1024 ** 2
+const fixture = await ApiFixture.open({ packageBytesMax: PACKAGE_BYTES_MAX })
 after(() => fixture[Symbol.asyncDispose]())
 const DAY_MS = 86_400_000
 const withKey = (key: string, body?: unknown) => ({
@@ -130,6 +132,41 @@ test("a call's answer is repeated without calling again, whatever its status", a
   assert.equal(calls, 1)
 })
 
+test('a client that leaves finds out with its key what was done', async () => {
+  const url = await fixture.listen()
+  const login = await fixture.login('mia')
+  const { control } = fixture.control
+  const original = control.createApp
+  const running = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  const done = Promise.withResolvers<void>()
+  control.createApp = async (by, input) => {
+    running.resolve()
+    await gate.promise
+    const app = await original(by, input)
+    done.resolve()
+    return app
+  }
+  const options = withKey('k-left', { name: 'left-behind' })
+  const leaving = new AbortController()
+  const first = fetch(`${url}/v1/apps`, {
+    method: 'POST',
+    headers: { ...login.headers, ...options.headers, 'content-type': 'application/json' },
+    body: JSON.stringify(options.body),
+    signal: leaving.signal,
+  })
+  await running.promise
+  leaving.abort()
+  await assert.rejects(first)
+  problem(await fixture.call('POST', '/v1/apps', login, options), 409, 'CONFLICT')
+  gate.resolve()
+  await done.promise
+  control.createApp = original
+  const again = await eventually(() => fixture.call('POST', '/v1/apps', login, options))
+  assert.equal(again.statusCode, 201)
+  assert.equal(again.headers['idempotency-replayed'], 'true')
+})
+
 test('a deploy is repeated from memory when it succeeded, and run again when it failed', async () => {
   const login = await fixture.login('mia')
   const headers = { 'idempotency-key': 'k-10', accept: 'application/x-ndjson' }
@@ -141,3 +178,98 @@ test('a deploy is repeated from memory when it succeeded, and run again when it 
   assert.equal(again.headers['idempotency-replayed'], 'true')
   assert.equal(again.body, done.body)
 })
+
+test('a deploy with the same key and the same package publishes one version, whatever separates its parts', async () => {
+  const login = await fixture.login('mia')
+  const options = {
+    name: 'one',
+    code: 'export default () => 11',
+    settings: { config: { A: '1' } },
+    headers: { 'idempotency-key': 'd-1' },
+  }
+  const one = await fixture.deploy(login, options)
+  assert.equal(one.statusCode, 201)
+  const two = await fixture.deploy(login, options)
+  assert.deepEqual([two.statusCode, two.body], [201, one.body])
+  assert.equal(two.headers['idempotency-replayed'], 'true')
+  const versions = await fixture.call('GET', '/v1/apps/shop/functions/one/versions', login)
+  assert.equal(versions.json<{ items: unknown[] }>().items.length, 1)
+})
+
+test('a deploy of something else with a used key is refused, and changes nothing', async () => {
+  const login = await fixture.login('mia')
+  const options = { name: 'else', code: 'export default () => 12', headers: { 'idempotency-key': 'd-2' } }
+  assert.equal((await fixture.deploy(login, options)).statusCode, 201)
+  for (const other of [
+    { ...options, code: 'export default () => 13' },
+    { ...options, settings: { config: { A: '2' } } },
+    { ...options, fileName: 'other.js' },
+    { ...options, code: null, settings: {} },
+    { ...options, name: 'elsewhere' },
+  ])
+    assert.match(problem(await fixture.deploy(login, other), 409, 'CONFLICT').detail, /another request/)
+  const versions = await fixture.call('GET', '/v1/apps/shop/functions/else/versions', login)
+  assert.equal(versions.json<{ items: unknown[] }>().items.length, 1)
+  problem(await fixture.call('GET', '/v1/apps/shop/functions/elsewhere', login), 404, 'NOT_FOUND')
+  const again = await fixture.deploy(login, options)
+  assert.equal(again.headers['idempotency-replayed'], 'true')
+})
+
+test('of deploys with one key at once, one builds and the others are told to wait', async () => {
+  const login = await fixture.login('mia')
+  const building = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  let builds = 0
+  fixture.control.builder.hold = () => {
+    builds++
+    building.resolve()
+    return gate.promise
+  }
+  const options = {
+    name: 'race',
+    code: `// ${'x'.repeat(500_000)}`,
+    headers: { 'idempotency-key': 'd-3' },
+  }
+  const first = fixture.deploy(login, options)
+  await building.promise
+  const others = await Promise.all([1, 2, 3].map(() => fixture.deploy(login, options)))
+  for (const other of others) {
+    assert.match(problem(other, 409, 'CONFLICT').detail, /still running/)
+    assert.equal(other.headers['retry-after'], '1')
+  }
+  gate.resolve()
+  const one = await first
+  assert.equal(one.statusCode, 201)
+  const after = await fixture.deploy(login, options)
+  assert.deepEqual([after.statusCode, after.body], [201, one.body])
+  assert.equal(builds, 1)
+  fixture.control.builder.hold = async () => {}
+})
+
+test('after a deploy that failed, its key takes whatever comes next', async () => {
+  const login = await fixture.login('mia')
+  const headers = { 'idempotency-key': 'd-4' }
+  problem(await fixture.deploy(login, { name: 'mended', code: 'syntax error', headers }), 422, 'BUILD_FAILED')
+  const mended = await fixture.deploy(login, { name: 'mended', code: 'export default () => 14', headers })
+  assert.equal(mended.statusCode, 201)
+  problem(await fixture.deploy(login, { name: 'mended', code: 'syntax error', headers }), 409, 'CONFLICT')
+})
+
+test('a deploy is known by its key after a restart, and a package that grows too long is not read for it', async () => {
+  const login = await fixture.login('mia')
+  const options = { name: 'kept-on', code: 'export default () => 15', headers: { 'idempotency-key': 'd-5' } }
+  const one = await fixture.deploy(login, options)
+  await fixture.restart()
+  assert.equal((await fixture.deploy(login, options)).body, one.body)
+  const large = { ...options, code: 'x'.repeat(PACKAGE_BYTES_MAX + 1) }
+  problem(await fixture.deploy(login, large), 413, 'BODY_TOO_LARGE')
+})
+
+/** The answer, once the request that was given up is done with. */
+async function eventually(ask: () => Promise<LightMyRequestResponse>): Promise<LightMyRequestResponse> {
+  for (;;) {
+    const answer = await ask()
+    if (!/still running/.test(answer.body)) return answer
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}

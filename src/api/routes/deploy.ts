@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeployEvent, DeployResult } from '../../control/index.ts'
 import type { Principal } from '../../core/index.ts'
-import { DeploySettings, readDeployUpload } from '../deploy-upload.ts'
+import { DeploySettings, digestDeployUpload, readDeployUpload } from '../deploy-upload.ts'
 import { LineStream } from '../line-stream.ts'
 import { operation } from '../operation.ts'
 import { API_LIMITS_DEFAULT, type ApiParts } from '../parts.ts'
@@ -22,9 +22,10 @@ export function deployRoutes(server: FastifyInstance, { control, status, log, li
     tag: 'functions',
     summary: 'Deploy: build a package, publish a version and make it live',
     description:
-      'Multipart, in this order: `settings` (JSON; may be left out) and `package` (a zip, tar, tar.gz or a single source file; left out, the live version’s is used again). App and function are made when they are new. All or nothing: a failure leaves what was live untouched, and a caller who leaves cancels the build. With `Accept: application/x-ndjson` the answer is a line for each event as it happens, the last of kind `result` or `error`.',
+      'Multipart, in this order: `settings` (JSON; may be left out) and `package` (a zip, tar, tar.gz or a single source file; left out, the live version’s is used again). App and function are made when they are new. All or nothing: a failure leaves what was live untouched, and a caller who leaves cancels the build. An `Idempotency-Key` stands for settings and package together: the same again gets the same answer without a build, anything else is 409. With `Accept: application/x-ndjson` the answer is a line for each event as it happens, the last of kind `result` or `error`.',
     params: FunctionParams,
     idempotent: true,
+    digestBody: request => digestDeployUpload(request, packageBytesMax),
     multipart: Type.Object({
       settings: Type.Optional(DeploySettings),
       package: Type.Optional(Type.String({ format: 'binary' })),
@@ -57,7 +58,10 @@ export function deployRoutes(server: FastifyInstance, { control, status, log, li
         ...(upload.package && { package: upload.package }),
       }
       const run = (progress: (event: DeployEvent) => void) =>
-        control.deploy(by, wanted, progress, left.signal).finally(upload.discard)
+        control.deploy(by, wanted, progress, left.signal).finally(() => {
+          upload.discard()
+          request.bodyDigest = upload.digest() ?? null
+        })
 
       if (wantsLines(request)) {
         reply.code(200).type('application/x-ndjson')
