@@ -38,6 +38,7 @@ export function asyncLife(fresh: FreshStore): void {
           target: 'p/f',
           qualifier: 'live',
           trigger: 'http',
+          triggerName: 'hook',
           method: 'PUT',
           path: '/a?b=1',
           headers: ['x-in', 'v'],

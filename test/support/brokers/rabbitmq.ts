@@ -1,60 +1,130 @@
-import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { answers, Daemon, missingProgram, type Place } from './daemon.ts'
+import { connect } from 'node:net'
+import { connect as connectAmqp } from 'amqplib'
+import type { Daemon } from './daemon.ts'
+import type { Site } from './site.ts'
 
-const PROGRAM = '/usr/lib/rabbitmq/bin/rabbitmq-server' // not the one in /usr/sbin, which changes the user
+const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server' // not the one in /usr/sbin, which changes user
+const STOP_MS_MAX = 30_000
 
-export const rabbitmqMissing = missingProgram(PROGRAM, 'rabbitmq-server')
+/** A RabbitMQ node of the test's own, user `guest`. Its queues that are durable survive `stop` and `start`. */
+export class RabbitMq {
+  readonly host: string
+  readonly port: number
+  readonly #site: Site
+  readonly #env: Readonly<Record<string, string>>
+  #daemon: Daemon | undefined
 
-/** RabbitMQ with a node, a name server of nodes and a directory of its own. */
-export async function startRabbitmq(): Promise<RabbitDaemon> {
-  const daemon = await Daemon.start({
-    name: 'rabbitmq',
-    async command(place) {
-      const { folder, port } = place
-      for (const each of ['mnesia', 'log']) await mkdir(join(folder, each), { recursive: true })
-      await writeFile(
-        join(folder, 'rabbitmq.conf'),
-        `listeners.tcp.1 = 127.0.0.1:${port}\nloopback_users = none\ndisk_free_limit.absolute = 50MB\n`,
-      )
-      await writeFile(join(folder, 'enabled_plugins'), '[].')
-      return { program: PROGRAM, args: [], env: environment(place) }
-    },
-    ready: ({ port }) => answers(port),
+  private constructor(site: Site, port: number, env: Readonly<Record<string, string>>) {
+    this.#site = site
+    this.#env = env
+    this.host = site.address
+    this.port = port
+  }
+
+  static async start(site: Site): Promise<RabbitMq> {
+    const port = await site.freePort()
+    const epmdPort = await site.freePort()
+    const distributionPort = await site.freePort()
+    const home = await site.folderAt('rabbitmq')
+    const config = await site.write(
+      'rabbitmq/rabbitmq.conf',
+      [
+        `listeners.tcp.1 = ${site.address}:${port}`,
+        'loopback_users = none',
+        'disk_free_limit.absolute = 50MB',
+        'log.console = true',
+        'log.console.level = warning',
+        'log.file = false',
+        '',
+      ].join('\n'),
+    )
+    const plugins = await site.write('rabbitmq/enabled_plugins', '[].\n')
+    const epmd = site.start('epmd', ['/usr/bin/epmd', '-address', '127.0.0.1', '-port', `${epmdPort}`])
+    await epmd.ready('epmd listens', () => accepts('127.0.0.1', epmdPort))
+    const broker = new RabbitMq(site, port, {
+      HOME: home,
+      RABBITMQ_NODENAME: 'tests@localhost',
+      RABBITMQ_CONFIG_FILE: config.slice(0, -'.conf'.length),
+      RABBITMQ_MNESIA_BASE: await site.folderAt('rabbitmq/mnesia'),
+      RABBITMQ_LOG_BASE: await site.folderAt('rabbitmq/log'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
+      RABBITMQ_PID_FILE: site.path('rabbitmq', 'pid'),
+      RABBITMQ_DIST_PORT: `${distributionPort}`,
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      ERL_EPMD_PORT: `${epmdPort}`,
+      // Idle schedulers that spin would take the processor from the tests.
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+        '-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
+    })
+    await broker.start()
+    return broker
+  }
+
+  /** For oslo.messaging. */
+  get oslo(): string {
+    return `rabbit://guest:guest@${this.host}:${this.port}/`
+  }
+
+  /** For AMQP 0-9-1 clients. */
+  get url(): string {
+    return `amqp://guest:guest@${this.host}:${this.port}`
+  }
+
+  /** Starts the node again after `stop` or `kill`, with the data and on the port it had. */
+  async start(): Promise<void> {
+    this.#daemon = this.#site.start('rabbitmq', [SERVER], { env: this.#env, stopMsMax: STOP_MS_MAX })
+    await this.#daemon.ready(`RabbitMQ listens on ${this.host}:${this.port}`, () =>
+      greets(this.host, this.port),
+    )
+  }
+
+  /** Whether somebody reads this queue. */
+  async isRead(queue: string): Promise<boolean> {
+    const model = await connectAmqp(this.url)
+    model.on('error', () => undefined)
+    try {
+      const channel = await model.createChannel()
+      channel.on('error', () => undefined)
+      return (await channel.checkQueue(queue)).consumerCount > 0
+    } catch {
+      return false // there is no such queue
+    } finally {
+      await model.close()
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.stop()
+  }
+
+  async kill(): Promise<void> {
+    await this.#daemon?.kill()
+  }
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, host)
+    const done = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => done(true)).once('error', () => done(false))
   })
-  return {
-    daemon,
-    async close() {
-      await daemon.stop('SIGTERM')
-      // The name server of nodes goes on without a node; it is this test's own, by its port.
-      await promisify(execFile)('epmd', ['-port', String(daemon.place.otherPorts[1]), '-kill'], {
-        env: environment(daemon.place),
-      }).catch(() => undefined)
-      await daemon.close()
-    },
-  }
 }
 
-export interface RabbitDaemon {
-  readonly daemon: Daemon
-  close(): Promise<void>
-}
-
-function environment({ folder, port, otherPorts }: Place): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    HOME: folder,
-    RABBITMQ_NODENAME: `tests${port}@localhost`,
-    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq'),
-    RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
-    RABBITMQ_LOG_BASE: join(folder, 'log'),
-    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
-    RABBITMQ_PID_FILE: join(folder, 'beam.pid'),
-    RABBITMQ_DIST_PORT: String(otherPorts[0]),
-    ERL_EPMD_ADDRESS: '127.0.0.1',
-    ERL_EPMD_PORT: String(otherPorts[1]),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
-  }
+/** It answers the protocol header of AMQP, which it does only when it takes connections. */
+function greets(host: string, port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, host, () => socket.write('AMQP\x00\x00\x09\x01'))
+    const done = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket
+      .setTimeout(2_000, () => done(false))
+      .once('data', () => done(true))
+      .once('error', () => done(false))
+      .once('close', () => done(false))
+  })
 }
