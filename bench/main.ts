@@ -4,6 +4,7 @@
  * less and less well; `--broker` leaves the others out of the row about brokers.
  */
 import { writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BROKERS } from './brokers/broker.ts'
@@ -60,25 +61,45 @@ const size = values.quick
       brokerSeconds: 60,
     }
 
+/** Of the row that runs: what it has started, the first first. */
+const cleanUps: (() => Promise<void> | void)[] = []
+let cleaning = Promise.resolve()
+let isCutOff = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    console.error(`Cut off by ${signal}; ending what was started.`)
+    isCutOff = true
+    void cleanUp().then(() => process.exit(128 + constants.signals[signal]))
+  })
+
 const startedAt = new Date()
 const outcomes: Outcome[] = []
 for (const row of ROWS) {
   if (positionals.length > 0 && !positionals.includes(row.name)) continue
   const outcome = await runRow(row)
+  if (isCutOff) break // what ends the process is under way
   outcomes.push(outcome)
   console.log(`${describe(outcome)}\n`)
 }
-if (!values['no-write'] && !values.quick && positionals.length === 0 && values.broker.length === 0)
+if (
+  !isCutOff &&
+  !values['no-write'] &&
+  !values.quick &&
+  positionals.length === 0 &&
+  values.broker.length === 0
+)
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), results(outcomes, startedAt))
 if (values.strict && outcomes.some(isMissed)) process.exitCode = 1
 
 async function runRow(row: Row): Promise<Outcome> {
-  const cleanUps: (() => Promise<void> | void)[] = []
   const bench: Bench = {
     ...size,
     brokers: values.broker,
     say: line => console.log(`  ${row.name}: ${line}`),
-    after: cleanUp => void cleanUps.push(cleanUp),
+    after: each => {
+      cleanUps.push(each)
+      if (isCutOff) throw new Error('The bench was cut off.') // nothing more is started
+    },
   }
   const skipped = row.missing?.()
   if (skipped !== undefined) return { row, measures: [], skipped }
@@ -87,8 +108,21 @@ async function runRow(row: Row): Promise<Outcome> {
   } catch (error) {
     return { row, measures: [], failed: error instanceof Error ? error.message : String(error) }
   } finally {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+    await cleanUp()
   }
+}
+
+/** The last first; one that fails does not keep the others from it. */
+function cleanUp(): Promise<void> {
+  const clean = async () => {
+    for (let each = cleanUps.pop(); each; each = cleanUps.pop())
+      try {
+        await each()
+      } catch (error) {
+        console.error(error)
+      }
+  }
+  return (cleaning = cleaning.then(clean))
 }
 
 function refuseUnknown(

@@ -42,8 +42,10 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     'error',
     ...flags,
   ]
-  let running = await startServer(args, home)
-  bench.after(() => end(running.child))
+  let child: ChildProcess | undefined
+  bench.after(() => child && end(child))
+  const start = () => startServer(args, home, started => (child = started))
+  let running = await start()
   return {
     get routerUrl() {
       return running.login.routerUrl
@@ -79,7 +81,7 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     },
     killAndRestart: async () => {
       await end(running.child, 'SIGKILL')
-      running = await startServer(args, home)
+      running = await start()
     },
     stop: () => end(running.child),
   }
@@ -91,8 +93,13 @@ interface Running {
   readonly api: Api
 }
 
-async function startServer(args: readonly string[], home: string): Promise<Running> {
+async function startServer(
+  args: readonly string[],
+  home: string,
+  onStart: (child: ChildProcess) => void,
+): Promise<Running> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  onStart(child)
   let errors = ''
   child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4_000)))
   try {

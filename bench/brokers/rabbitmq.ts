@@ -1,5 +1,6 @@
 import { connect } from 'amqplib'
-import { rabbitmqMissing, startRabbitmq } from '../../test/support/brokers/rabbitmq.ts'
+import { RabbitMq, rabbitmqMissing } from '../../test/support/brokers/rabbitmq.ts'
+import { Site } from '../../test/support/site.ts'
 import type { BenchBroker } from './broker.ts'
 import { ANSWERS, EVENTS } from './names.ts'
 
@@ -8,13 +9,16 @@ export const rabbitmq: BenchBroker = {
   title: 'RabbitMQ',
   missing: async () => rabbitmqMissing,
   async open() {
-    const { daemon, close } = await startRabbitmq()
-    const url = `amqp://127.0.0.1:${daemon.place.port}`
+    const site = await Site.open()
+    const { server, url } = await RabbitMq.start(site).catch(async error => {
+      await site.close()
+      throw error
+    })
     const connection = await connect(url)
     const channel = await connection.createConfirmChannel()
     for (const name of [EVENTS, ANSWERS]) await channel.assertQueue(name, { durable: true })
     return {
-      config: { source: 'rabbitmq', servers: [url], queue: EVENTS, responseTopic: ANSWERS },
+      config: { source: 'rabbitmq', servers: [server], queue: EVENTS, responseTopic: ANSWERS },
       async publish(messages) {
         for (const each of messages) channel.sendToQueue(EVENTS, Buffer.from(each), { persistent: true })
         await channel.waitForConfirms()
@@ -27,7 +31,7 @@ export const rabbitmq: BenchBroker = {
       },
       async close() {
         await connection.close()
-        await close()
+        await site.close()
       },
     }
   },

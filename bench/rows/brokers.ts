@@ -37,7 +37,11 @@ export const brokers: Row = {
 }
 
 async function runBroker(bench: Bench, broker: BenchBroker): Promise<Measure[]> {
-  const open = await broker.open()
+  const opening = broker.open()
+  let closing: Promise<void> | undefined
+  const close = () => (closing ??= opening.then(each => each.close()))
+  bench.after(close) // the bench may be cut off
+  const open = await opening
   try {
     const platform = await startPlatform(bench, '--source-allow', '127.0.0.0/8')
     try {
@@ -46,7 +50,7 @@ async function runBroker(bench: Bench, broker: BenchBroker): Promise<Measure[]> 
       await platform.stop()
     }
   } finally {
-    await open.close()
+    await close()
   }
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { Cloud } from '../support/openstack/cloud.ts'
 import { missing } from '../support/openstack/programs.ts'
-import { outerAddress } from '../support/openstack/site.ts'
 import { ServerProcess, until } from '../support/server-process.ts'
+import { outerAddress } from '../support/site.ts'
 import { Collector, type TriggerSeen } from './collector.ts'
 
 /*

@@ -79,10 +79,10 @@ export class Daemon {
     return readFileSync(this.logPath, 'utf8').split('\n').slice(-TAIL_LINES).join('\n')
   }
 
-  /** SIGTERM, then SIGKILL to the whole group. */
-  async stop(): Promise<void> {
+  /** The signal, then SIGKILL, to the whole group. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (this.isRunning) {
-      this.#child.kill('SIGTERM')
+      signalGroup(this.#child.pid!, signal)
       await Promise.race([this.#exited, sleep(this.#stopMsMax, undefined, { ref: false })])
     }
     await this.kill()
@@ -92,16 +92,20 @@ export class Daemon {
   async kill(): Promise<void> {
     this.#guard.kill('SIGKILL')
     if (this.#child.pid === undefined) return
-    try {
-      process.kill(-this.#child.pid, 'SIGKILL')
-    } catch {
-      // nobody of the group is left
-    }
+    signalGroup(this.#child.pid, 'SIGKILL')
     await this.#exited
   }
 
   #error(what: string): Error {
     const cause = this.#failure ?? `exit ${this.#child.exitCode} ${this.#child.signalCode ?? ''}`
     return new Error(`${this.name} ${what} (${String(cause)}). It said:\n${this.tail()}`)
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // nobody of the group is left
   }
 }

@@ -1,20 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from 'node:net'
+import type { Daemon as Process } from '../daemon.ts'
+import { Site } from '../site.ts'
 
-const START_TIMEOUT_MS = 120_000
+const STOP_MS_MAX = 20_000
 
 /** How a broker is started: its own directory and port are given; the same ones again when it comes back. */
 export interface DaemonRecipe {
   readonly name: string
   /** Must not detach. */
-  command(
-    place: Place,
-  ): Promise<{ readonly program: string; readonly args: readonly string[]; readonly env?: NodeJS.ProcessEnv }>
+  command(place: Place): Promise<{
+    readonly program: string
+    readonly args: readonly string[]
+    readonly env?: Readonly<Record<string, string>>
+  }>
   /** Rejects while it does not answer yet; default: its port takes connections. */
   ready?(place: Place): Promise<void>
 }
@@ -26,22 +25,23 @@ export interface Place {
   readonly otherPorts: readonly number[]
 }
 
-/** A broker of a test: a process in a directory of its own, on loopback. */
+/** A broker of a test: a process in a directory of its own, on loopback, that can be started again. */
 export class Daemon {
   readonly place: Place
   readonly #recipe: DaemonRecipe
-  #child: ChildProcess | undefined
-  #output = ''
+  readonly #site: Site
+  #process: Process | undefined
 
-  private constructor(recipe: DaemonRecipe, place: Place) {
+  private constructor(recipe: DaemonRecipe, site: Site, place: Place) {
     this.#recipe = recipe
+    this.#site = site
     this.place = place
   }
 
   static async start(recipe: DaemonRecipe): Promise<Daemon> {
-    const folder = await mkdtemp(join(tmpdir(), `atelier-${recipe.name}-`))
-    const [port, ...otherPorts] = await freePorts(4)
-    const daemon = new Daemon(recipe, { folder, port: port!, otherPorts })
+    const site = await Site.open('127.0.0.1')
+    const [port, ...otherPorts] = [await site.freePort(), await site.freePort()]
+    const daemon = new Daemon(recipe, site, { folder: site.folder, port, otherPorts })
     try {
       await daemon.start()
     } catch (error) {
@@ -52,55 +52,26 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
+    const { name } = this.#recipe
     const { program, args, env } = await this.#recipe.command(this.place)
-    this.#output = ''
-    // A group of its own: some brokers are a script and what it starts.
-    const child = spawn(program, args, {
-      cwd: this.place.folder,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
+    this.#process = this.#site.start(name, [program, ...args], {
+      ...(env && { env }),
+      stopMsMax: STOP_MS_MAX,
     })
-    this.#child = child
-    const keep = (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-4_096))
-    child.stdout?.on('data', keep)
-    child.stderr?.on('data', keep)
-    const until = Date.now() + START_TIMEOUT_MS
-    while (true) {
-      if (child.exitCode !== null || child.signalCode !== null)
-        throw new Error(`${this.#recipe.name} ended at its start: ${this.#output}`)
-      try {
-        await (this.#recipe.ready?.(this.place) ?? answers(this.place.port))
-        return
-      } catch (error) {
-        if (Date.now() > until)
-          throw new Error(`${this.#recipe.name} did not start: ${this.#output}`, { cause: error })
-        await sleep(50)
-      }
-    }
+    await this.#process.ready('it answers', async () => {
+      await (this.#recipe.ready?.(this.place) ?? answers(this.place.port))
+      return true
+    })
   }
 
   /** Resolves when it is gone. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const child = this.#child
-    this.#child = undefined
-    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise(resolve => child.once('exit', resolve))
-    process.kill(-child.pid, signal)
-    const hard = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), 20_000)
-    await gone
-    clearTimeout(hard)
-    // What the group left: a script's child may outlive it by a moment.
-    try {
-      process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // nothing left
-    }
+  async stop(signal?: NodeJS.Signals): Promise<void> {
+    await (signal === 'SIGKILL' ? this.#process?.kill() : this.#process?.stop(signal))
   }
 
   async close(): Promise<void> {
     await this.stop('SIGKILL')
-    await rm(this.place.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    await this.#site.close()
   }
 }
 
@@ -109,7 +80,7 @@ export function missingProgram(path: string, debian: string): string | undefined
   return existsSync(path) ? undefined : `${path} is not installed (Debian package ${debian})`
 }
 
-export function answers(port: number): Promise<void> {
+function answers(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.destroy()
@@ -117,21 +88,4 @@ export function answers(port: number): Promise<void> {
     })
     socket.on('error', reject)
   })
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer()
-          server.on('error', reject)
-          server.listen(0, '127.0.0.1', () => resolve(server))
-        }),
-    ),
-  )
-  const ports = servers.map(server => (server.address() as { port: number }).port)
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  return ports
 }

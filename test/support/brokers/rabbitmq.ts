@@ -1,9 +1,11 @@
 import { connect } from 'node:net'
 import { connect as connectAmqp } from 'amqplib'
-import type { Daemon } from './daemon.ts'
-import type { Site } from './site.ts'
+import type { Daemon } from '../daemon.ts'
+import type { Site } from '../site.ts'
+import { missingProgram } from './daemon.ts'
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server' // not the one in /usr/sbin, which changes user
+const NAMES = '/usr/bin/epmd'
 const STOP_MS_MAX = 30_000
 
 /** A RabbitMQ node of the test's own, user `guest`. Its queues that are durable survive `stop` and `start`. */
@@ -39,7 +41,7 @@ export class RabbitMq {
       ].join('\n'),
     )
     const plugins = await site.write('rabbitmq/enabled_plugins', '[].\n')
-    const epmd = site.start('epmd', ['/usr/bin/epmd', '-address', '127.0.0.1', '-port', `${epmdPort}`])
+    const epmd = site.start('epmd', [NAMES, '-address', '127.0.0.1', '-port', `${epmdPort}`])
     await epmd.ready('epmd listens', () => accepts('127.0.0.1', epmdPort))
     const broker = new RabbitMq(site, port, {
       HOME: home,
@@ -63,6 +65,11 @@ export class RabbitMq {
   /** For oslo.messaging. */
   get oslo(): string {
     return `rabbit://guest:guest@${this.host}:${this.port}/`
+  }
+
+  /** For triggers, whose addresses have no passwords in them: "guest" is what they try. */
+  get server(): string {
+    return `amqp://${this.host}:${this.port}`
   }
 
   /** For AMQP 0-9-1 clients. */
@@ -101,6 +108,10 @@ export class RabbitMq {
     await this.#daemon?.kill()
   }
 }
+
+/** Why tests with it are skipped. */
+export const rabbitmqMissing =
+  missingProgram(SERVER, 'rabbitmq-server') ?? missingProgram(NAMES, 'erlang-base')
 
 function accepts(host: string, port: number): Promise<boolean> {
   return new Promise(resolve => {

@@ -1,8 +1,8 @@
+import type { RabbitMq } from '../brokers/rabbitmq.ts'
+import type { Daemon } from '../daemon.ts'
+import { PYTHON, type Site, useWriteAheadLog } from '../site.ts'
 import { ask } from './ask.ts'
-import type { Daemon } from './daemon.ts'
 import { authOptions, type Keystone } from './keystone.ts'
-import type { RabbitMq } from './rabbitmq.ts'
-import { PYTHON, type Site, useWriteAheadLog } from './site.ts'
 
 const PASTE = '/usr/share/aodh-common/api-paste.ini'
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import type { Daemon } from './daemon.ts'
-import type { RabbitMq } from './rabbitmq.ts'
-import type { Site } from './site.ts'
+import type { RabbitMq } from '../brokers/rabbitmq.ts'
+import type { Daemon } from '../daemon.ts'
+import type { Site } from '../site.ts'
 
 const DEFINITIONS = '/usr/lib/python3/dist-packages/ceilometer/pipeline/data/event_definitions.yaml'
 

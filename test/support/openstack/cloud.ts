@@ -1,8 +1,8 @@
+import { RabbitMq } from '../brokers/rabbitmq.ts'
+import { Site } from '../site.ts'
 import { Aodh } from './aodh.ts'
 import { Ceilometer } from './ceilometer.ts'
 import { type Credentials, Keystone, type Project, type User } from './keystone.ts'
-import { RabbitMq } from './rabbitmq.ts'
-import { Site } from './site.ts'
 import { Swift, type SwiftClient } from './swift.ts'
 
 export interface Tenant {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Daemon } from '../daemon.ts'
+import { PYTHON, type Site, useWriteAheadLog } from '../site.ts'
 import { type Answer, ask } from './ask.ts'
-import type { Daemon } from './daemon.ts'
-import { PYTHON, type Site, useWriteAheadLog } from './site.ts'
 
 export const REGION = 'RegionOne'
 const ADMIN = { user: 'admin', password: 'adminpw', project: 'admin' }

@@ -1,8 +1,8 @@
+import type { RabbitMq } from '../brokers/rabbitmq.ts'
+import type { Daemon } from '../daemon.ts'
+import { PYTHON, type Site } from '../site.ts'
 import { type Answer, type Ask, ask } from './ask.ts'
-import type { Daemon } from './daemon.ts'
 import { authOptions, type Credentials, type Keystone, type Project } from './keystone.ts'
-import type { RabbitMq } from './rabbitmq.ts'
-import { PYTHON, type Site } from './site.ts'
 
 /** Where our own Swift middleware lies, for Python. */
 const MIDDLEWARE = new URL('../../../deploy/swift', import.meta.url).pathname

@@ -4,10 +4,10 @@ import { type Channel, type ChannelModel, connect } from 'amqplib'
 import { AtelierError } from '../../../src/core/index.ts'
 import type { RunningTrigger } from '../../../src/triggers/index.ts'
 import { createObjectKind } from '../../../src/triggers/object/kind.ts'
+import { RabbitMq } from '../../support/brokers/rabbitmq.ts'
 import { missing } from '../../support/openstack/programs.ts'
-import { RabbitMq } from '../../support/openstack/rabbitmq.ts'
-import { Site } from '../../support/openstack/site.ts'
 import { until } from '../../support/server-process.ts'
+import { Site } from '../../support/site.ts'
 import { objectTrigger, ScriptedHost } from './scripted-host.ts'
 
 const skip = missing('rabbitmq')

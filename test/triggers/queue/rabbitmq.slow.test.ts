@@ -1,10 +1,12 @@
 import { type ConfirmChannel, connect } from 'amqplib'
 import { type QueueBroker, queueSuite } from '../../suites/queue.ts'
-import { rabbitmqMissing, startRabbitmq } from '../../support/brokers/rabbitmq.ts'
+import { RabbitMq, rabbitmqMissing } from '../../support/brokers/rabbitmq.ts'
+import { Site } from '../../support/site.ts'
 
 queueSuite('RabbitMQ', rabbitmqMissing, async (): Promise<QueueBroker> => {
-  const { daemon, close } = await startRabbitmq()
-  const url = `amqp://127.0.0.1:${daemon.place.port}`
+  const site = await Site.open()
+  const node = await RabbitMq.start(site)
+  const { url } = node
   const use = async <T>(act: (channel: ConfirmChannel) => Promise<T>): Promise<T> => {
     const connection = await connect(url)
     try {
@@ -16,7 +18,7 @@ queueSuite('RabbitMQ', rabbitmqMissing, async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
-    config: name => ({ source: 'rabbitmq', servers: [url], queue: name }),
+    config: name => ({ source: 'rabbitmq', servers: [node.server], queue: name }),
     make: name => use(channel => channel.assertQueue(name, { durable: true })).then(() => undefined),
     publish: (name, messages) =>
       use(async channel => {
@@ -39,8 +41,8 @@ queueSuite('RabbitMQ', rabbitmqMissing, async (): Promise<QueueBroker> => {
         if (read.length < count) throw new Error(`${read.length} messages in ${name}`)
         return read
       }),
-    stop: () => daemon.stop('SIGTERM'),
-    start: () => daemon.start(),
-    close,
+    stop: () => node.stop(),
+    start: () => node.start(),
+    close: () => site.close(),
   }
 })
