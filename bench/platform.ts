@@ -22,7 +22,7 @@ export interface Platform {
   stop(): Promise<void>
 }
 
-const ENVIRONMENTS: Readonly<Record<string, string>> = { '.py': 'python', '.java': 'java' }
+const ENVIRONMENTS: Readonly<Record<string, string>> = { '.py': 'python', '.java': 'java', '.cs': 'dotnet' }
 const root = join(import.meta.dirname, '..')
 const READY_MS_MAX = 60_000
 

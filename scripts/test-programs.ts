@@ -27,6 +27,7 @@ const PROGRAMS: readonly Program[] = [
   { name: 'mosquitto', debian: 'mosquitto', why: 'queue triggers over a real MQTT broker' },
   { name: 'redis-server', debian: 'redis-server', why: 'queue triggers over a real Redis' },
   { name: 'javac', debian: 'default-jdk-headless', why: 'the java environment, and a real Kafka' },
+  { name: 'mcs', debian: 'mono-mcs', why: 'the dotnet environment' },
   { name: 'mvn', debian: 'maven', why: 'building Java projects, and Apache Kafka itself' },
 ]
 

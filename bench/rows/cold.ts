@@ -12,6 +12,7 @@ export const cold: Row = {
       ['nodejs', 'hello.mjs', 10],
       ['python', 'hello.py', 10],
       ['java', 'Main.java', 15],
+      ['dotnet', 'Function.cs', 15],
     ] as const) {
       const times = await firstCalls(bench, environment, file)
       measures.push(

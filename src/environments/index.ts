@@ -1,5 +1,6 @@
 import { binaryEnvironment } from './binary/environment.ts'
 import { containerEnvironment } from './container/environment.ts'
+import { dotnetEnvironment } from './dotnet/environment.ts'
 import type { Environment } from './environment.ts'
 import { goEnvironment } from './go/environment.ts'
 import { javaEnvironment } from './java/environment.ts'
@@ -9,6 +10,7 @@ import { pythonEnvironment } from './python/environment.ts'
 import { rubyEnvironment } from './ruby/environment.ts'
 
 export { binaryEnvironment } from './binary/environment.ts'
+export { dotnetEnvironment } from './dotnet/environment.ts'
 export * from './environment.ts'
 export { goEnvironment } from './go/environment.ts'
 export { javaEnvironment } from './java/environment.ts'
@@ -26,5 +28,6 @@ export const environments: readonly Environment[] = [
   javaEnvironment,
   containerEnvironment,
   rubyEnvironment,
+  dotnetEnvironment,
   binaryEnvironment,
 ]

@@ -8,7 +8,14 @@ import { TEMPLATES_FOLDER, templateNames } from '../../src/cli/templates.ts'
 import { startDev } from './dev-fixture.ts'
 import { atelier, freshHome } from './fixture.ts'
 
-const PROGRAMS = { java: 'javac', python: 'python3', php: 'php', ruby: 'ruby', shell: 'python3' } as const
+const PROGRAMS = {
+  dotnet: 'mcs',
+  java: 'javac',
+  python: 'python3',
+  php: 'php',
+  ruby: 'ruby',
+  shell: 'python3',
+} as const
 
 /** Why a template cannot run on this machine. */
 function missing(template: string): string | false {
@@ -30,6 +37,7 @@ const CALLS: Readonly<
     expected: { value: 2, from: 'km', to: 'm', result: 2000 },
   },
   'nodejs-api': { path: '/notes', body: '{"text":"milk"}', expected: { id: '1', text: 'milk' } },
+  'dotnet-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'java-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'php-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },
   'ruby-hello': { path: '/?name=Ada', expected: { message: 'Hello, Ada!', version: 0 } },

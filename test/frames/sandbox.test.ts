@@ -11,7 +11,7 @@ import { environments } from '../../src/environments/index.ts'
 import { loadSpec, recorder } from './peer.ts'
 
 const noSandbox = existsSync('/usr/bin/bwrap') ? false : 'bubblewrap is not installed'
-const entries = { nodejs: 'suite.mjs', python: 'suite', java: 'Suite' } as const
+const entries = { nodejs: 'suite.mjs', python: 'suite', java: 'Suite', dotnet: 'Suite' } as const
 
 // The others' fixtures are compiled first.
 for (const environment of environments.filter(({ name }) => name in entries)) {

@@ -4,7 +4,7 @@ import { pythonCommand, pythonEnvironment, pythonMounts } from '../python-progra
 
 const ENTRY_NAMES = ['bootstrap', 'handler', 'handler.sh', 'main.sh', 'run.sh', 'function.sh', 'run', 'main']
 const OTHER_LANGUAGES =
-  /\.(m?js|cjs|m?ts|cts|py|go|php|rb|ru|java|kt|cs|jar)$|^(package\.json|go\.mod|pom\.xml)$/
+  /\.(m?js|cjs|m?ts|cts|py|go|php|rb|ru|java|kt|cs|jar)$|^(package\.json|go\.mod|pom\.xml)$|\.csproj$/
 
 /**
  * Any executable or script, started anew for each call with the names of CGI. The runner is the Python shim, forked from its

@@ -1,0 +1,7 @@
+public class Function
+{
+    public string Handle()
+    {
+        return "hello";
+    }
+}
