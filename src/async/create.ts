@@ -1,4 +1,4 @@
-import { type AsyncCall, newId } from '../core/index.ts'
+import { type AsyncCall, createAddressPolicy, newId } from '../core/index.ts'
 import type { AcceptedCall, AsyncCalls, AsyncCounters, AsyncFilter, NewAsyncCall } from './async.ts'
 import { cancelCall, cancelMatching, forgetMatching, redriveMatching } from './changes.ts'
 import type { AsyncContext } from './context.ts'
@@ -16,7 +16,7 @@ import { callOf } from './rows.ts'
 import { Runner } from './runner.ts'
 import { RawSql } from './sql.ts'
 import { Waiters, waitForEnd } from './waiters.ts'
-import { deliverWebhook } from './webhook.ts'
+import { createWebhooks } from './webhook.ts'
 
 /** Opens the queue: takes up what an earlier process left, and begins to run what is due. */
 export async function createAsyncCalls(options: AsyncOptions): Promise<AsyncCalls> {
@@ -82,7 +82,7 @@ class Calls implements AsyncCalls {
     this.#outbox = new Outbox(context, {
       accept: (call, hops) => this.#intake.accept([call], hops),
       publish: options.publish,
-      deliverWebhook: options.deliverWebhook ?? ((url, event) => deliverWebhook(url, event)),
+      deliverWebhook: options.deliverWebhook ?? createWebhooks(createAddressPolicy()),
       after,
       random,
     })

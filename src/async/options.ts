@@ -2,6 +2,7 @@ import type { CloudEvent } from '../cloudevents/index.ts'
 import type { AsyncCall, Clock, FunctionTable } from '../core/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { EventStore } from '../store/index.ts'
+import type { DeliverWebhook } from './webhook.ts'
 
 export interface AsyncOptions {
   readonly store: EventStore
@@ -19,7 +20,7 @@ export interface AsyncOptions {
   /** Puts an event into a topic of the project. NOT_FOUND ends the delivery, other errors are tried again. */
   readonly publish?: (projectId: string, topic: string, event: CloudEvent) => Promise<void>
   /** Sends an event to a URL; rejects when it was not taken. @default POST, to public addresses alone */
-  readonly deliverWebhook?: (url: string, event: CloudEvent) => Promise<void>
+  readonly deliverWebhook?: DeliverWebhook
   /** Told of each call that has ended here. */
   readonly onEnded?: (call: AsyncCall) => void
 }

@@ -9,10 +9,15 @@ export interface AddressPolicy {
   allows(address: string): boolean
 }
 
-/** Networks in CIDR notation or single addresses. Throws a RangeError that names the one that is neither. */
-export function createAddressPolicy(options: { allow?: readonly string[]; deny?: readonly string[] } = {}) {
+/**
+ * Networks in CIDR notation or single addresses; `local`: this machine, its link and clouds' metadata are no exception.
+ * Throws a RangeError that names the one that is neither.
+ */
+export function createAddressPolicy(
+  options: { allow?: readonly string[]; deny?: readonly string[]; local?: boolean } = {},
+) {
   const allowed = blockListOf(options.allow ?? [])
-  const denied = blockListOf([...DENIED, ...(options.deny ?? [])])
+  const denied = blockListOf([...(options.local ? [] : DENIED), ...(options.deny ?? [])])
   return {
     allows(address: string): boolean {
       // An IPv4 address in IPv6 clothes is judged as what it is.
@@ -34,9 +39,9 @@ const DENIED = [
   '192.0.0.192',
   '224.0.0.0/4',
   '240.0.0.0/4',
-  '::',
-  '::1',
+  '::/96', // all zeros, this machine, and IPv4 addresses as they were written once
   '64:ff9b::/96', // IPv4 behind a translator: could be any of the above
+  '64:ff9b:1::/48',
   '2002::/16',
   'fd00:ec2::254',
   'fe80::/10',

@@ -1,8 +1,14 @@
 import { type AddressPolicy, AtelierError, createAddressPolicy } from '../core/index.ts'
 import type { ServerConfig } from './config.ts'
 
-/** Where the server connects to for tenants. Throws INVALID_INPUT that names the network that is none. */
-export function addressPolicyOf(config: ServerConfig): AddressPolicy {
+/**
+ * Where the server connects to for tenants: triggers to their sources, destinations to their webhooks. Throws INVALID_INPUT
+ * that names the network that is none.
+ */
+export function addressPoliciesOf(config: ServerConfig): {
+  readonly sources: AddressPolicy
+  readonly webhooks: AddressPolicy
+} {
   const list = (name: 'source-allow' | 'source-deny') => {
     const networks = config[name].split(',').flatMap(each => each.trim() || [])
     try {
@@ -14,5 +20,9 @@ export function addressPolicyOf(config: ServerConfig): AddressPolicy {
     }
     return networks
   }
-  return createAddressPolicy({ allow: list('source-allow'), deny: list('source-deny') })
+  const options = { allow: list('source-allow'), deny: list('source-deny') }
+  return {
+    sources: createAddressPolicy(options),
+    webhooks: createAddressPolicy({ ...options, local: config['local-webhooks'] }),
+  }
 }

@@ -167,7 +167,7 @@ export const serverOptions = [
     type: 'text',
     default: undefined,
     description:
-      'Networks (10.0.0.0/8) or addresses, with commas between them, that triggers may connect to although they are ' +
+      'Networks (10.0.0.0/8) or addresses, with commas between them, that triggers and outcomes may go to although they are ' +
       'denied: those of this machine, link-local ones and those of `source-deny`.',
   },
   {
@@ -175,7 +175,7 @@ export const serverOptions = [
     type: 'text',
     default: undefined,
     description:
-      'Networks or addresses that triggers may not connect to: those of management, say. This machine and link-local ' +
+      'Networks or addresses that neither triggers nor outcomes may go to: those of management, say. This machine and link-local ' +
       'addresses, where clouds keep their metadata, are denied anyway.',
   },
   {

@@ -1,5 +1,5 @@
 import { createApi, type ServerStatus } from '../api/index.ts'
-import { createAsyncCalls, deliverWebhook } from '../async/index.ts'
+import { createAsyncCalls, createWebhooks } from '../async/index.ts'
 import { ContainerBackend, composeBackends, MachineDoors, openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
@@ -14,7 +14,7 @@ import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
 import { createTopics, messageOfEvent } from '../topics/index.ts'
 import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
-import { addressPolicyOf } from './addresses.ts'
+import { addressPoliciesOf } from './addresses.ts'
 import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
 import { databasesOf } from './databases.ts'
@@ -50,7 +50,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   const startedAt = Date.now()
   const clock = systemClock
   const version = packageVersion()
-  const addresses = addressPolicyOf(config)
+  const addresses = addressPoliciesOf(config)
   const wantedDialects = readDialects(config.dialects)
   const home = openHome(config.home)
   const databases = databasesOf(config, home)
@@ -129,7 +129,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     each => each.close(),
   )
-  const kinds = new Kinds(kindLoaders({ topics, addresses, requests }))
+  const kinds = new Kinds(kindLoaders({ topics, addresses: addresses.sources, requests }))
   const control = await createControl({
     store,
     builder,
@@ -176,7 +176,7 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       publish: async (projectId, topic, event) => {
         await topics.publish(projectId, topic, [messageOfEvent(event)])
       },
-      deliverWebhook: (url, event) => deliverWebhook(url, event, config['local-webhooks']),
+      deliverWebhook: createWebhooks(addresses.webhooks),
     }),
     each => each.close(),
   )

@@ -17,7 +17,9 @@ test('this machine, link-local and metadata addresses are denied, in whatever no
     '::ffff:127.0.0.1',
     '::ffff:7f00:1',
     '::FFFF:A9FE:A9FE',
+    '::7f00:1',
     '64:ff9b::7f00:1',
+    '64:ff9b:1::7f00:1',
     'fe80::1%eth0',
     'ff02::1',
     '[::1]',
@@ -55,6 +57,14 @@ test('the operator denies more, and an allowed network wins', () => {
   assert.equal(policy.allows('fd00::2'), false)
   assert.equal(policy.allows('10.1.0.1'), true)
   assert.equal(policy.allows('::1'), false)
+})
+
+test('where this machine is allowed, what the operator denies stays denied', () => {
+  const policy = createAddressPolicy({ local: true, deny: ['10.0.0.0/16', '::1'] })
+  assert.equal(policy.allows('127.0.0.1'), true)
+  assert.equal(policy.allows('10.0.5.2'), false)
+  assert.equal(policy.allows('::1'), false)
+  assert.equal(policy.allows('no address'), false)
 })
 
 test('a network that is none is refused by name', () => {

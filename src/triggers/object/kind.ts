@@ -1,4 +1,4 @@
-import { type AddressPolicy, AtelierError, type EventTrigger } from '../../core/index.ts'
+import { type AddressPolicy, AtelierError, type EventTrigger, type GuardedNetwork } from '../../core/index.ts'
 import type {
   CheckedConfig,
   HookAnswer,
@@ -9,7 +9,7 @@ import type {
 } from '../kind.ts'
 import { configErrors, type ObjectConfig, objectConfig } from './config.ts'
 import { idFrom, toTriggerEvent } from './event.ts'
-import { guardedNetwork, type Network } from './network.ts'
+import { storeNetwork } from './network.ts'
 import { BusConsumer } from './notifications.ts'
 import { createHttpClient } from './poll/http.ts'
 import { Poller } from './poll/poller.ts'
@@ -17,7 +17,7 @@ import { Receiver } from './receiver.ts'
 
 /** Triggers of kind object. `addresses` says where those that connect by themselves may connect to. */
 export function createObjectKind(addresses: AddressPolicy): TriggerKind {
-  const network = guardedNetwork(addresses)
+  const network = storeNetwork(addresses)
   return {
     kind: 'object',
     summary:
@@ -41,7 +41,7 @@ export function createObjectKind(addresses: AddressPolicy): TriggerKind {
   }
 }
 
-function start(trigger: EventTrigger, host: TriggerHost, network: Network): RunningTrigger {
+function start(trigger: EventTrigger, host: TriggerHost, network: GuardedNetwork): RunningTrigger {
   const { source } = trigger.config as ObjectConfig
   if (source === 'notifications') return withoutUrl(trigger, new BusConsumer(trigger, host, network))
   if (source === 'poll') return withoutUrl(trigger, new Poller(trigger, host, createHttpClient(network)))

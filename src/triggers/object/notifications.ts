@@ -1,10 +1,9 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
-import { AtelierError, asAtelierError, type EventTrigger } from '../../core/index.ts'
+import { AtelierError, asAtelierError, type EventTrigger, type GuardedNetwork } from '../../core/index.ts'
 import type { RunningTrigger, TriggerEvent, TriggerHost } from '../kind.ts'
 import { readNotification } from './cadf.ts'
 import type { NotificationsConfig, ObjectConfig } from './config.ts'
 import { isWanted, toTriggerEvent } from './event.ts'
-import type { Network } from './network.ts'
 import { deliverPatiently, pause, waitMs } from './patience.ts'
 
 const EXCHANGE_DEFAULT = 'swift'
@@ -27,12 +26,12 @@ export class BusConsumer implements RunningTrigger {
   readonly #bus: NotificationsConfig
   readonly #queue: string
   readonly #host: TriggerHost
-  readonly #network: Network
+  readonly #network: GuardedNetwork
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
   #isConnected = false
 
-  constructor(trigger: EventTrigger, host: TriggerHost, network: Network) {
+  constructor(trigger: EventTrigger, host: TriggerHost, network: GuardedNetwork) {
     this.#config = trigger.config as ObjectConfig
     this.#bus = this.#config.notifications!
     this.#queue = this.#bus.queue ?? `atelier-${trigger.id}`

@@ -1,9 +1,15 @@
 import { filterErrors } from '../../cloudevents/index.ts'
-import { type AddressPolicy, AtelierError, type EventTrigger, newId } from '../../core/index.ts'
+import {
+  type AddressPolicy,
+  AtelierError,
+  type EventTrigger,
+  type GuardedNetwork,
+  newId,
+} from '../../core/index.ts'
 import type { Topics } from '../../topics/index.ts'
 import type { TriggerEvent, TriggerKind } from '../kind.ts'
 import { checkQueueConfig, type QueueConfig } from './config.ts'
-import { createSourceNetwork, type SourceNetwork } from './network.ts'
+import { createSourceNetwork } from './network.ts'
 import { startReader } from './reader.ts'
 import { queueConfigSchema } from './schema.ts'
 import type { BrokerName } from './servers.ts'
@@ -53,7 +59,7 @@ function brokerOf(
   trigger: EventTrigger,
   config: QueueConfig,
   broker: BrokerName,
-  network: SourceNetwork,
+  network: GuardedNetwork,
 ): Source {
   // Its own group, so that two triggers on one queue both get everything, unless they are told to share.
   const own = `atelier-${trigger.id}`

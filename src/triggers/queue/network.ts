@@ -1,44 +1,17 @@
-import { lookup as lookupName } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import type { AddressPolicy } from '../../core/index.ts'
+import { type AddressPolicy, type GuardedNetwork, guardNetwork } from '../../core/index.ts'
 import type { QueueConfig } from './config.ts'
 import { type BrokerName, readServer, type ServerAddress } from './servers.ts'
 import { SourceError } from './source.ts'
 
-/**
- * The way from a tenant's words to a socket: every address is judged after the name was looked up and before anything
- * connects, so that no name can mean one thing when it is checked and another when it is used.
- */
-export interface SourceNetwork {
-  /** For `net.connect` and `tls.connect`: fails for addresses that are not allowed. Does not see literal addresses. */
-  readonly lookup: LookupFunction
-  /** An allowed address of the host. Rejects with a SourceError. */
-  resolve(host: string): Promise<string>
-}
-
-export function createSourceNetwork(policy: AddressPolicy): SourceNetwork {
-  const lookup: LookupFunction = (host, options, callback) => {
-    lookupName(host, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(new SourceError(`the name ${host} cannot be found`, error), '', 0)
-      // All must do: which one is connected to is not decided here.
-      const forbidden = addresses.find(each => !policy.allows(each.address))
-      if (forbidden || addresses.length === 0) return callback(notAllowed(host), '', 0)
-      if (options.all) return callback(null, addresses)
-      callback(null, addresses[0]!.address, addresses[0]!.family)
-    })
-  }
-  return {
-    lookup,
-    resolve: host =>
-      new Promise((resolve, reject) => {
-        if (isIP(host) !== 0) return policy.allows(host) ? resolve(host) : reject(notAllowed(host))
-        lookup(host, { all: false }, (error, address) => {
-          if (error) reject(error)
-          else resolve(address as string)
-        })
-      }),
-  }
+/** The way to brokers that tenants name; its errors are SourceErrors. */
+export function createSourceNetwork(policy: AddressPolicy): GuardedNetwork {
+  return guardNetwork(policy, problem =>
+    problem.kind === 'unknown'
+      ? new SourceError(`the name ${problem.host} cannot be found`, problem.cause)
+      : notAllowed(problem.host),
+  )
 }
 
 /** The servers of a configuration that was checked. */

@@ -1,7 +1,6 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { AtelierError } from '../../../core/index.ts'
-import type { Network } from '../network.ts'
+import { AtelierError, type GuardedNetwork } from '../../../core/index.ts'
 
 const TIMEOUT_MS = 60_000
 /** More than the largest page of a listing: 5,000 names of 1,024 bytes, escaped. */
@@ -26,7 +25,7 @@ export type HttpClient = (ask: Ask, signal: AbortSignal) => Promise<Answer>
  * One request at a time to servers that a tenant named: only to addresses that are allowed, no redirects, bounded in time
  * and size. Rejects with UNAVAILABLE, or FORBIDDEN for the address.
  */
-export function createHttpClient(network: Network): HttpClient {
+export function createHttpClient(network: GuardedNetwork): HttpClient {
   return async ({ method, url, headers, body }, signal) => {
     await network.resolve(url.hostname) // a literal address never comes to `lookup`
     const where = `${url.protocol}//${url.host}`

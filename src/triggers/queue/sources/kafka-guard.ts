@@ -1,12 +1,12 @@
 import { isIP } from 'node:net'
 import type { Connection } from '@platformatic/kafka'
-import type { SourceNetwork } from '../network.ts'
+import type { GuardedNetwork } from '../../../core/index.ts'
 
 type Kafka = typeof import('@platformatic/kafka')
 
 /** What each connection is given as its context. */
 export interface Guard {
-  readonly network: SourceNetwork
+  readonly network: GuardedNetwork
   readonly encrypted: boolean
 }
 

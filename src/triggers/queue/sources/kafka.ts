@@ -1,6 +1,7 @@
 import type { ConnectionOptions, Consumer, Message, MessagesStream, Producer } from '@platformatic/kafka'
+import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -27,7 +28,7 @@ export function kafkaSource(
   config: QueueConfig,
   group: string,
   member: string,
-  network: SourceNetwork,
+  network: GuardedNetwork,
 ): Source {
   return {
     async open(events) {

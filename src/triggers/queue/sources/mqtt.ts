@@ -1,8 +1,9 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { IClientOptions, IPublishPacket, MqttClient, Packet } from 'mqtt'
+import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -26,7 +27,7 @@ const UNSUPPORTED_VERSION: readonly unknown[] = [1, 132]
  * is handled, each by itself: so one that is tried again does not hold up the others. The subscription asks for QoS 1:
  * a function sees a message at least once whatever the protocol does, so QoS 2 would only cost.
  */
-export function mqttSource(config: QueueConfig, clientId: string, network: SourceNetwork): Source {
+export function mqttSource(config: QueueConfig, clientId: string, network: GuardedNetwork): Source {
   let next = 0
   let version: 4 | 5 = 5
   return {

@@ -1,7 +1,8 @@
 import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf } from '../network.ts'
 import type { OutgoingMessage, QueueMessage, Session, SessionEvents, Source } from '../source.ts'
 import { SourceError } from '../source.ts'
 import { PullLoop } from './pull-loop.ts'
@@ -18,7 +19,7 @@ const LAG_EVERY_MS = 5_000
 const REPLY_TIMEOUT_MS = 10_000
 
 /** NATS JetStream: a durable pull consumer of one stream, made when it is not there. */
-export function natsSource(config: QueueConfig, group: string, network: SourceNetwork): Source {
+export function natsSource(config: QueueConfig, group: string, network: GuardedNetwork): Source {
   return {
     async open(events) {
       const [{ connect, usernamePasswordAuthenticator, tokenAuthenticator }, jetstream] = await Promise.all([

@@ -1,6 +1,7 @@
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
+import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -16,7 +17,7 @@ const PREFETCH_MAX = 10_000 // the protocol allows 65,535
 const LAG_EVERY_MS = 5_000
 
 /** RabbitMQ and whatever else speaks AMQP 0-9-1: one queue, prefetch as large as what may be in hand. */
-export function rabbitmqSource(config: QueueConfig, group: string, network: SourceNetwork): Source {
+export function rabbitmqSource(config: QueueConfig, group: string, network: GuardedNetwork): Source {
   let next = 0
   return {
     async open(events) {

@@ -1,6 +1,7 @@
 import type { createClient } from '@redis/client'
+import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { type SourceNetwork, serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type Session,
@@ -28,7 +29,7 @@ export function redisSource(
   config: QueueConfig,
   group: string,
   consumer: string,
-  network: SourceNetwork,
+  network: GuardedNetwork,
 ): Source {
   let next = 0
   return {
