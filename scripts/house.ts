@@ -29,7 +29,7 @@ const STOREYS = [
 const NESTED: readonly string[] = ['backends', 'contracts', 'dialects', 'environments', 'triggers']
 
 /** Folders in those that all others there may know: what several have in common. */
-const COMMON: readonly string[] = ['contracts/http1']
+const COMMON: readonly string[] = ['contracts/http1', 'dialects/engine']
 
 /** Packages that only some storeys may know. */
 const PACKAGE_RULES: readonly {

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AtelierError } from '../core/index.ts'
+import { answerHeaders } from '../core/index.ts'
 import type { InvokeHandle, InvokeSink } from '../invoker/index.ts'
-import { answerHeaders } from './call-headers.ts'
 
 /** One call's answer on its way to the caller, with back-pressure both ways. */
 export class CallAnswer {

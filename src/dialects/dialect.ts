@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { AsyncCalls } from '../async/index.ts'
 import type { Control, DialectRecords } from '../control/index.ts'
 import type { Clock, FunctionTable } from '../core/index.ts'
-import type { EmbeddedIdentity } from '../identity/index.ts'
+import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
+import type { SecretSource } from '../pool/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
 
 /** The API of another system, spoken so that its clients need not know that we are there: translation, and nothing else. */
@@ -23,11 +24,28 @@ export interface DialectParts {
   readonly invoker: Invoker
   readonly async: AsyncCalls
   readonly telemetry: TelemetryReader
-  readonly identity: Pick<EmbeddedIdentity, 'authenticate' | 'cached' | 'principalFor'>
+  readonly identity: IdentityProvider
   readonly table: FunctionTable
   readonly records: DialectRecords
+  /** Values of a project's secrets, by name. */
+  readonly secrets: SecretSource
+  readonly settings: DialectSettings
   readonly clock: Clock
   readonly log: DialectLog
+}
+
+/** What the operator says of single dialects. */
+export interface DialectSettings {
+  readonly ironfunctions: {
+    /** The project that its API, which knows no users, works in; empty for none: then it needs a token. */
+    readonly project: string
+    /** Key of the JSON Web Tokens that its API needs then; empty for none. */
+    readonly jwtKey: string
+  }
+  readonly picasso: {
+    /** Where another IronFunctions runs its functions; empty for our own. */
+    readonly functionsUrl: string
+  }
 }
 
 export interface DialectLog {

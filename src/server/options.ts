@@ -59,7 +59,29 @@ export const serverOptions = [
     default: '',
     description:
       'APIs of other systems that are spoken too, by name, with commas: each on the port that its clients expect, or on its own ' +
-      '(name:port; 0 takes a free one).',
+      '(name:port; 0 takes a free one). There are: ironfunctions, picasso.',
+  },
+  {
+    name: 'picasso-functions-url',
+    type: 'text',
+    default: '',
+    description:
+      'Address of an IronFunctions that runs the functions of the dialect picasso. Without it: this server.',
+  },
+  {
+    name: 'ironfunctions-project',
+    type: 'text',
+    default: '',
+    description:
+      'Project that everybody works in who reaches the port of the dialect ironfunctions, whose clients know no users. Without it ' +
+      'they need a token.',
+  },
+  {
+    name: 'ironfunctions-jwt-key',
+    type: 'text',
+    default: '',
+    description:
+      'Key (HS256) of the JSON Web Tokens that they need then, as with JWT_AUTH_KEY of IronFunctions. Without it they need none.',
   },
   {
     name: 'isolation',

@@ -273,6 +273,14 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       identity,
       table,
       records: createDialectRecords(store, clock),
+      secrets: control.secrets,
+      settings: {
+        ironfunctions: {
+          project: config['ironfunctions-project'],
+          jwtKey: config['ironfunctions-jwt-key'],
+        },
+        picasso: { functionsUrl: config['picasso-functions-url'] },
+      },
       clock,
       log,
     }),

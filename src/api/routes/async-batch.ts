@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { NewAsyncCall } from '../../async/index.ts'
-import { AtelierError, canonicalPath, type InputError } from '../../core/index.ts'
-import { requestHeaders } from '../call-headers.ts'
+import { AtelierError, canonicalPath, type InputError, requestHeaders } from '../../core/index.ts'
 import { functionNamed } from '../function-named.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AsyncFilter } from '../../async/index.ts'
 import type { Principal } from '../../core/index.ts'
-import { answerHeaders } from '../call-headers.ts'
+import { answerHeaders } from '../../core/index.ts'
 import { functionNamed } from '../function-named.ts'
 import { type OperationCall, operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'

@@ -7,9 +7,14 @@ import {
   readAsyncOptions,
   takeAsyncMark,
 } from '../../async/index.ts'
-import { AtelierError, BODY_BYTES_BUFFERED_MAX, canonicalPath, type TableFunction } from '../../core/index.ts'
+import {
+  AtelierError,
+  BODY_BYTES_BUFFERED_MAX,
+  canonicalPath,
+  requestHeaders,
+  type TableFunction,
+} from '../../core/index.ts'
 import { CallAnswer } from '../call-answer.ts'
-import { requestHeaders } from '../call-headers.ts'
 import { functionNamed } from '../function-named.ts'
 import { need } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'

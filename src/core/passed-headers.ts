@@ -43,9 +43,9 @@ const NOT_ON_THIS_ORIGIN = [
   'atelier-request-id',
 ]
 
-/** The caller's headers for the function: name, value, …; lower-case names. */
-export function requestHeaders(raw: readonly string[]): string[] {
-  const passed = passing(raw, [...HOP_BY_HOP, ...OURS])
+/** The caller's headers for the function: name, value, …; lower-case names. `withheld` are those that are for us. */
+export function requestHeaders(raw: readonly string[], withheld: readonly string[] = OURS): string[] {
+  const passed = passing(raw, [...HOP_BY_HOP, ...withheld])
   return passed.filter((_, i) => !PLATFORMS.test(passed[i & ~1]!.replaceAll('_', '-')))
 }
 

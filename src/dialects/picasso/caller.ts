@@ -1,0 +1,37 @@
+import type { FastifyRequest } from 'fastify'
+import { AtelierError, type Principal } from '../../core/index.ts'
+import type { DialectParts } from '../dialect.ts'
+import { EngineError } from '../engine/index.ts'
+
+export type WhoCalls = (request: FastifyRequest) => Promise<Principal>
+
+/**
+ * Who asks, in the project of the path: the token's own, or another one where the user has a role. Anything wrong with the token is
+ * 401, as with Keystone's clients; only that nobody could be asked is 503.
+ */
+export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'table'>): WhoCalls {
+  return async request => {
+    const token = request.headers['x-auth-token']
+    if (typeof token !== 'string' || token === '') throw notAuthorised()
+    try {
+      const principal = identity.cached(token) ?? (await identity.authenticate(token))
+      const { project_id: projectId } = request.params as { project_id?: string }
+      if (projectId === undefined || principal.projectId === projectId) return principal
+      const project = table.projects.get(projectId)
+      if (!project?.enabled) throw notAuthorised()
+      return await identity.principalFor(principal, project.name)
+    } catch (error) {
+      if (error instanceof AtelierError && error.fault === 'platform')
+        throw new EngineError(error.status, error.message, { cause: error, retryAfterS: error.retryAfterS })
+      if (error instanceof AtelierError) throw notAuthorised()
+      throw error
+    }
+  }
+}
+
+function notAuthorised(): EngineError {
+  return new EngineError(
+    401,
+    'Not authorized. Reason: The request you have made requires authentication. (HTTP 401)',
+  )
+}

@@ -1,0 +1,153 @@
+import { Buffer } from 'node:buffer'
+import type { FastifyInstance } from 'fastify'
+import type { AsyncCalls, NewAsyncCall } from '../../src/async/index.ts'
+import { createDialectRecords } from '../../src/control/index.ts'
+import { AtelierError, newId, type Principal } from '../../src/core/index.ts'
+import type { Dialect, DialectParts } from '../../src/dialects/dialect.ts'
+import { createDialectServer } from '../../src/dialects/index.ts'
+import { environments } from '../../src/environments/index.ts'
+import type { InvokeRequest, Invoker } from '../../src/invoker/index.ts'
+import { ControlFixture } from './control.ts'
+
+/** JSON that a test reads as it likes. */
+// oxlint-disable-next-line typescript/no-explicit-any
+type Answered = any
+
+/** What a function of the fixture answers; throws for a call that fails. */
+export type Behaviour = (request: InvokeRequest) => { readonly status?: number; readonly body: string }
+
+const commandFor = (_contract: string, entry: string) => ({ command: [], image: entry })
+
+/**
+ * A dialect on a real control plane and identity. Images are pulled from a registry in memory, and calls are answered by
+ * `behaviour`: how real functions run is for the tests of contracts and backends, and for `test/compat`.
+ */
+export class DialectFixture {
+  readonly fixture: ControlFixture
+  readonly calls: InvokeRequest[] = []
+  readonly accepted: NewAsyncCall[] = []
+  behaviour: Behaviour = () => ({ body: 'Hello World!\n' })
+  server!: FastifyInstance
+  url = ''
+
+  private constructor(fixture: ControlFixture) {
+    this.fixture = fixture
+  }
+
+  static async open(
+    dialect: Dialect,
+    settings: Partial<DialectParts['settings']> = {},
+  ): Promise<DialectFixture> {
+    const fixture = await ControlFixture.open({
+      environments: environments.map(each => (each.isImage === true ? { ...each, commandFor } : each)),
+      images: {
+        pull: async ({ reference }) => {
+          if (reference.startsWith('missing/'))
+            throw new AtelierError('BUILD_FAILED', `Image "${reference}" could not be pulled: not found`)
+          return { pinned: `${reference}@sha256:${'0'.repeat(64)}`, architecture: '' }
+        },
+      },
+    })
+    const self = new DialectFixture(fixture)
+    self.server = await createDialectServer(dialect, self.#parts(settings))
+    self.url = await self.server.listen({ port: 0, host: '127.0.0.1' })
+    return self
+  }
+
+  async dispose(): Promise<void> {
+    await this.server.close()
+    await this.fixture.dispose()
+  }
+
+  /** A user of this project, logged in. */
+  async login(
+    project: string,
+    role: 'member' | 'reader' = 'member',
+  ): Promise<{ token: string; principal: Principal }> {
+    await this.fixture.member(project)
+    const { identity, admin } = this.fixture
+    const name = `${role}-of-${project}`
+    const password = 'correct horse battery staple'
+    const known = await identity.listUsers(admin)
+    if (!known.some(each => each.name === name)) {
+      await identity.createUser(admin, { name, password })
+      await identity.grant(admin, { user: name, project, role })
+    }
+    return identity.login({ user: name, password, project })
+  }
+
+  /** One request. `body` is sent as JSON unless it is a text. */
+  async ask(
+    method: string,
+    path: string,
+    { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; headers: Headers; text: string; json: Answered }> {
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(token !== undefined && { 'x-auth-token': token }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.startsWith('application/json')
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson ? JSON.parse(text) : undefined,
+    }
+  }
+
+  #parts(settings: Partial<DialectParts['settings']>): DialectParts {
+    const { fixture } = this
+    return {
+      control: fixture.control,
+      invoker: this.#invoker(),
+      async: {
+        accept: async calls => {
+          this.accepted.push(...calls)
+          return calls.map(() => ({ id: newId(Date.now()), duplicate: false }))
+        },
+      } as Partial<AsyncCalls> as AsyncCalls,
+      telemetry: undefined as never,
+      identity: fixture.identity,
+      table: fixture.table,
+      records: createDialectRecords(fixture.store, fixture.clock),
+      secrets: fixture.control.secrets,
+      settings: { ironfunctions: { project: '', jwtKey: '' }, picasso: { functionsUrl: '' }, ...settings },
+      clock: fixture.clock,
+      log: { debug: () => {}, error: () => {} },
+    }
+  }
+
+  #invoker(): Invoker {
+    return {
+      invoke: (request, sink) => {
+        this.calls.push(request)
+        queueMicrotask(() => {
+          try {
+            const { status = 200, body } = this.behaviour(request)
+            sink.onHead(status, ['content-type', 'text/plain; charset=utf-8'])
+            sink.onData(Buffer.from(body))
+            sink.onEnd()
+          } catch (error) {
+            sink.onFail(error as AtelierError)
+          }
+        })
+        return {
+          id: newId(Date.now()),
+          version: 1,
+          write: () => true,
+          writeMessage: () => true,
+          end: () => {},
+          consumed: () => {},
+          cancel: () => {},
+        }
+      },
+    }
+  }
+}
