@@ -23,6 +23,8 @@ export interface Environment {
    * Looks at this machine. Resolves with what is needed to run, or with why it cannot run here and what to install.
    */
   probe(): Promise<EnvironmentStatus>
+  /** What this machine lacks to build some packages: a sentence each, with the way out. Called only after `probe` was ready. */
+  lacks?(): readonly string[]
   /** Whether the files of a package are of this language (file names relative to its root). */
   detects(files: readonly string[]): boolean
   /** The entry to use when none is given, from the file names; `undefined` when there is no obvious one. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
 import { promisify } from 'node:util'
 import type { EnvironmentStatus } from './environment.ts'
 
@@ -14,6 +15,16 @@ export async function outputOf(program: string, args: readonly string[]): Promis
     return stdout
   } catch {
     return undefined
+  }
+}
+
+/** Whether there is a program of this path. */
+export function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

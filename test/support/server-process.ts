@@ -41,6 +41,8 @@ export interface StartOptions {
   readonly home?: string
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Program and arguments that start it in their turn. */
+  readonly under?: readonly string[]
 }
 
 /** A home of a test's own; removed by `removeHome`. */
@@ -79,7 +81,7 @@ export class ServerProcess {
   }
 
   /** Starts a server and waits until it says that it is ready. Rejects with its words when it ends before. */
-  static async start({ home, flags = [], env = {} }: StartOptions = {}): Promise<ServerProcess> {
+  static async start({ home, flags = [], env = {}, under = [] }: StartOptions = {}): Promise<ServerProcess> {
     const place = home ?? (await makeHome())
     const args = [
       'server',
@@ -93,7 +95,8 @@ export class ServerProcess {
       'warn',
       ...flags,
     ]
-    const child = spawn(process.execPath, [BIN, ...args], {
+    const [program, ...first] = [...under, process.execPath]
+    const child = spawn(program, [...first, BIN, ...args], {
       env: bareEnvironment({ HOME: place, ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })

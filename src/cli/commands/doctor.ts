@@ -15,14 +15,16 @@ without, "fail" something that does not work; each says what to do. Ends with 1 
     ['atelier doctor -o json', 'for a program'],
   ],
   async run({ context, options }) {
-    const [{ machineChecks }, { serverChecks }, core] = await Promise.all([
+    const [{ machineChecks }, { languageChecks }, { serverChecks }, core] = await Promise.all([
       import('../doctor/machine.ts'),
+      import('../doctor/languages.ts'),
       import('../doctor/server.ts'),
       import('../../core/index.ts'),
     ])
     const range = { min: 1, max: 65_535 }
     const checks = [
       ...machineChecks(context.env),
+      ...(await languageChecks()),
       ...serverChecks(context, {
         control: options.integer('port', '--port', range) ?? core.CONTROL_PORT_DEFAULT,
         router: options.integer('routerPort', '--router-port', range) ?? core.ROUTER_PORT_DEFAULT,

@@ -7,8 +7,6 @@ import { showBytes, showMemory } from '../units.ts'
 import { type Check, type Finding, fail, firstLineOf, ok, warn } from './check.ts'
 
 const NODE_MAJOR_MIN = 24
-const PYTHON_MINOR_MIN = 9
-const JAVA_MAJOR_MIN = 17
 const DISK_BYTES_MIN = 500e6 // a few packages with their dependencies
 const DISK_BYTES_WANTED = 5e9
 const MEMORY_BYTES_WANTED = 1024 ** 3
@@ -18,9 +16,6 @@ export function machineChecks(env: NodeJS.ProcessEnv): readonly Check[] {
   return [
     { name: 'system', look: system },
     { name: 'node', look: node },
-    { name: 'npm', look: npm },
-    { name: 'python', look: python },
-    { name: 'java', look: java },
     { name: 'bubblewrap', look: bubblewrap },
     { name: 'user namespaces', look: userNamespaces },
     { name: 'slirp4netns', look: slirp },
@@ -39,48 +34,6 @@ async function node(): Promise<Finding> {
   const { node: version } = process.versions
   if (Number.parseInt(version, 10) >= NODE_MAJOR_MIN) return ok(version)
   return fail(version, `Node ${NODE_MAJOR_MIN} or newer is needed: "npm ci" in Atelier's folder brings one.`)
-}
-
-async function npm(): Promise<Finding> {
-  const version = await firstLineOf('npm', ['--version'])
-  return version === undefined
-    ? warn('not found', 'Needed to install the dependencies of Node functions: install npm.')
-    : ok(version)
-}
-
-async function python(): Promise<Finding> {
-  const version = await firstLineOf('python3', [
-    '-c',
-    'import sys, venv, ensurepip; print(sys.version.split()[0])',
-  ])
-  if (version === undefined) {
-    const bare = await firstLineOf('python3', ['--version'])
-    if (bare === undefined)
-      return warn(
-        'not found',
-        'Needed for Python functions and for functions that are servers (contract http): apt install python3 python3-venv.',
-      )
-    return warn(
-      `${bare} without pip`,
-      'Needed to install the dependencies of Python functions: apt install python3-venv python3-pip.',
-    )
-  }
-  const [, minor = 0] = version.split('.').map(Number)
-  return minor >= PYTHON_MINOR_MIN
-    ? ok(version)
-    : warn(version, `Python 3.${PYTHON_MINOR_MIN} or newer is needed for Python functions.`)
-}
-
-async function java(): Promise<Finding> {
-  const compiler = await firstLineOf('javac', ['-version'])
-  if (compiler === undefined)
-    return warn('not found', 'Needed for Java functions: apt install default-jdk-headless.')
-  const version = compiler.replace('javac ', '')
-  if (Number.parseInt(version, 10) < JAVA_MAJOR_MIN)
-    return warn(version, `Java ${JAVA_MAJOR_MIN} or newer is needed for Java functions.`)
-  return (await firstLineOf('mvn', ['-version'])) === undefined
-    ? warn(`${version} without Maven`, 'Needed to build functions with a pom.xml: apt install maven.')
-    : ok(version)
 }
 
 async function bubblewrap(): Promise<Finding> {

@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf } from '../files.ts'
 import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
@@ -48,6 +49,10 @@ export const javaEnvironment: Environment = {
   entryHelp: 'Class, Class:method or Class:method:convention; conventions: plain (default), function',
   warmsWhenUsed: true,
   probe: probedOnce(look),
+  lacks: () =>
+    known?.maven === undefined
+      ? ['Maven is not here, which builds packages with a pom.xml: install the package maven.']
+      : [],
   detects: files => files.some(file => /(^pom\.xml|\.java)$/.test(file) || /^[^/]+\.jar$/.test(file)),
   defaultEntry,
   buildPlan,
@@ -149,9 +154,14 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
 }
 
 function maven(): BuildStep {
-  const { jdk, made = '' } = known ?? {}
+  const { jdk, made = '', maven } = known ?? {}
+  if (maven === undefined)
+    throw new AtelierError(
+      'BUILD_FAILED',
+      'The package has a pom.xml, and Maven is not on this server: install the package maven there, or bring jars without the pom.xml.',
+    )
   return {
-    ...step('mvn package', mavenCommand(jdk?.home ?? '/usr', known?.maven, made)),
+    ...step('mvn package', mavenCommand(jdk?.home ?? '/usr', maven, made)),
     mounts: [...mounts(), { source: mavenConf, target: MAVEN_CONF_TARGET }].map(readOnly),
   }
 }

@@ -10,13 +10,11 @@ export const API_POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
-const MAVEN_HOME = '/usr/share/maven'
-
 /**
  * Packages the project and copies what it needs at run time beside it. Maven is started without its shell script, which reads
  * settings below /etc. Tests do not run: they belong to the author's machine.
  */
-export function mavenCommand(javaHome: string, mavenHome = MAVEN_HOME, made: string): string[] {
+export function mavenCommand(javaHome: string, mavenHome: string, made: string): string[] {
   const maven = [
     `exec "${javaHome}/bin/java" -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC`,
     `-cp "$(echo "${mavenHome}"/boot/plexus-classworlds*.jar)"`,

@@ -22,6 +22,10 @@ export const nodejsEnvironment: Environment = {
   contract: 'frames',
   entryHelp: 'file, file#export or file#export:convention; conventions: web (default), lambda, fission, http',
   probe: async () => probe(),
+  lacks: () =>
+    findNpm() === undefined
+      ? ['npm is not here, which installs the dependencies of packages: install npm.']
+      : [],
   detects: files =>
     files.includes('package.json') || files.some(file => isSource(file) && !file.includes('node_modules/')),
   defaultEntry: files =>

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
-import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
+import { firstAnswer, isProgram, outputOf, probedOnce } from '../probing.ts'
 
 const SHIM_TARGET = '/opt/atelier/php'
 const COMPOSER = '/usr/bin/composer'
@@ -40,6 +39,10 @@ export const phpEnvironment: Environment = {
   entryHelp: 'file.php or file.php:function; a file that only prints is a plain script',
   warmsWhenUsed: true,
   probe: probedOnce(look),
+  lacks: () =>
+    isProgram(COMPOSER)
+      ? []
+      : ['Composer is not here, which installs dependencies: install the package composer.'],
   detects: files =>
     files.includes('composer.json') ||
     files.some(file => file.endsWith('.php') && !/(^|\/)(vendor|node_modules)\//.test(file)),
@@ -101,7 +104,7 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
 }
 
 function installStep(): BuildStep {
-  if (!existsSync(COMPOSER))
+  if (!isProgram(COMPOSER))
     throw new AtelierError(
       'BUILD_FAILED',
       'The package has a composer.json, and Composer is not on this server: install the package composer there, or bring the folder vendor in the package.',

@@ -48,6 +48,10 @@ export const pythonEnvironment: Environment = {
   entryHelp:
     'module:function or module:function:convention; conventions: plain (default), lambda, wsgi, asgi',
   probe,
+  lacks: () =>
+    known?.pip === false
+      ? ['pip is not here, which installs requirements: install the package python3-pip.']
+      : [],
   commandFor: (contract, entry) => ({
     command: [program(), '-S', '-u', ...pythonProgram(contract, entry)],
     env: { PYTHONPATH: `/function/${PACKAGES_FOLDER}:/function` },
@@ -64,7 +68,7 @@ async function probe(): Promise<EnvironmentStatus> {
     found = undefined // it may be installed while we run
     return {
       ready: false,
-      reason: `Python 3.${MINOR_MIN} or newer is needed, and no such python3 is here: install the package python3.`,
+      reason: `Python 3.${MINOR_MIN} or newer is needed, and no such python3 is here: install the package python3. Functions that are servers of their own need it too.`,
     }
   }
   known = python

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
-import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
+import { firstAnswer, isProgram, outputOf, probedOnce } from '../probing.ts'
 
 const SHIM_TARGET = '/opt/atelier/ruby'
 const BUNDLE_FOLDER = 'vendor/bundle'
@@ -24,6 +23,10 @@ export const rubyEnvironment: Environment = {
   entryHelp: 'file.rb, file.rb:method, or config.ru',
   warmsWhenUsed: true,
   probe: probedOnce(look),
+  lacks: () =>
+    findBundler() === undefined
+      ? ['Bundler is not here, which installs gems: install the package ruby-bundler.']
+      : [],
   detects: files =>
     files.includes('Gemfile') ||
     files.some(file => /\.(rb|ru)$/.test(file) && !/(^|\/)(vendor|node_modules)\//.test(file)),
@@ -80,7 +83,7 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
 
 /** Bundler makes a file that sets the paths of all gems: at run time neither it nor RubyGems is loaded. */
 function installStep(files: readonly string[], locked: boolean): BuildStep {
-  const bundler = BUNDLERS.find(path => existsSync(path))
+  const bundler = findBundler()
   if (bundler === undefined)
     throw new AtelierError(
       'BUILD_FAILED',
@@ -94,6 +97,10 @@ function installStep(files: readonly string[], locked: boolean): BuildStep {
     BUNDLE_DISABLE_VERSION_CHECK: 'true',
     ...(locked && { BUNDLE_FROZEN: 'true' }),
   })
+}
+
+function findBundler(): string | undefined {
+  return BUNDLERS.find(isProgram)
 }
 
 function step(title: string, args: readonly string[], env: Readonly<Record<string, string>>): BuildStep {
