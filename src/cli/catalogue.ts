@@ -189,6 +189,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/server.ts')).server,
   },
   {
+    name: 'picasso-api',
+    group: SERVER,
+    summary: 'Run the server as Picasso, with its flags and variables',
+    load: async () => (await import('./commands/picasso-api.ts')).picassoApi,
+  },
+  {
     name: 'login',
     group: SERVER,
     summary: 'Log in to a server',

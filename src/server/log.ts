@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 
-/** The server's own log: JSON lines on stderr. */
+/** The server's own log: JSON lines. */
 export interface ServerLog {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -8,9 +8,10 @@ export interface ServerLog {
   error(fields: object, message: string): void
 }
 
-export function createLog(level: string): ServerLog {
+/** `file`: where its lines go; empty for standard error. */
+export function createLog(level: string, file: string): ServerLog {
   return pino(
     { level, base: null, redact: ['*.password', '*.token', '*.headers'] },
-    pino.destination({ fd: 2, sync: false }),
+    pino.destination({ dest: file === '' ? 2 : file, append: true, sync: false }),
   )
 }

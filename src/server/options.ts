@@ -215,4 +215,10 @@ export const serverOptions = [
     default: 'info',
     description: "The server's own log, JSON lines on stderr.",
   },
+  {
+    name: 'log-file',
+    type: 'text',
+    default: '',
+    description: 'File that the log goes to instead, at its end.',
+  },
 ] as const satisfies readonly ServerOption[]

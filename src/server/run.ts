@@ -17,7 +17,7 @@ export async function runServer(
   const stopAsked = stopSignal()
   try {
     const config = await readConfig({ flags, env: process.env, file })
-    const log = createLog(config['log-level'])
+    const log = createLog(config['log-level'], config['log-file'])
     const server = await startServer(config, log)
     console.log(server.banner)
     await stopAsked
