@@ -11,9 +11,12 @@ export interface AttemptEnd {
   readonly failure: Failure | undefined
 }
 
-/** Bytes of answers that are being received, and may be in all. */
+/** Bytes of answers in hand. */
 export interface ResultRoom {
+  /** Being received; more than `bytesMax` breaks attempts off. */
   used: number
+  /** Received, and not yet on the disk. */
+  kept: number
   readonly bytesMax: number
 }
 

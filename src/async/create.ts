@@ -2,7 +2,7 @@ import { type AsyncCall, createAddressPolicy, newId } from '../core/index.ts'
 import type { AcceptedCall, AsyncCalls, AsyncCounters, AsyncFilter, NewAsyncCall } from './async.ts'
 import { cancelCall, cancelMatching, forgetMatching, redriveMatching } from './changes.ts'
 import type { AsyncContext } from './context.ts'
-import type { EndedCall } from './ends.ts'
+import { destinationOf, type EndedCall } from './ends.ts'
 import { EventClock } from './event-clock.ts'
 import { Intake } from './intake.ts'
 import { Keeper } from './keeper.ts'
@@ -63,8 +63,10 @@ class Calls implements AsyncCalls {
       {
         onLeased: leased => this.#runner.take(leased),
         onEnded: ended => this.#tellEnded(ended),
-        onReleased: ({ leased, row }, isLost) => {
+        onReleased: (outcome, isLost) => {
+          const { leased, row } = outcome
           const { lane } = leased
+          this.#runner.released(outcome)
           context.lanes.release(lane, leased.row.body_bytes)
           if (isLost || row.ended_at !== null) context.lanes.add(lane, 0, -leased.row.body_bytes)
           else {
@@ -208,7 +210,7 @@ class Calls implements AsyncCalls {
     const call = callOf(row)
     this.#ended[row.state as 'succeeded']++
     this.#waiters.tell(call)
-    this.#outbox.kick()
+    if (destinationOf(this.#context, row)) this.#outbox.kick()
     this.#options.onEnded?.(call)
   }
 }

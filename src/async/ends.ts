@@ -134,7 +134,8 @@ function outboxRows(context: AsyncContext, { row, result }: EndedCall): unknown[
 
 const NOTHING = new Uint8Array(0)
 
-function destinationOf({ lanes }: AsyncContext, row: CallRow): Destination | undefined {
+/** Where the outcome of a call goes; `undefined` for nowhere. */
+export function destinationOf({ lanes }: AsyncContext, row: CallRow): Destination | undefined {
   if (row.state === 'cancelled') return undefined
   const which = row.state === 'succeeded' ? 'onSuccess' : 'onFailure'
   const own = optionsOf(row)[which]

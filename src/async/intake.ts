@@ -37,12 +37,12 @@ export class Intake {
           `${calls.length} calls at once are too many; at most ${CALLS_MAX}.`,
         )
       for (const call of calls) {
-        const bodyBytes = call.body?.length ?? 0
-        const target = this.#check(call, bodyBytes)
-        const refusal = this.#context.lanes.refusal(target, 1, bodyBytes) ?? this.#flood(bytes + bodyBytes)
+        const target = this.#check(call)
+        const callBytes = bytesOf(call)
+        const refusal = this.#context.lanes.refusal(target, 1, callBytes) ?? this.#flood(bytes + callBytes)
         if (refusal) throw refusal
-        bytes += bodyBytes
-        taken.push(this.#take(call, target, bodyBytes, hops))
+        bytes += callBytes
+        taken.push(this.#take(call, target, callBytes, hops))
       }
     } catch (error) {
       for (const call of taken) this.#untake(call)
@@ -67,7 +67,8 @@ export class Intake {
     this.#isStopping = true
   }
 
-  #check(call: NewAsyncCall, bodyBytes: number): TableFunction {
+  #check(call: NewAsyncCall): TableFunction {
+    const bodyBytes = call.body?.length ?? 0
     const target = this.#context.table.functions.get(call.functionId)
     if (target?.projectId !== call.projectId)
       throw new AtelierError(
@@ -98,17 +99,17 @@ export class Intake {
     })
   }
 
-  #take(call: NewAsyncCall, target: TableFunction, bodyBytes: number, hops: number): NewCall {
+  #take(call: NewAsyncCall, target: TableFunction, callBytes: number, hops: number): NewCall {
     const { lanes, time, node } = this.#context
     const lane = lanes.of(target.id, target.projectId)
     const now = time.now()
     const dueAt = Math.max(call.runAt ?? 0, now)
-    lanes.add(lane, 1, bodyBytes)
+    lanes.add(lane, 1, callBytes)
     // With room and nobody before it, it is leased as it is accepted: it begins as soon as it is durable.
     const begins = dueAt === now && call.orderingKey === undefined && this.#hasTurn(lane)
     if (begins) {
       lanes.add(lane, -1, 0)
-      lanes.lease(lane, bodyBytes)
+      lanes.lease(lane, callBytes)
     }
     const row: CallRow = {
       id: newId(now),
@@ -132,7 +133,7 @@ export class Intake {
       ordering_key: call.orderingKey ?? null,
       owner: begins ? node : null,
       cancel_requested: 0,
-      body_bytes: bodyBytes,
+      body_bytes: callBytes,
       http_status: 0,
       result_bytes: 0,
       failure_json: null,
@@ -164,4 +165,11 @@ export class Intake {
   #hasTurn(lane: Lane): boolean {
     return !this.#isStopping && lane.queued === 1 && this.#context.lanes.roomOf(lane) > 0
   }
+}
+
+/** What a call takes in memory and on the disk: its body, and its head. */
+function bytesOf({ method, path, headers, body }: NewAsyncCall): number {
+  let bytes = method.length + path.length + (body?.length ?? 0)
+  for (const text of headers) bytes += text.length
+  return bytes
 }

@@ -15,7 +15,7 @@ export interface LaneLeases {
   readonly nextDueAt: number
 }
 
-const LEASED_AT_ONCE_MAX = 200
+const LEASED_AT_ONCE_MAX = 1_000
 
 /** Takes what is due, oldest first, as much as there is room for. */
 export async function leaseDue(context: AsyncContext, tx: Tx, lane: Lane, room: number): Promise<LaneLeases> {

@@ -2,6 +2,7 @@ import { asAtelierError } from '../core/index.ts'
 import type { AcceptedCall } from './async.ts'
 import type { AsyncContext } from './context.ts'
 import type { EndedCall } from './ends.ts'
+import { nextAhead } from './lanes.ts'
 import {
   type LeasedCall,
   type NewCall,
@@ -27,7 +28,7 @@ interface Unit {
 
 const CALLS_PER_TURN_MAX = 1_000
 const BYTES_PER_TURN_MAX = 32 * 1024 * 1024
-const OUTCOMES_PER_TURN_MAX = 500
+const OUTCOMES_PER_TURN_MAX = 1_000
 const RETRY_MS = 100
 const RETRY_MS_MAX = 5_000
 
@@ -98,7 +99,7 @@ export class Ledger {
     let isRested = false
     while (!isRested) {
       const units = this.#takeUnits()
-      const outcomes = this.#outcomes.splice(0, OUTCOMES_PER_TURN_MAX)
+      const outcomes = this.#takeOutcomes()
       const leases = this.#isLeasing ? this.#context.lanes.ready(this.#context.time.dueNow()) : []
       if (units.length + outcomes.length + leases.length === 0) break
       isRested = !(await this.#turn(units, {
@@ -159,6 +160,9 @@ export class Ledger {
       )
       this.#listener.onEnded(ended)
     }
+    const found = new Set(result.leased.map(({ lane }) => lane))
+    for (const lane of found)
+      lane.ahead = nextAhead(lane.ahead, this.#context.lanes.isStarved(lane), lane.next)
     for (const leased of result.leased) this.#lease(leased)
   }
 
@@ -191,6 +195,17 @@ export class Ledger {
       count++
     }
     return this.#units.splice(0, count)
+  }
+
+  #takeOutcomes(): readonly Outcome[] {
+    let bytes = 0
+    let count = 0
+    for (const { row } of this.#outcomes) {
+      if (count === OUTCOMES_PER_TURN_MAX || bytes >= BYTES_PER_TURN_MAX) break
+      bytes += row.result_bytes
+      count++
+    }
+    return this.#outcomes.splice(0, count)
   }
 
   #planWake(): void {

@@ -31,15 +31,15 @@ export interface AsyncLimits {
   readonly queuedPerProjectMax: number
   /** Calls that wait, of all. */
   readonly queuedMax: number
-  /** Bodies of calls that have not ended; more is STORAGE_FULL. */
+  /** Heads and bodies of calls that have not ended; more is STORAGE_FULL. */
   readonly bytesMax: number
-  /** Bodies that wait for their first commit; more is TOO_MANY_REQUESTS. */
+  /** Heads and bodies that wait for their first commit; more is TOO_MANY_REQUESTS. */
   readonly pendingBytesMax: number
   /** Calls that this process holds leases of; a function without any gets one beyond it. */
   readonly leasedMax: number
-  /** Bodies of leased calls. */
+  /** Heads and bodies of leased calls. */
   readonly leasedBytesMax: number
-  /** Answers that are being received, all together. */
+  /** Answers that are being received, all together. While half as much waits for the disk nothing more begins. */
   readonly resultBytesInHandMax: number
   /** How often a call may be lost with its node before it counts as one that takes nodes down. */
   readonly recoveriesMax: number
@@ -56,7 +56,7 @@ export const ASYNC_LIMITS_DEFAULT: AsyncLimits = {
   queuedMax: 2_000_000,
   bytesMax: 4096 * MIB,
   pendingBytesMax: 64 * MIB,
-  leasedMax: 1_000,
+  leasedMax: 4_000,
   leasedBytesMax: 128 * MIB,
   resultBytesInHandMax: 256 * MIB,
   recoveriesMax: 100,

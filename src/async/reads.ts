@@ -95,40 +95,66 @@ export async function listRows(
 }
 
 export async function queueOf(
-  { store, time }: AsyncContext,
+  context: AsyncContext,
   projectId: string,
   functionId: string,
 ): Promise<QueueStatus> {
+  const { store, time, lanes, isShared } = context
+  // Asked once and not of each row: what follows is then read in the index alone.
+  const some = await store.db
+    .selectFrom('async_calls')
+    .select('project_id')
+    .where('function_id', '=', functionId)
+    .limit(1)
+    .executeTakeFirst()
+  if (some?.project_id !== projectId) return { queued: 0, running: 0, delayed: 0, deadLetters: 0 }
   const dueNow = time.dueNow()
+  const [dead, live, delayed, oldest] = await Promise.all([
+    countOf(context, functionId, ['failed', 'expired']),
+    // Alone, what waits is known in memory: a long queue is not counted each time that somebody looks.
+    isShared ? countOf(context, functionId, ['queued', 'blocked', 'running']) : undefined,
+    countOf(context, functionId, ['queued', 'blocked'], dueNow),
+    store.db
+      .selectFrom('async_calls')
+      .select('due_at')
+      .where('function_id', '=', functionId)
+      .where('state', '=', 'queued')
+      .where('due_at', '<=', dueNow)
+      .orderBy('due_at')
+      .limit(1)
+      .executeTakeFirst(),
+  ])
+  const running = live ? (live.get('running') ?? 0) : (lanes.all.get(functionId)?.leased ?? 0)
+  const queued = live ? sum(live) - running : (lanes.all.get(functionId)?.queued ?? 0)
+  return {
+    queued,
+    running,
+    delayed: sum(delayed),
+    deadLetters: sum(dead),
+    ...(oldest && { oldestDueAt: oldest.due_at }),
+  }
+}
+
+/** How many calls of a function are in each of `states`; with `after`, those that are due later. */
+async function countOf(
+  { store }: AsyncContext,
+  functionId: string,
+  states: readonly CallRow['state'][],
+  after?: number,
+): Promise<ReadonlyMap<string, number>> {
   const rows = await store.db
     .selectFrom('async_calls')
-    .select(({ fn }) => ['state', fn.countAll().as('count'), fn.min('due_at').as('due_at')])
-    .where('project_id', '=', projectId)
+    .select(({ fn }) => ['state', fn.countAll().as('count')])
     .where('function_id', '=', functionId)
-    .where('state', 'in', ['queued', 'blocked', 'running', 'failed', 'expired'])
+    .where('state', 'in', states)
+    .$if(after !== undefined, query => query.where('due_at', '>', after!))
     .groupBy('state')
     .execute()
-  const delayed = await store.db
-    .selectFrom('async_calls')
-    .select(({ fn }) => fn.countAll().as('count'))
-    .where('project_id', '=', projectId)
-    .where('function_id', '=', functionId)
-    .where('state', 'in', ['queued', 'blocked'])
-    .where('due_at', '>', dueNow)
-    .executeTakeFirstOrThrow()
-  const count = (...states: CallRow['state'][]): number =>
-    rows.filter(({ state }) => states.includes(state)).reduce((sum, row) => sum + Number(row.count), 0)
-  const due = rows
-    .filter(({ state }) => state === 'queued' || state === 'blocked')
-    .map(({ due_at }) => due_at)
-    .filter(at => at <= dueNow)
-  return {
-    queued: count('queued', 'blocked'),
-    running: count('running'),
-    delayed: Number(delayed.count),
-    deadLetters: count('failed', 'expired'),
-    ...(due.length > 0 && { oldestDueAt: Math.min(...due) }),
-  }
+  return new Map(rows.map(({ state, count }) => [state, Number(count)]))
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((all, count) => all + count, 0)
 }
 
 function internalStates(states: NonNullable<AsyncFilter['states']>): CallRow['state'][] {

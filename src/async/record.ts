@@ -14,6 +14,7 @@ export async function recordOutcomes(
   accepting: Promise<unknown>,
 ): Promise<ReadonlySet<LeasedCall>> {
   if (outcomes.length === 0) return new Set()
+  stamp(outcomes, context.time.now())
   const lost = new Set<LeasedCall>()
   await Promise.all(alike(outcomes).map(group => recordAlike(context, tx, group, lost)))
   // Whoever is accepted behind one that ends here must be in its place before the next in order is chosen.
@@ -24,6 +25,15 @@ export async function recordOutcomes(
     outcomes.filter(({ leased, row }) => row.ended_at !== null && !lost.has(leased)),
   )
   return lost
+}
+
+/** All that are written down together have ended at the same time: so those that are alike in the rest are one statement. */
+function stamp(outcomes: readonly Outcome[], now: number): void {
+  for (const { row } of outcomes) {
+    if (row.ended_at === null) continue
+    row.kept_until! += now - row.ended_at
+    row.ended_at = now
+  }
 }
 
 const COLUMNS = [

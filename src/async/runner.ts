@@ -33,7 +33,7 @@ export class Runner {
     this.#context = context
     this.#invoker = invoker
     this.#random = random
-    this.#room = { used: 0, bytesMax: context.limits.resultBytesInHandMax }
+    this.#room = { used: 0, kept: 0, bytesMax: context.limits.resultBytesInHandMax }
   }
 
   get running(): number {
@@ -44,6 +44,7 @@ export class Runner {
     const ahead = this.#ahead.get(leased.lane)
     if (ahead) ahead.push(leased)
     else this.#ahead.set(leased.lane, [leased])
+    leased.lane.next++
     this.advance(leased.lane)
   }
 
@@ -56,8 +57,9 @@ export class Runner {
     const width = target && !this.#isStopping ? lanes.widthOf(lane) : 0
     if (!target || width === 0) for (const leased of ahead.splice(0)) this.#giveBack(leased)
     else
-      while (lane.running < width && ahead.length > 0) {
+      while (lane.running < width && ahead.length > 0 && !this.#isFull) {
         const attempt = new Attempt(ahead.shift()!, this.#room, (each, end) => this.#ended(each, end))
+        lane.next--
         lane.running++
         lanes.running++
         this.counters.attempts++
@@ -66,6 +68,13 @@ export class Runner {
         attempt.begin(this.#invoker, target, time.dueNow())
       }
     if (ahead.length === 0) this.#ahead.delete(lane)
+  }
+
+  /** The ledger holds it no more. */
+  released({ result }: Outcome): void {
+    const wasFull = this.#isFull
+    this.#room.kept -= result?.body.length ?? 0
+    if (wasFull) for (const lane of this.#ahead.keys()) this.advance(lane)
   }
 
   /** Calls off a call that this process has a lease of; false when it has none. */
@@ -80,6 +89,7 @@ export class Runner {
       const at = ahead.findIndex(({ row }) => row.id === id)
       if (at < 0) continue
       const [leased] = ahead.splice(at, 1)
+      leased!.lane.next--
       this.ledger.record({
         leased: leased!,
         row: endedRow(this.#context, leased!.row, 'cancelled', undefined),
@@ -113,9 +123,16 @@ export class Runner {
     this.#running.delete(row.id)
     lane.running--
     this.#context.lanes.running--
-    this.ledger.record(this.#outcome(leased, end))
+    const outcome = this.#outcome(leased, end)
+    this.#room.kept += outcome.result?.body.length ?? 0
+    this.ledger.record(outcome)
     this.advance(lane)
     if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** Answers come faster than the disk takes them: nothing more is begun. */
+  get #isFull(): boolean {
+    return this.#room.kept >= this.#room.bytesMax / 2
   }
 
   #outcome(leased: LeasedCall, { result, failure }: AttemptEnd): Outcome {
@@ -170,6 +187,7 @@ export class Runner {
   }
 
   #giveBack(leased: LeasedCall): void {
+    leased.lane.next--
     this.ledger.record({ leased, row: { ...leased.row, state: 'queued', owner: null } })
   }
 }

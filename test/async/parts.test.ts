@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { EventClock } from '../../src/async/event-clock.ts'
+import { nextAhead } from '../../src/async/lanes.ts'
 import { type Failure, failureOf, isFailureStatus, nextStep } from '../../src/async/retry.ts'
 import { createWebhooks } from '../../src/async/webhook.ts'
 import { ASYNC_SETTINGS_DEFAULT, AtelierError, createAddressPolicy } from '../../src/core/index.ts'
@@ -74,6 +75,15 @@ test('after a jump of the clock what was due stays due, and nothing has grown ol
   assert.ok(time.ageNow() <= start + 1_000)
   clock.advance(5_000)
   assert.ok(time.ageNow() <= start + 6_000)
+})
+
+test('leases are held ahead of a function that waits for them, up to a bound, and left to others when it is slow', () => {
+  let ahead = 1
+  for (let i = 0; i < 30; i++) ahead = nextAhead(ahead, true, 0)
+  assert.equal(ahead, 2_000)
+  assert.equal(nextAhead(ahead, false, ahead / 2), ahead)
+  for (let i = 0; i < 100; i++) ahead = nextAhead(ahead, false, ahead)
+  assert.equal(ahead, 1)
 })
 
 test('a webhook gets the event as JSON, and must take it', async t => {

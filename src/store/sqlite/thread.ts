@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { CompiledQuery, QueryResult } from 'kysely'
 import { AtelierError } from '../../core/index.ts'
 import { asStoreError } from './errors.ts'
+import { Parcel } from './parcel.ts'
 import { StatementPlaces } from './places.ts'
 import type { Done, Job, SqlProblem, WorkerSettings } from './worker.ts'
 
@@ -20,7 +21,7 @@ export class SqliteThread {
   readonly #writes = new StatementPlaces()
   readonly #reads = new StatementPlaces()
   #jobs: Job[] = []
-  #copied: ArrayBuffer[] = []
+  #parcel = new Parcel()
   readonly #waiting: ((done: Done) => void)[] = []
   #isPosting = false
   #isClosing = false
@@ -56,7 +57,7 @@ export class SqliteThread {
   async run<R>(kind: 'write' | 'read', { sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const places = kind === 'write' ? this.#writes : this.#reads
     const { place, isNew } = places.of(sql)
-    const values = parameters.map(value => this.#tight(value))
+    const values = parameters.map(value => (value instanceof Uint8Array ? this.#parcel.copy(value) : value))
     const job = { kind, place: place.number, values }
     const done = await this.#send(isNew ? { ...job, text: sql } : job)
     if (done.problem) {
@@ -104,11 +105,11 @@ export class SqliteThread {
 
   #post(): void {
     const jobs = this.#jobs
-    const copied = this.#copied
+    const { transfer } = this.#parcel
     this.#jobs = []
-    this.#copied = []
+    this.#parcel = new Parcel()
     this.#isPosting = false
-    this.#worker.postMessage(jobs, copied)
+    this.#worker.postMessage(jobs, transfer)
   }
 
   #hear(answers: readonly Done[]): void {
@@ -120,15 +121,6 @@ export class SqliteThread {
   #end(): void {
     this.#ended = true
     for (const resolve of this.#waiting.splice(0)) resolve({ problem: LOST })
-  }
-
-  /** Bytes that are a part of a larger buffer would take all of it along. */
-  #tight(value: unknown): unknown {
-    if (!(value instanceof Uint8Array)) return value
-    if (value.byteLength === value.buffer.byteLength) return value
-    const copy = new Uint8Array(value)
-    this.#copied.push(copy.buffer)
-    return copy
   }
 }
 

@@ -1,6 +1,7 @@
 /** The thread that runs the statements of a store which must not wait for the disk where calls are carried. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { Parcel } from './parcel.ts'
 
 export interface WorkerSettings {
   readonly path: string
@@ -44,8 +45,6 @@ interface Prepared {
 
 type Statements = (Prepared | undefined)[]
 
-const TRANSFER_FROM_BYTES = 4_096 // a smaller one is copied faster than handed over
-
 function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
   const opened: DatabaseSync[] = []
   try {
@@ -56,18 +55,18 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
     reader.exec('pragma query_only = on')
     const work = new Connections(writer, reader)
     port.on('message', (jobs: readonly Job[]) => {
-      const transfer: ArrayBuffer[] = []
+      const parcel = new Parcel()
       const answers: Done[] = []
       let isLast = false
       for (const job of jobs) {
         if (job.kind === 'close') isLast = true
-        else answers.push(work.run(job, transfer))
+        else answers.push(work.run(job, parcel))
       }
       if (isLast) {
         for (const each of opened) each.close()
         answers.push({})
       }
-      port.postMessage(answers, transfer)
+      port.postMessage(answers, parcel.transfer)
       if (isLast) port.close()
     })
     port.postMessage([{}])
@@ -93,10 +92,10 @@ class Connections {
     this.#reader = reader
   }
 
-  run(job: Exclude<Job, { kind: 'close' }>, transfer: ArrayBuffer[]): Done {
+  run(job: Exclude<Job, { kind: 'close' }>, parcel: Parcel): Done {
     if (this.#broken && (job.kind === 'write' || job.kind === 'commit')) return { problem: this.#broken }
     try {
-      return this.#attempt(job, transfer)
+      return this.#attempt(job, parcel)
     } catch (thrown) {
       const problem = problemOf(thrown)
       if (this.#inTransaction && job.kind !== 'read') this.#broken = problem
@@ -104,7 +103,7 @@ class Connections {
     }
   }
 
-  #attempt(job: Exclude<Job, { kind: 'close' }>, transfer: ArrayBuffer[]): Done {
+  #attempt(job: Exclude<Job, { kind: 'close' }>, parcel: Parcel): Done {
     switch (job.kind) {
       case 'begin':
         this.#inTransaction = true
@@ -123,9 +122,9 @@ class Connections {
         this.#leave()
         return {}
       case 'write':
-        return run(this.#writer, this.#writes, job, transfer)
+        return run(this.#writer, this.#writes, job, parcel)
       case 'read':
-        return run(this.#reader, this.#reads, job, transfer)
+        return run(this.#reader, this.#reads, job, parcel)
     }
   }
 
@@ -141,7 +140,7 @@ function run(
   database: DatabaseSync,
   statements: Statements,
   { place, text, values }: Job & { readonly kind: 'write' | 'read' },
-  transfer: ArrayBuffer[],
+  parcel: Parcel,
 ): Done {
   if (text !== undefined) {
     statements[place] = undefined // or what was there before would run, when this one cannot be prepared
@@ -151,11 +150,12 @@ function run(
   if (!prepared) throw new Error('This statement could not be prepared.')
   const { statement, columns } = prepared
   if (columns.length === 0) return { changes: Number(statement.run(...(values as SQLInputValue[])).changes) }
-  const rows = statement.all(...(values as SQLInputValue[])) as unknown as (readonly unknown[])[]
+  const rows = statement.all(...(values as SQLInputValue[])) as unknown as unknown[][]
   for (const row of rows)
-    for (const value of row)
-      if (value instanceof Uint8Array && value.length >= TRANSFER_FROM_BYTES)
-        transfer.push(value.buffer as ArrayBuffer)
+    for (let i = 0; i < row.length; i++) {
+      const value = row[i]
+      if (value instanceof Uint8Array) row[i] = parcel.give(value)
+    }
   return text === undefined ? { rows } : { rows, columns }
 }
 

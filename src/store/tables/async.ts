@@ -31,6 +31,7 @@ export interface AsyncTables {
     /** The node that holds the lease. */
     owner: string | null
     cancel_requested: Generated<number>
+    /** Of its head and body. */
     body_bytes: number
     http_status: Generated<number>
     result_bytes: Generated<number>

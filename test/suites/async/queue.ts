@@ -190,6 +190,44 @@ export function asyncQueue(fresh: FreshStore): void {
         assert.deepEqual([(await queue.get(id)).state, (await queue.get(id)).attempts], ['succeeded', 1])
     })
 
+    test('more is leased ahead while calls end faster than the disk takes it, and a slow function keeps none of it', async t => {
+      const queue = await open(t, { settings: { concurrencyMax: 2 } })
+      await queue.calls.accept(Array.from({ length: 500 }, () => aCall()))
+      await queue.until(() => queue.invoker.running.length === 2)
+      await queue.settle()
+      // Two run, and one is ready for whoever ends first.
+      assert.equal((await queue.calls.queue('p', 'p/f')).running, 3)
+      let most = 0
+      queue.invoker.script = attempt => attempt.answer()
+      for (const each of queue.invoker.running) each.answer()
+      await queue.until(async () => {
+        const { queued, running } = await queue.calls.queue('p', 'p/f')
+        most = Math.max(most, running)
+        return queued + running === 0
+      })
+      assert.ok(most > 3, `${most} leases at most`)
+      assert.equal(queue.invoker.attempts.length, 500)
+    })
+
+    test('answers that wait for the disk are bounded: beyond half of what they may take, nothing more begins', async t => {
+      const queue = await open(t, {
+        settings: { concurrencyMax: 4 },
+        limits: { resultBytesInHandMax: 200_000 },
+      })
+      let most = 0
+      queue.invoker.script = attempt => {
+        most = Math.max(most, queue.invoker.attempts.length - queue.ended.length)
+        attempt.answer('x'.repeat(60_000))
+      }
+      const ids = (await queue.calls.accept(Array.from({ length: 60 }, () => aCall()))).map(({ id }) => id)
+      for (const id of ids) {
+        const call = await queue.calls.wait('p', id, 10_000)
+        assert.deepEqual([call.state, call.attempts, call.resultBytes], ['succeeded', 1, 60_000])
+      }
+      // Two are as much as may wait; the others had begun by then.
+      assert.ok(most <= 2 + 4, `${most} answers at once`)
+    })
+
     test('the queue has bounds in number and bytes, and room again when calls have ended', async t => {
       const queue = await open(t, {
         settings: { paused: true },
@@ -199,6 +237,7 @@ export function asyncQueue(fresh: FreshStore): void {
       await assert.rejects(queue.accept(), { code: 'TOO_MANY_REQUESTS', message: /Project "p" has 3/ })
       assert.equal(await queue.calls.cancelMany('p', { functionId: 'p/f' }), 2)
       await assert.rejects(queue.accept({ body: Buffer.alloc(999) }), { code: 'STORAGE_FULL' })
+      await assert.rejects(queue.accept({ headers: ['x-long', 'v'.repeat(999)] }), { code: 'STORAGE_FULL' })
       await queue.accept({ body: Buffer.alloc(900) })
       await assert.rejects(queue.accept({ body: Buffer.alloc(7 * 1024 ** 2) }), { code: 'BODY_TOO_LARGE' })
       await assert.rejects(queue.accept({ functionId: 'other/f' }), { code: 'NOT_FOUND' })
