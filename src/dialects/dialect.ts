@@ -36,9 +36,9 @@ export interface DialectParts {
 
 /** What the operator says of single dialects. */
 export interface DialectSettings {
+  /** The project that dialects without users work in; empty for none: then they need a token. */
+  readonly openProject: string
   readonly ironfunctions: {
-    /** The project that its API, which knows no users, works in; empty for none: then it needs a token. */
-    readonly project: string
     /** Key of the JSON Web Tokens that its API needs then; empty for none. */
     readonly jwtKey: string
   }

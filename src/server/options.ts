@@ -59,7 +59,7 @@ export const serverOptions = [
     default: '',
     description:
       'APIs of other systems that are spoken too, by name, with commas: each on the port that its clients expect, or on its own ' +
-      '(name:port; 0 takes a free one). There are: ironfunctions, picasso.',
+      '(name:port; 0 takes a free one). There are: fn, ironfunctions, picasso.',
   },
   {
     name: 'picasso-functions-url',
@@ -69,11 +69,11 @@ export const serverOptions = [
       'Address of an IronFunctions that runs the functions of the dialect picasso. Without it: this server.',
   },
   {
-    name: 'ironfunctions-project',
+    name: 'dialect-project',
     type: 'text',
     default: '',
     description:
-      'Project that everybody works in who reaches the port of the dialect ironfunctions, whose clients know no users. Without it ' +
+      'Project that everybody works in who reaches the port of a dialect whose clients know no users (ironfunctions, fn). Without it ' +
       'they need a token.',
   },
   {

@@ -275,10 +275,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       records: createDialectRecords(store, clock),
       secrets: control.secrets,
       settings: {
-        ironfunctions: {
-          project: config['ironfunctions-project'],
-          jwtKey: config['ironfunctions-jwt-key'],
-        },
+        openProject: config['dialect-project'],
+        ironfunctions: { jwtKey: config['ironfunctions-jwt-key'] },
         picasso: { functionsUrl: config['picasso-functions-url'] },
       },
       clock,

@@ -118,7 +118,12 @@ export class DialectFixture {
       table: fixture.table,
       records: createDialectRecords(fixture.store, fixture.clock),
       secrets: fixture.control.secrets,
-      settings: { ironfunctions: { project: '', jwtKey: '' }, picasso: { functionsUrl: '' }, ...settings },
+      settings: {
+        openProject: '',
+        ironfunctions: { jwtKey: '' },
+        picasso: { functionsUrl: '' },
+        ...settings,
+      },
       clock: fixture.clock,
       log: { debug: () => {}, error: () => {} },
     }

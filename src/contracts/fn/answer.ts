@@ -1,4 +1,5 @@
 import type { CallHead, CallSink } from '../contract.ts'
+import { isPlain } from './request.ts'
 
 const PREFIX = 'fn-http-h-'
 const DETAIL_BYTES_MAX = 16 * 1024
@@ -20,6 +21,7 @@ const NOT_PASSED_ON = new Set([
 export class FnAnswer implements CallSink {
   readonly #sink: CallSink
   readonly #isHead: boolean
+  readonly #isPlain: boolean
   readonly #drop: (bytes: number) => void
   #state: 'passing' | 'dropping' | 'failed' | 'over' = 'passing'
   #detail: Buffer[] = []
@@ -30,6 +32,7 @@ export class FnAnswer implements CallSink {
   constructor(sink: CallSink, head: CallHead, drop: (bytes: number) => void) {
     this.#sink = sink
     this.#isHead = head.method === 'HEAD'
+    this.#isPlain = isPlain(head)
     this.#drop = drop
   }
 
@@ -68,6 +71,11 @@ export class FnAnswer implements CallSink {
   }
 
   #begin(headers: readonly string[]): void {
+    if (this.#isPlain)
+      return this.#sink.onHead(
+        200,
+        headers.filter((_, i) => !NOT_PASSED_ON.has(headers[i & ~1]!)),
+      )
     const passed: string[] = []
     let status = 200
     let length: string | undefined

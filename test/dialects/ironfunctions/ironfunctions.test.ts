@@ -6,7 +6,7 @@ import { ironfunctions } from '../../../src/dialects/ironfunctions/dialect.ts'
 import { DialectFixture } from '../../support/dialects.ts'
 
 async function open(t: TestContext, project = 'blue', jwtKey = ''): Promise<DialectFixture> {
-  const at = await DialectFixture.open(ironfunctions, { ironfunctions: { project, jwtKey } })
+  const at = await DialectFixture.open(ironfunctions, { openProject: project, ironfunctions: { jwtKey } })
   t.after(() => at.dispose())
   await at.fixture.member('blue')
   return at

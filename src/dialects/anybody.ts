@@ -1,0 +1,39 @@
+import type { FastifyRequest } from 'fastify'
+import { AtelierError, type Principal } from '../core/index.ts'
+import type { DialectParts } from './dialect.ts'
+
+const PROOF_MS = 60_000
+
+/**
+ * Who manages, in dialects whose clients know no users: whoever shows a token of the platform in `X-Auth-Token`, or anybody, where the
+ * operator names a project for that. Rejects with UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
+ */
+export async function anybody(
+  request: FastifyRequest,
+  { identity, table, settings, clock }: Pick<DialectParts, 'identity' | 'table' | 'settings' | 'clock'>,
+): Promise<Principal> {
+  const token = request.headers['x-auth-token']
+  if (typeof token === 'string' && token !== '')
+    return identity.cached(token) ?? (await identity.authenticate(token))
+  const { openProject } = settings
+  if (openProject === '')
+    throw new AtelierError(
+      'UNAUTHENTICATED',
+      'This needs a token in the header X-Auth-Token. To let everybody who reaches this port work in one project, start the server ' +
+        'with --dialect-project.',
+    )
+  const found = [...table.projects.values()].find(each => each.name === openProject && each.enabled)
+  if (!found)
+    throw new AtelierError(
+      'UNAVAILABLE',
+      `The project ${JSON.stringify(openProject)} of --dialect-project does not exist.`,
+    )
+  return {
+    userId: 'anybody',
+    userName: 'anybody',
+    projectId: found.id,
+    projectName: found.name,
+    roles: ['member'],
+    expiresAt: clock.now() + PROOF_MS,
+  }
+}
