@@ -51,14 +51,14 @@ suite('the pages about events', () => {
     assert.match(urlIn(await run(deployAodh!)), /\/-\/hooks\//)
   })
 
-  test('the CloudEvents page: a function reads one by its headers, in both languages, and with the SDK', async () => {
+  test('the CloudEvents page: a function reads one in whichever mode it came, in both languages, and with the SDK', async () => {
     const page = readPage('cloudevents')
-    const [binary] = page.commands
+    const [paid] = page.commands
     const expected = { type: 'order.paid', source: '/shop', total: 12 }
-    assert.deepEqual(JSON.parse(lastLine(await run(binary!))), expected)
-    const python = binary!.replaceAll('binary.mjs', 'binary.py').replaceAll('/binary"', '/binary-py"')
+    assert.deepEqual(JSON.parse(lastLine(await run(paid!))), expected)
+    const python = paid!.replaceAll('paid.mjs', 'paid.py').replaceAll('/paid"', '/paid-py"')
     assert.deepEqual(
-      JSON.parse(lastLine(await run(python.replace('--public', '--public --name binary-py')))),
+      JSON.parse(lastLine(await run(python.replace('--public', '--public --name paid-py')))),
       expected,
     )
     // The SDK as this repository has it, so that the test needs no registry.
@@ -74,12 +74,14 @@ suite('the pages about events', () => {
       type: 'order.paid',
       data: { total: 12 },
     }
-    const answer = await fetch(`${server.routerUrl}/default/default/with-sdk`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/cloudevents+json' },
-      body: JSON.stringify(structured),
-    })
-    assert.deepEqual(await answer.json(), expected)
+    for (const name of ['paid', 'paid-py', 'with-sdk']) {
+      const answer = await fetch(`${server.routerUrl}/default/default/${name}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/cloudevents+json' },
+        body: JSON.stringify(structured),
+      })
+      assert.deepEqual(await answer.json(), expected, name)
+    }
   })
 
   test('the CloudEvents page: an answer that is an event is one for those who read it', async () => {
@@ -91,6 +93,40 @@ suite('the pages about events', () => {
     })
     assert.equal(answer.headers.get('ce-id'), 'invoice-7')
     assert.equal(answer.headers.get('ce-type'), 'invoice.written')
+  })
+
+  test('the page on asynchronous calls: its commands do what it says, and its request is answered as it says', async () => {
+    const { commands } = readPage('async')
+    cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
+    const [call, look, configure, destinations, ...others] = commands
+    assert.deepEqual(others, [])
+    assert.deepEqual(JSON.parse(lastLine(await run(call!))), { hello: 'world', version: 1 })
+    const said = await run(`${call}\n${look}`)
+    assert.match(said, /succeeded/)
+    assert.match(said, /saying hello to world/)
+    assert.match(said, /held/i)
+    assert.match(await run(configure!), /attempts.*5/i)
+    const onFailure = async () =>
+      (await server.api<{ async?: { onFailure?: object } }>('GET', '/v1/apps/default/functions/hello')).json
+        .async?.onFailure
+    const [set, unset] = destinations!.split('\n')
+    await run(set!)
+    assert.deepEqual(await onFailure(), { kind: 'function', app: 'default', function: 'hello' })
+    await run(unset!)
+    assert.equal(await onFailure(), undefined)
+    const text = readFileSync(join(ROOT, 'docs', 'async.md'), 'utf8')
+    const [, request, answer] = /```http\n([\s\S]*?)\n\n([\s\S]*?)```/.exec(text)!
+    const [line, ...fields] = request!.split('\n')
+    const [method, path] = line!.split(' ') as [string, string]
+    const response = await fetch(server.routerUrl + path, {
+      method,
+      headers: fields.map(field => field.split(': ') as [string, string]),
+      redirect: 'manual',
+    })
+    const [status, ...expected] = answer!.trimEnd().split('\n')
+    assert.equal(`HTTP/1.1 ${response.status} ${response.statusText}`, status)
+    for (const field of expected) assert.ok(response.headers.has(field.split(':')[0]!), field)
+    assert.match(response.headers.get('location')!, /\/v1\/async-invocations\/[0-9a-z]{26}$/)
   })
 
   /** Writes the files of a page, and gives its commands. */

@@ -1,5 +1,6 @@
 // What a handler is told beside the request.
 
+import { cloudEventOf } from './cloud-event.mjs'
 import { acceptWebSocket } from './websocket.mjs'
 
 export class Context {
@@ -85,6 +86,11 @@ export class Context {
   /** Settles when everything given to `waitUntil`, also meanwhile, has. */
   async waited() {
     for (const promise of this.#waiting ?? []) await promise
+  }
+
+  /** The CloudEvent that `request` is, in whichever mode it came; resolves with `undefined` when it is none. */
+  cloudEvent(request) {
+    return cloudEventOf(request)
   }
 
   /** Accepts the WebSocket that this call offers: return `response` and use `socket`. */

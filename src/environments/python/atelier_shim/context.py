@@ -56,6 +56,12 @@ class Context:
     def log(self):
         return logging.getLogger(self._spec["function"]["name"])
 
+    def cloud_event(self, request):
+        """The CloudEvent that `request` is, in whichever mode it came, as a dictionary; None when it is none."""
+        from .cloud_event import cloud_event_of
+
+        return cloud_event_of(request)
+
     def upgrade_websocket(self, protocol=None):
         """Accepts the WebSocket that this call offers; it is open until it is closed or the handler returns."""
         from .websocket import accept
