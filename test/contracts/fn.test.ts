@@ -4,7 +4,7 @@ import type { CallHead, CallSink } from '../../src/contracts/contract.ts'
 import { FnAnswer } from '../../src/contracts/fn/answer.ts'
 import { fnRequest } from '../../src/contracts/fn/request.ts'
 
-const FUNCTION = { project: 'p', app: 'a', name: 'f' }
+const FUNCTION = { project: 'p', app: 'a', name: 'f', version: 1 }
 const HEAD = {
   id: 'call-1',
   method: 'PUT',
@@ -13,7 +13,7 @@ const HEAD = {
 } as CallHead
 const CALLERS = ['host', 'example.org', 'content-type', 'text/plain', 'x-a', '1', 'connection', 'close']
 
-function named(fields: readonly string[]): Record<string, string> {
+function named(fields: readonly string[] = []): Record<string, string> {
   return Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1]!]] : [])))
 }
 
