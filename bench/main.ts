@@ -20,6 +20,7 @@ import { dev } from './rows/dev.ts'
 import { httpContract } from './rows/http-contract.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
+import { restart } from './rows/restart.ts'
 import { schedules } from './rows/schedules.ts'
 import { warm } from './rows/warm.ts'
 
@@ -36,6 +37,7 @@ const ROWS: readonly Row[] = [
   schedules,
   brokers,
   dev,
+  restart,
 ]
 
 const { values, positionals } = parseArgs({

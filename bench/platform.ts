@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, extname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { readProcessFile } from '../src/server/index.ts'
 import { end } from './rivals.ts'
 import type { Bench } from './row.ts'
 
@@ -19,9 +21,12 @@ export interface Platform {
   memoryMB(): Promise<number>
   /** `kill -9`, and the same again on the same data; resolves when it is ready. Its addresses change. */
   killAndRestart(): Promise<void>
+  /** `atelier restart`: another process serves, at the same addresses, with no request refused. */
+  handOver(): Promise<void>
   stop(): Promise<void>
 }
 
+const run = promisify(execFile)
 const ENVIRONMENTS: Readonly<Record<string, string>> = { '.py': 'python', '.java': 'java', '.cs': 'dotnet' }
 const root = join(import.meta.dirname, '..')
 const READY_MS_MAX = 60_000
@@ -83,8 +88,19 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
       await end(running.child, 'SIGKILL')
       running = await start()
     },
+    handOver: async () => {
+      await run(process.execPath, [args[0]!, 'restart', '--home', home])
+      bench.after(() => endServing(home))
+    },
     stop: () => end(running.child),
   }
+}
+
+/** Ends the process that serves `home` by now, which is none of our children. */
+async function endServing(home: string): Promise<void> {
+  const serving = readProcessFile(home)
+  if (serving) process.kill(serving.pid, 'SIGTERM')
+  while (readProcessFile(home)) await new Promise(resolve => setTimeout(resolve, 50))
 }
 
 interface Running {

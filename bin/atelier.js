@@ -23,9 +23,12 @@ if (!process.env.HOME) {
 }
 
 // glibc gives each thread a heap of its own and keeps in it what was freed: 15 MB of a server that had two thousand deploys. It asks
-// for this when a process begins, so a server begins twice; with the same process id, and 30 ms later.
+// for this when a process begins, so a server begins twice; with the same process id, and 30 ms later. Not one that was given
+// sockets: Node passes those on to nobody.
+const { LISTEN_PID, LISTEN_FDS = '0', LISTEN_FDNAMES = '' } = process.env
+const socketsGiven = Number(LISTEN_PID) === process.pid ? Number(LISTEN_FDS) : 0
 const env =
-  process.argv[2] === 'server' && process.env.MALLOC_ARENA_MAX === undefined
+  process.argv[2] === 'server' && process.env.MALLOC_ARENA_MAX === undefined && socketsGiven === 0
     ? { ...process.env, MALLOC_ARENA_MAX: '1' }
     : process.env
 
@@ -52,9 +55,16 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     )
     process.exit(1)
   }
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', env })
+  const descriptors = Array.from({ length: socketsGiven }, (_, i) => 3 + i)
+  const names = LISTEN_FDNAMES.split(':')
+  const listeners = descriptors.map((fd, i) => `${names[i] ?? ''}=${fd}:`).join(',')
+  const child = spawn(node, process.argv.slice(1), {
+    stdio: ['inherit', 'inherit', 'inherit', ...descriptors],
+    env: socketsGiven > 0 ? { ...env, ATELIER_LISTENERS: listeners } : env,
+  })
   // A terminal signals both processes, but a supervisor only this one: without passing it on, the server would be left behind.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
+    process.on(signal, () => child.kill(signal))
   child.once('exit', (code, signal) => {
     if (signal === null) process.exit(code)
     process.removeAllListeners(signal)

@@ -220,6 +220,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {
+    name: 'restart',
+    group: SERVER,
+    summary: 'Restart the server of this machine without refusing a request',
+    load: async () => (await import('./commands/restart.ts')).restart,
+  },
+  {
     name: 'backup',
     group: SERVER,
     summary: "Copy a server's data, while it runs",

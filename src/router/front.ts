@@ -1,3 +1,4 @@
+import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AtelierError, Clock } from '../core/index.ts'
 import type { RequestFields } from './fields.ts'
@@ -8,8 +9,10 @@ import type { RouterLimits } from './limits.ts'
  * nothing of functions. `test/suites/front.ts` says what every front must do.
  */
 export interface Front {
-  /** Rejects when the port cannot be had. Port 0 takes a free one. */
-  listen(port: number, host: string): Promise<{ readonly port: number; readonly host: string }>
+  /** Rejects when the port cannot be had. Port 0 takes a free one; `fd` is a socket that listens already. */
+  listen(port: number, host: string, fd?: number): Promise<{ readonly port: number; readonly host: string }>
+  /** What listens, for handing its socket on. */
+  readonly listener: NetServer
   /**
    * Stops listening; lets what runs finish, each answer with `connection: close`; then ends what is left. A connection
    * without a request may still send one for a moment: closing under it would fail a request that is on its way.

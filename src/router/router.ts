@@ -1,3 +1,4 @@
+import type { Server as NetServer } from 'node:net'
 import type { AsyncCalls } from '../async/index.ts'
 import type { Clock, FunctionTable, TableChange } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
@@ -15,8 +16,10 @@ import { createThinFront } from './thin/front.ts'
 
 /** The data plane's door: requests come in, functions answer. */
 export interface Router {
-  /** Rejects with Node's own error (EADDRINUSE …) when the port cannot be had. */
-  listen(port: number, host: string): Promise<{ readonly port: number; readonly host: string }>
+  /** Rejects with Node's own error (EADDRINUSE …) when the port cannot be had. `fd`: a socket that listens already. */
+  listen(port: number, host: string, fd?: number): Promise<{ readonly port: number; readonly host: string }>
+  /** What listens, for handing its socket on. */
+  readonly listener: NetServer
   /** Takes nothing new, lets what runs finish for at most `graceMs`, then closes. WebSockets are told 1001. */
   drain(graceMs: number): Promise<void>
   /** Ends everything now. */
@@ -115,8 +118,12 @@ class LiveRouter implements Router {
     this.#unsubscribe = table.subscribe(changes => applyChanges(index, changes, log))
   }
 
-  listen(port: number, host: string): Promise<{ port: number; host: string }> {
-    return this.#front.listen(port, host)
+  listen(port: number, host: string, fd?: number): Promise<{ port: number; host: string }> {
+    return this.#front.listen(port, host, fd)
+  }
+
+  get listener(): NetServer {
+    return this.#front.listener
   }
 
   async drain(graceMs: number): Promise<void> {

@@ -1,7 +1,7 @@
-import type { FastifyInstance } from 'fastify'
 import { AtelierError } from '../core/index.ts'
 import { createDialectServer, type DialectParts, dialectLoaders } from '../dialects/index.ts'
-import { listen } from './listen.ts'
+import type { Doors } from './doors.ts'
+import { listening } from './listen.ts'
 
 /** A dialect that was asked for. */
 interface Wanted {
@@ -39,6 +39,7 @@ export function readDialects(text: string): readonly Wanted[] {
 export async function startDialects(
   wanted: readonly Wanted[],
   host: string,
+  doors: Doors,
   parts: DialectParts,
 ): Promise<readonly RunningDialect[]> {
   const running: RunningDialect[] = []
@@ -47,12 +48,18 @@ export async function startDialects(
       const dialect = await dialectLoaders.get(name)!()
       const server = await createDialectServer(dialect, parts)
       const close = (): Promise<void> => server.close()
-      const at = await listen('dialects', port ?? dialect.portDefault, at =>
-        listening(server, at, host),
-      ).catch(async (error: unknown) => {
-        await close()
-        throw error
-      })
+      const at = await doors
+        .open({
+          name,
+          setting: 'dialects',
+          port: port ?? dialect.portDefault,
+          host,
+          open: where => listening(server, where),
+        })
+        .catch(async (error: unknown) => {
+          await close()
+          throw error
+        })
       running.push({ name, port: at, close })
     }
   } catch (error) {
@@ -60,9 +67,4 @@ export async function startDialects(
     throw error
   }
   return running
-}
-
-async function listening(server: FastifyInstance, port: number, host: string): Promise<number> {
-  await server.listen({ port, host })
-  return (server.server.address() as { port: number }).port
 }

@@ -1,4 +1,5 @@
 export { type ServerOption, serverOptions } from './options.ts'
+export { readProcessFile } from './process-file.ts'
 
 /**
  * Runs a server until a signal ends it; resolves with the exit code. The server's parts are loaded only now, so that a command

@@ -1,9 +1,18 @@
+import type { Server } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { AtelierError } from '../core/index.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EACCES: 'this user may not listen there',
   EADDRNOTAVAIL: 'this machine has no such address',
+}
+
+/** Where to listen: at a port of this machine, or with a socket that somebody opened before. */
+export interface ListenAt {
+  readonly port: number
+  readonly host: string
+  readonly fd?: number
 }
 
 /** Runs `open` for a port; a failure says which setting to change. */
@@ -26,4 +35,10 @@ export async function listen<T>(
       },
     )
   }
+}
+
+/** Opens an API's server. */
+export async function listening(server: FastifyInstance, at: ListenAt): Promise<Server> {
+  await server.listen(at)
+  return server.server
 }

@@ -1,30 +1,38 @@
 import { asAtelierError } from '../core/index.ts'
-import { readConfig } from './config.ts'
-import { createLog } from './log.ts'
-import { startServer } from './server.ts'
+import { readConfig, type ServerConfig } from './config.ts'
+import { handOver } from './hand-over.ts'
+import { takeInheritance } from './inherited.ts'
+import { createLog, type ServerLog } from './log.ts'
+import { removeProcessFile, writeProcessFile } from './process-file.ts'
+import { type Server, startServer } from './server.ts'
+import { Predecessor } from './successor.ts'
 
 const ONE_STOP_MS = 500
 const ALIVE_MS = 60_000
 
 /**
  * The life of a server process: configuration, start, what it prints, and the signals that end it. SIGTERM and SIGINT drain,
- * also while it starts; a second one ends at once. Resolves with the exit code.
+ * also while it starts; a second one ends at once. SIGUSR2 has a new process take over (`hand-over.ts`). Resolves with the
+ * exit code.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
   file: string | undefined,
 ): Promise<number> {
   const stopAsked = stopSignal()
+  const { listeners, predecessor: socket } = takeInheritance(process.env, process.pid)
+  const predecessor = socket && new Predecessor(socket)
   try {
     const config = await readConfig({ flags, env: process.env, file })
     const log = createLog(config['log-level'], config['log-file'])
-    const server = await startServer(config, log)
+    if (predecessor && !(await before(predecessor.leaves(), stopAsked))) return 0
+    const server = await startServer(config, log, listeners)
+    writeProcessFile(config.home)
     console.log(server.banner)
-    await stopAsked
-    console.log('Stopping: running calls may finish; another signal ends them.')
+    predecessor?.succeeded()
     // What is waited for may be a timer, and those keep no process alive.
     const alive = setInterval(() => {}, ALIVE_MS)
-    await server.stop()
+    await leaving(server, config, log, stopAsked)
     clearInterval(alive)
     return 0
   } catch (thrown) {
@@ -32,6 +40,49 @@ export async function runServer(
     console.error(`error: ${error.message}`)
     if (error.code === 'INTERNAL') console.error(thrown)
     return 1
+  } finally {
+    predecessor?.close()
+  }
+}
+
+/** Serves until it is told to stop, or a new process serves in its place. */
+async function leaving(
+  server: Server,
+  config: ServerConfig,
+  log: ServerLog,
+  stopAsked: Promise<void>,
+): Promise<void> {
+  const restarts = restartSignals()
+  while (await before(restarts.next(), stopAsked)) {
+    try {
+      await handOver(server, stopAsked)
+      return
+    } catch (thrown) {
+      const { message } = asAtelierError(thrown)
+      if (server.isStopping) throw thrown
+      log.error({}, `No restart: ${message}`)
+      writeProcessFile(config.home, { reason: message, atMs: Date.now() })
+    }
+  }
+  console.log('Stopping: running calls may finish; another signal ends them.')
+  removeProcessFile(config.home)
+  await server.stop()
+}
+
+/** Whether `wanted` came before `stop` did. */
+function before(wanted: Promise<unknown>, stop: Promise<void>): Promise<boolean> {
+  return Promise.race([wanted.then(() => true), stop.then(() => false)])
+}
+
+/** Signals to restart, one after the other; those that come while one is at work are it. */
+function restartSignals(): { next(): Promise<void> } {
+  let onSignal = (): void => {}
+  process.on('SIGUSR2', () => onSignal())
+  return {
+    next: () =>
+      new Promise(resolve => {
+        onSignal = resolve
+      }),
   }
 }
 

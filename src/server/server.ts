@@ -19,8 +19,9 @@ import { banner } from './banner.ts'
 import type { ServerConfig } from './config.ts'
 import { databasesOf } from './databases.ts'
 import { readDialects, startDialects } from './dialects.ts'
+import { Doors, type Inherited } from './doors.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
-import { listen } from './listen.ts'
+import { listening } from './listen.ts'
 import type { ServerLog } from './log.ts'
 import { describeParts, observe } from './metrics.ts'
 import { trimWhenIdle } from './trim.ts'
@@ -37,15 +38,23 @@ export interface Server {
   readonly dialects: ReadonlyMap<string, string>
   /** What to print: what runs, where, how to log in. */
   readonly banner: string
+  /** The sockets it listens on, to be handed on. */
+  readonly doors: Pick<Doors, 'handles'>
+  /** Whether it was told to stop. */
+  readonly isStopping: boolean
   /** Takes nothing new, lets what runs finish for at most the configured time, and closes everything. Safe to call twice. */
   stop(): Promise<void>
 }
 
 /**
  * Puts the whole server together and starts it: read from top to bottom, this is the architecture. What is opened is
- * closed in reverse order, also when a later step fails.
+ * closed in reverse order, also when a later step fails. `inherited`: sockets by the names of doors, where somebody opened them before.
  */
-export async function startServer(config: ServerConfig, log: ServerLog): Promise<Server> {
+export async function startServer(
+  config: ServerConfig,
+  log: ServerLog,
+  inherited: ReadonlyMap<string, Inherited> = new Map(),
+): Promise<Server> {
   await using opened = new AsyncDisposableStack()
   const startedAt = Date.now()
   const clock = systemClock
@@ -252,20 +261,30 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   )
   let apiRequests = 0
   api.server.on('request', () => apiRequests++)
-  const routerAt = await listen('router-port', config['router-port'], port =>
-    router.listen(port, config.host),
-  )
-  if (routerUrl === '') routerUrl = urlOf(config.host, routerAt.port)
-  apiUrl = urlOf(
-    config.host,
-    await listen('port', config.port, async port => {
-      await api.listen({ port, host: config.host })
-      return (api.server.address() as { port: number }).port
-    }),
-  )
+  const { host } = config
+  const doors = new Doors(inherited)
+  const routerPort = await doors.open({
+    name: 'router',
+    setting: 'router-port',
+    port: config['router-port'],
+    host,
+    open: async at => {
+      await router.listen(at.port, at.host, at.fd)
+      return router.listener
+    },
+  })
+  if (routerUrl === '') routerUrl = urlOf(host, routerPort)
+  const apiPort = await doors.open({
+    name: 'api',
+    setting: 'port',
+    port: config.port,
+    host,
+    open: at => listening(api, at),
+  })
+  apiUrl = urlOf(host, apiPort)
 
   const dialects = opened.adopt(
-    await startDialects(wantedDialects, config.host, {
+    await startDialects(wantedDialects, host, doors, {
       control,
       invoker,
       async: asyncCalls,
@@ -284,6 +303,8 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
     }),
     async all => void (await Promise.all(all.map(each => each.close()))),
   )
+
+  doors.closeUnused()
 
   await triggers.start()
   updateAdminFile(home, { url: apiUrl, routerUrl })
@@ -305,9 +326,16 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     notReady.add('The server is stopping.')
+    doors.leave()
     await triggers.close()
-    await Promise.all([router.drain(config['drain-ms']), asyncCalls.drain(config['drain-ms'])])
-    await pool.close(config['drain-ms'])
+    const graceMs = config['drain-ms']
+    await Promise.all([router.drain(graceMs), asyncCalls.drain(graceMs)])
+    // Before the pool, which what still comes in by these doors may want.
+    const apisClosed = Promise.all([api.close(), ...dialects.map(each => each.close())])
+    const patience = Promise.withResolvers<void>()
+    const cancelPatience = clock.after(graceMs, patience.resolve)
+    await Promise.race([apisClosed, patience.promise]).finally(cancelPatience)
+    await pool.close(graceMs)
     await resources.disposeAsync()
   }
   return {
@@ -322,9 +350,13 @@ export async function startServer(config: ServerConfig, log: ServerLog): Promise
       backend: backend.name,
       capabilities: backend.capabilities(),
       environments: languages.shown,
-      dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(config.host, port) })),
+      dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(host, port) })),
     }),
-    dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(config.host, port)])),
+    dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(host, port)])),
+    doors,
+    get isStopping() {
+      return stopping !== undefined
+    },
     stop: () => (stopping ??= stop()),
   }
 }

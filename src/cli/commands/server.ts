@@ -6,7 +6,8 @@ export const server: CommandSpec = {
   summary: 'Run the server: API, router and sandboxes in one process',
   details:
     'Settings come from the defaults, the file of --config, the environment (ATELIER_PORT for --port, and so on) and the ' +
-    'flags, each over the one before. SIGTERM and Ctrl-C let running calls finish; a second one ends at once.',
+    'flags, each over the one before. SIGTERM and Ctrl-C let running calls finish; a second one ends at once. SIGUSR2, or ' +
+    '"atelier restart", has a new process take over.',
   options: [
     { flags: '--config <file>', help: 'YAML or JSON file with settings by name' },
     ...(serverOptions as readonly ServerOption[]).map(asOption),

@@ -9,6 +9,8 @@ import { refuseOn } from '../wire.ts'
 import { type ExchangeHome, NodeExchange } from './exchange.ts'
 import { SocketWatch, type Watched } from './socket-watch.ts'
 
+const BACKLOG = 4_096 // connections that wait to be accepted; the kernel may allow fewer
+
 /** The front on `node:http`. */
 export function createNodeFront(options: FrontOptions): Front {
   return new NodeFront(options)
@@ -63,14 +65,20 @@ class NodeFront implements Front, ExchangeHome {
     return this.watch.size
   }
 
-  listen(port: number, host: string): Promise<{ port: number; host: string }> {
+  get listener(): NetServer {
+    return this.#server
+  }
+
+  listen(port: number, host: string, fd?: number): Promise<{ port: number; host: string }> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ port, host, backlog: 4_096 }, () => {
+      const listening = (): void => {
         this.#server.off('error', reject)
         const address = this.#server.address() as AddressInfo
         resolve({ port: address.port, host: address.address })
-      })
+      }
+      if (fd === undefined) this.#server.listen(port, host, BACKLOG, listening)
+      else this.#server.listen({ fd }, BACKLOG, listening)
     })
   }
 

@@ -58,14 +58,20 @@ class ThinFront implements Front, ConnectionHome {
     return this.#drain.isDraining
   }
 
-  listen(port: number, host: string): Promise<{ port: number; host: string }> {
+  get listener(): Server {
+    return this.#server
+  }
+
+  listen(port: number, host: string, fd?: number): Promise<{ port: number; host: string }> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ port, host, backlog: 4_096 }, () => {
+      const listening = (): void => {
         this.#server.off('error', reject)
         const address = this.#server.address() as AddressInfo
         resolve({ port: address.port, host: address.address })
-      })
+      }
+      if (fd === undefined) this.#server.listen(port, host, BACKLOG, listening)
+      else this.#server.listen({ fd }, BACKLOG, listening)
     })
   }
 
@@ -111,6 +117,8 @@ class ThinFront implements Front, ConnectionHome {
     if (this.#connections.size > 0) this.#cancelSweep = this.#options.clock.after(this.#sweepMs, this.#sweep)
   }
 }
+
+const BACKLOG = 4_096 // connections that wait to be accepted; the kernel may allow fewer
 
 // A client that vanished without a word would keep a silent stream open for ever.
 const PROBE_AFTER_MS = 60_000
