@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import type { Worker } from 'node:worker_threads'
 import { openEventStore, openStore, restoreStore, type Store } from '../../src/store/index.ts'
 import { CONTROL_LAYOUT } from '../../src/store/migrations/index.ts'
 import { openThreadedSqlite } from '../../src/store/sqlite/threaded.ts'
@@ -43,6 +45,67 @@ storeSuite('threaded sqlite', async () => {
     },
     dispose: () => store.close(),
   }
+})
+
+test('an event store has no thread until it has something to keep, and from then on at each start', async () => {
+  let threads = 0
+  let isReady = false
+  const count = (message: unknown) => {
+    threads++
+    ;(message as { worker: Worker }).worker.once('message', () => (isReady = true))
+  }
+  subscribe('worker_threads', count)
+  after(() => unsubscribe('worker_threads', count))
+  const path = freshPath()
+  let store = await openEventStore({ url: path })
+  await store.transaction(tx => tx.deleteFrom('trigger_states').where('trigger_id', '=', 'none').execute())
+  assert.deepEqual(await store.db.selectFrom('trigger_states').select('trigger_id').execute(), [])
+  assert.equal(threads, 0)
+  await store.close()
+
+  store = await openEventStore({ url: path })
+  assert.equal(threads, 0)
+  // The thread takes over in the midst of these.
+  const ids: string[] = []
+  const row = (id: string) => ({ trigger_id: id, state_json: '{}', updated_at: 1 })
+  for (let left = 200; left > 0; left -= isReady ? 1 : 0) {
+    const id = `t${String(ids.length).padStart(9, '0')}`
+    ids.push(id)
+    await new Promise(resolve => setImmediate(resolve))
+    if (left % 2) await store.db.insertInto('trigger_states').values(row(id)).execute()
+    else await store.transaction(tx => tx.insertInto('trigger_states').values(row(id)).execute())
+    const seen = store.db.selectFrom('trigger_states').select('trigger_id').where('trigger_id', '=', id)
+    assert.equal((await seen.execute()).length, 1)
+  }
+  assert.equal(threads, 1)
+  await store.close()
+
+  store = await openEventStore({ url: path })
+  assert.equal(threads, 2)
+  const kept = await store.db
+    .selectFrom('trigger_states')
+    .select('trigger_id')
+    .orderBy('trigger_id')
+    .execute()
+  assert.deepEqual(
+    kept.map(each => each.trigger_id),
+    ids,
+  )
+  await store.close()
+})
+
+test('an event store can be closed while its thread starts', async () => {
+  const path = freshPath()
+  const store = await openEventStore({ url: path })
+  await store.db
+    .insertInto('trigger_states')
+    .values({ trigger_id: 'one', state_json: '{}', updated_at: 1 })
+    .execute()
+  await store.close()
+  await assert.rejects(store.db.selectFrom('trigger_states').selectAll().execute(), { code: 'UNAVAILABLE' })
+  const again = await openEventStore({ url: path })
+  assert.equal((await again.db.selectFrom('trigger_states').selectAll().execute()).length, 1)
+  await again.close()
 })
 
 test('the database can be read by its owner alone', async () => {
