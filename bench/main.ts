@@ -20,6 +20,7 @@ import { dev } from './rows/dev.ts'
 import { httpContract } from './rows/http-contract.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
+import { ready } from './rows/ready.ts'
 import { restart } from './rows/restart.ts'
 import { schedules } from './rows/schedules.ts'
 import { warm } from './rows/warm.ts'
@@ -37,6 +38,7 @@ const ROWS: readonly Row[] = [
   schedules,
   brokers,
   dev,
+  ready,
   restart,
 ]
 

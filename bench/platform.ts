@@ -159,7 +159,8 @@ async function logIn({ url, user, password }: Login): Promise<Api> {
   }
 }
 
-async function untilReady(child: ChildProcess, home: string, errors: () => string): Promise<Login> {
+/** Resolves with the login of the server that `child` is, or starts, on the data in `home`, once it is ready. */
+export async function untilReady(child: ChildProcess, home: string, errors: () => string): Promise<Login> {
   const until = performance.now() + READY_MS_MAX
   while (performance.now() < until) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${errors()}`)
@@ -169,7 +170,7 @@ async function untilReady(child: ChildProcess, home: string, errors: () => strin
     } catch {
       // Not there yet.
     }
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await new Promise(resolve => setTimeout(resolve, 20))
   }
   throw new Error(`the server was not ready in ${READY_MS_MAX} ms: ${errors()}`)
 }

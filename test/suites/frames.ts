@@ -12,9 +12,9 @@ export interface ShimUnderTest {
   readonly directory: string
   /** The entry that serves every path the suite calls. */
   readonly entry: string
-  /** Entries that cannot be loaded: what of the error's message the author must be told. */
   /** What a language has not: WebSockets; a process that code could end; a standard output that is not the answer. */
   readonly lacks?: readonly ('webSocket' | 'exit' | 'stdout')[]
+  /** Entries that cannot be loaded: what of the error's message the author must be told. */
   readonly broken: readonly { readonly entry: string; readonly says: RegExp }[]
 }
 
