@@ -1,5 +1,5 @@
 import { AtelierError } from '../core/index.ts'
-import type { Environment } from '../environments/index.ts'
+import { detectedOf, type Environment } from '../environments/index.ts'
 
 export interface Language {
   readonly environment: Environment
@@ -48,7 +48,7 @@ function choose(
     return found
   }
   if (environment !== undefined) return named(environment)
-  const detected = files ? environments.filter(each => each.detects(files)) : []
+  const detected = files ? detectedOf(environments, files) : []
   // A package may hold files of several languages: then the one that has something to call, and what is live, decide.
   const callable = detected.filter(each => each.defaultEntry(files ?? []) !== undefined)
   for (const candidates of [detected, callable])

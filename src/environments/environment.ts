@@ -12,6 +12,8 @@ export interface Environment {
   readonly startsWithCode?: boolean
   /** What runs is an image and nothing of ours: every version names its contract. @default false */
   readonly isImage?: boolean
+  /** A package that another environment detects too is that one's. @default false */
+  readonly yields?: boolean
   /** Generic instances are kept only once a function is of this language: they cost what few machines have to spare. @default false */
   readonly warmsWhenUsed?: boolean
   /**

@@ -8,7 +8,8 @@ const REVISION_CHARACTERS = 16
 export function revisionOf(runtimeVersion: string, folder: string): string {
   const hash = createHash('sha256').update(runtimeVersion)
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (/\.(mjs|py|go|mod|php|rb)$/.test(name))
+    // Folders have no text, `.ts` runs in the server, and what interpreters compile is made of the rest.
+    if (/\.\w+$/.test(name) && !/\.(ts|pyc)$/.test(name))
       hash.update(`\n${name}\n`).update(readFileSync(join(folder, name)))
   }
   return hash.digest('hex').slice(0, REVISION_CHARACTERS)

@@ -1,17 +1,10 @@
-import { binaryEnvironment } from './binary/environment.ts'
-import { containerEnvironment } from './container/environment.ts'
-import { dotnetEnvironment } from './dotnet/environment.ts'
 import type { Environment } from './environment.ts'
-import { goEnvironment } from './go/environment.ts'
-import { javaEnvironment } from './java/environment.ts'
-import { nodejsEnvironment } from './nodejs/environment.ts'
-import { phpEnvironment } from './php/environment.ts'
-import { pythonEnvironment } from './python/environment.ts'
-import { rubyEnvironment } from './ruby/environment.ts'
+import { environmentsIn } from './find.ts'
 
 export { binaryEnvironment } from './binary/environment.ts'
 export { dotnetEnvironment } from './dotnet/environment.ts'
 export * from './environment.ts'
+export { detectedOf, findEnvironments } from './find.ts'
 export { goEnvironment } from './go/environment.ts'
 export { javaEnvironment } from './java/environment.ts'
 export { nodejsEnvironment } from './nodejs/environment.ts'
@@ -19,15 +12,5 @@ export { phpEnvironment } from './php/environment.ts'
 export { pythonEnvironment } from './python/environment.ts'
 export { rubyEnvironment } from './ruby/environment.ts'
 
-/** Every environment, in the order in which a package is offered to them. */
-export const environments: readonly Environment[] = [
-  nodejsEnvironment,
-  pythonEnvironment,
-  goEnvironment,
-  phpEnvironment,
-  javaEnvironment,
-  containerEnvironment,
-  rubyEnvironment,
-  dotnetEnvironment,
-  binaryEnvironment,
-]
+/** Every environment that ships with the platform: the folders beside this file. The names above are for tests alone. */
+export const environments: readonly Environment[] = await environmentsIn(import.meta.dirname)

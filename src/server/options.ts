@@ -84,6 +84,14 @@ export const serverOptions = [
       'Key (HS256) of the JSON Web Tokens that they need then, as with JWT_AUTH_KEY of IronFunctions. Without it they need none.',
   },
   {
+    name: 'languages',
+    type: 'text',
+    default: '',
+    description:
+      'Folder with languages of your own: each folder in it adds one (docs/adding-a-language.md). Their code runs in the server, so ' +
+      'nobody else may write there.',
+  },
+  {
     name: 'isolation',
     type: 'choice',
     choices: ['auto', 'bubblewrap', 'unshare', 'none'],

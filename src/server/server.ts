@@ -5,10 +5,9 @@ import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
 import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
-import { environments } from '../environments/index.ts'
 import { createEmbeddedIdentity } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
-import { createPool, type PoolEnvironment } from '../pool/index.ts'
+import { createPool } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
 import { openEventStore, openStore } from '../store/index.ts'
 import { createMetrics, createTelemetry } from '../telemetry/index.ts'
@@ -21,6 +20,7 @@ import { databasesOf } from './databases.ts'
 import { readDialects, startDialects } from './dialects.ts'
 import { Doors, type Inherited } from './doors.ts'
 import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
+import { openLanguages } from './languages.ts'
 import { listening } from './listen.ts'
 import type { ServerLog } from './log.ts'
 import { describeParts, observe } from './metrics.ts'
@@ -105,12 +105,12 @@ export async function startServer(
   )
   const swept = await backend.sweep()
   if (swept > 0) log.info({ swept }, 'removed what an earlier server left behind')
-  const languages = await probeEnvironments()
+  const languages = await openLanguages(config.languages)
   const builder = opened.adopt(
     await createBuilder({
       path: home.packagesPath,
       backend,
-      environments: new Map(environments.map(each => [each.name, each])),
+      environments: new Map(languages.all.map(each => [each.name, each])),
       clock,
       packageLimits: { archiveBytesMax: config['package-mib-max'] * MIB },
       log: message => log.warn({}, message),
@@ -145,7 +145,7 @@ export async function startServer(
     table,
     clock,
     secretsKey,
-    environments,
+    environments: languages.all,
     images: containers,
     triggers: kinds,
     routerUrl: () => routerUrl,
@@ -246,7 +246,7 @@ export async function startServer(
       async: asyncCalls,
       asyncUrl,
       table,
-      environments,
+      environments: languages.all,
       triggers,
       triggerKinds: kinds,
       topics,
@@ -359,33 +359,6 @@ export async function startServer(
     },
     stop: () => (stopping ??= stop()),
   }
-}
-
-/** Which languages this machine can run, and what to say of each. */
-async function probeEnvironments(): Promise<{
-  ready: ReadonlyMap<string, PoolEnvironment>
-  shown: { name: string; text: string }[]
-}> {
-  const ready = new Map<string, PoolEnvironment>()
-  const shown: { name: string; text: string }[] = []
-  const statuses = await Promise.all(environments.map(each => each.probe()))
-  for (const [i, environment] of environments.entries()) {
-    const status = statuses[i]!
-    const { name, contract, startsWithCode, warmsWhenUsed } = environment
-    if (status.ready)
-      ready.set(name, {
-        launch: status.launch,
-        contract,
-        commandFor: (wanted, entry) => environment.commandFor?.(wanted, entry),
-        ...(startsWithCode && { startsWithCode }),
-        ...(warmsWhenUsed && { warmsWhenUsed }),
-      })
-    shown.push({
-      name: environment.name,
-      text: status.ready ? status.runtimeVersion : `not here: ${status.reason}`,
-    })
-  }
-  return { ready, shown }
 }
 
 function urlOf(host: string, port: number): string {

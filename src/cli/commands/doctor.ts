@@ -24,7 +24,7 @@ without, "fail" something that does not work; each says what to do. Ends with 1 
     const range = { min: 1, max: 65_535 }
     const checks = [
       ...machineChecks(context.env),
-      ...(await languageChecks()),
+      ...(await languageChecks(context.env)),
       ...serverChecks(context, {
         control: options.integer('port', '--port', range) ?? core.CONTROL_PORT_DEFAULT,
         router: options.integer('routerPort', '--router-port', range) ?? core.ROUTER_PORT_DEFAULT,

@@ -25,7 +25,9 @@ export interface DevProject {
 
 /** Reads the folder afresh. Rejects with what is wrong in it and where. */
 export async function readDevProject(folder: string, env: NodeJS.ProcessEnv): Promise<DevProject> {
-  const { environments } = await import('../../environments/index.ts')
+  const { allEnvironments } = await import('../languages.ts')
+  const { detectedOf } = await import('../../environments/index.ts')
+  const environments = await allEnvironments(env)
   const manifest = await readManifest(folder)
   const files = (await listFiles(folder)).map(file => file.target)
   if (files.length === 0)
@@ -36,7 +38,7 @@ export async function readDevProject(folder: string, env: NodeJS.ProcessEnv): Pr
   const known = environments.map(one => one.name)
   const environment =
     manifest.environment === undefined
-      ? environments.find(one => one.detects(files))
+      ? detectedOf(environments, files)[0]
       : environments.find(one => one.name === manifest.environment)
   if (!environment) {
     throw manifest.environment === undefined

@@ -1,9 +1,9 @@
+import { allEnvironments } from '../languages.ts'
 import { type Check, ok, warn } from './check.ts'
 
 /** A row for each language: whether its functions run on this machine, and what some builds would miss. */
-export async function languageChecks(): Promise<readonly Check[]> {
-  const { environments } = await import('../../environments/index.ts')
-  return environments
+export async function languageChecks(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
+  return (await allEnvironments(env))
     .filter(each => each.isImage !== true)
     .map(environment => ({
       name: environment.name,

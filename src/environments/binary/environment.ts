@@ -3,8 +3,6 @@ import { firstOf } from '../files.ts'
 import { pythonCommand, pythonEnvironment, pythonMounts } from '../python-program.ts'
 
 const ENTRY_NAMES = ['bootstrap', 'handler', 'handler.sh', 'main.sh', 'run.sh', 'function.sh', 'run', 'main']
-const OTHER_LANGUAGES =
-  /\.(m?js|cjs|m?ts|cts|py|go|php|rb|ru|java|kt|cs|jar)$|^(package\.json|go\.mod|pom\.xml)$|\.csproj$/
 
 /**
  * Any executable or script, started anew for each call with the names of CGI. The runner is the Python shim, forked from its
@@ -18,9 +16,8 @@ export const binaryEnvironment: Environment = {
   warmsWhenUsed: true,
   probe,
   commandFor: (_contract, entry) => ({ command: [`/function/${entry}`] }),
-  // Packages of other languages have scripts too: then those are meant.
-  detects: files =>
-    firstOf(files, ENTRY_NAMES) !== undefined && !files.some(file => OTHER_LANGUAGES.test(file)),
+  yields: true, // packages of other languages have scripts too
+  detects: files => firstOf(files, ENTRY_NAMES) !== undefined,
   defaultEntry: files => firstOf(files, ENTRY_NAMES),
   buildPlan,
 }

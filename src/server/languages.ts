@@ -1,0 +1,32 @@
+import { type Environment, environments, findEnvironments } from '../environments/index.ts'
+import type { PoolEnvironment } from '../pool/index.ts'
+
+/** The languages that there are, with those of a folder of the operator's own; which of them this machine can run, and what to say of each. */
+export async function openLanguages(folder: string): Promise<{
+  all: readonly Environment[]
+  ready: ReadonlyMap<string, PoolEnvironment>
+  shown: { name: string; text: string }[]
+}> {
+  const all =
+    folder === '' ? environments : [...environments, ...(await findEnvironments(folder, environments))]
+  const ready = new Map<string, PoolEnvironment>()
+  const shown: { name: string; text: string }[] = []
+  const statuses = await Promise.all(all.map(each => each.probe()))
+  for (const [i, environment] of all.entries()) {
+    const status = statuses[i]!
+    const { name, contract, startsWithCode, warmsWhenUsed } = environment
+    if (status.ready)
+      ready.set(name, {
+        launch: status.launch,
+        contract,
+        commandFor: (wanted, entry) => environment.commandFor?.(wanted, entry),
+        ...(startsWithCode && { startsWithCode }),
+        ...(warmsWhenUsed && { warmsWhenUsed }),
+      })
+    shown.push({
+      name: environment.name,
+      text: status.ready ? status.runtimeVersion : `not here: ${status.reason}`,
+    })
+  }
+  return { all, ready, shown }
+}
