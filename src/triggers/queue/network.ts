@@ -37,6 +37,30 @@ export function tlsOf(config: QueueConfig, server: ServerAddress): ConnectionOpt
   }
 }
 
+/** What is wrong with the encryption of a connection, in words for the trigger's owner; `undefined` when it is something else. */
+export function tlsProblemOf(thrown: unknown): string | undefined {
+  const text = wordsOf(thrown, CAUSES_MAX)
+  if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|CERT_UNTRUSTED|INVALID_CA/.test(text))
+    return 'its certificate is not signed by anybody who is trusted here: give the authority\'s certificate as "tls.ca"'
+  if (text.includes('ERR_TLS_CERT_ALTNAME_INVALID'))
+    return 'its certificate is for another name: that can be given as "tls.serverName"'
+  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(text)) return 'its certificate is not valid at this time'
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(text)) return 'it does not speak TLS at this port'
+  if (/ALERT/.test(text))
+    return 'it refused the encryption: it may want a certificate ("tls.cert", "tls.key")'
+  return /certificate|\b(TLS|SSL)\b/i.test(text) ? 'the encrypted connection failed' : undefined
+}
+
+const CAUSES_MAX = 6
+
+/** Codes and messages of an error and of what caused it. */
+function wordsOf(thrown: unknown, causesMax: number): string {
+  if (!(thrown instanceof Error) || causesMax === 0) return ''
+  const causes = thrown instanceof AggregateError ? [thrown.cause, ...thrown.errors] : [thrown.cause]
+  const own = `${'code' in thrown ? String(thrown.code) : ''} ${thrown.message}`
+  return [own, ...causes.map(each => wordsOf(each, causesMax - 1))].join(' ')
+}
+
 function notAllowed(host: string): SourceError {
   return new SourceError(
     `the server does not connect to ${host}: addresses of its own machine, link-local ones and those that the operator ` +

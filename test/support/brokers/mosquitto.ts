@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Certificates } from './certificates.ts'
 import { Daemon, missingProgram } from './daemon.ts'
 
 const PROGRAM = '/usr/sbin/mosquitto'
@@ -7,13 +8,14 @@ const PROGRAM = '/usr/sbin/mosquitto'
 export const mosquittoMissing = missingProgram(PROGRAM, 'mosquitto')
 
 /** Mosquitto that keeps sessions on disk; written when it ends by SIGTERM, since each writing is of everything. */
-export function startMosquitto(): Promise<Daemon> {
+export function startMosquitto({ tls }: { tls?: Certificates } = {}): Promise<Daemon> {
   return Daemon.start({
     name: 'mosquitto',
     command: async ({ folder, port }) => {
       const config = join(folder, 'mosquitto.conf')
       const lines = [
         `listener ${port} 127.0.0.1`,
+        ...(tls ? [`certfile ${tls.certPath}`, `keyfile ${tls.keyPath}`] : []),
         'allow_anonymous true',
         'persistence true',
         `persistence_location ${folder}/`,

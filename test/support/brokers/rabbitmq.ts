@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { connect as connectAmqp } from 'amqplib'
 import type { Daemon } from '../daemon.ts'
 import type { Site } from '../site.ts'
+import type { Certificates } from './certificates.ts'
 import { missingProgram } from './daemon.ts'
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server' // not the one in /usr/sbin, which changes user
@@ -14,16 +15,18 @@ export class RabbitMq {
   readonly port: number
   readonly #site: Site
   readonly #env: Readonly<Record<string, string>>
+  readonly #isEncrypted: boolean
   #daemon: Daemon | undefined
 
-  private constructor(site: Site, port: number, env: Readonly<Record<string, string>>) {
+  private constructor(site: Site, port: number, env: Readonly<Record<string, string>>, isEncrypted: boolean) {
     this.#site = site
+    this.#isEncrypted = isEncrypted
     this.#env = env
     this.host = site.address
     this.port = port
   }
 
-  static async start(site: Site): Promise<RabbitMq> {
+  static async start(site: Site, { tls }: { tls?: Certificates } = {}): Promise<RabbitMq> {
     const port = await site.freePort()
     const epmdPort = await site.freePort()
     const distributionPort = await site.freePort()
@@ -31,7 +34,16 @@ export class RabbitMq {
     const config = await site.write(
       'rabbitmq/rabbitmq.conf',
       [
-        `listeners.tcp.1 = ${site.address}:${port}`,
+        ...(tls
+          ? [
+              'listeners.tcp = none',
+              `listeners.ssl.1 = ${site.address}:${port}`,
+              `ssl_options.certfile = ${tls.certPath}`,
+              `ssl_options.keyfile = ${tls.keyPath}`,
+              `ssl_options.cacertfile = ${tls.caPath}`,
+              'ssl_options.verify = verify_none',
+            ]
+          : [`listeners.tcp.1 = ${site.address}:${port}`]),
         'loopback_users = none',
         'disk_free_limit.absolute = 50MB',
         'log.console = true',
@@ -43,21 +55,26 @@ export class RabbitMq {
     const plugins = await site.write('rabbitmq/enabled_plugins', '[].\n')
     const epmd = site.start('epmd', [NAMES, '-address', '127.0.0.1', '-port', `${epmdPort}`])
     await epmd.ready('epmd listens', () => accepts('127.0.0.1', epmdPort))
-    const broker = new RabbitMq(site, port, {
-      HOME: home,
-      RABBITMQ_NODENAME: 'tests@localhost',
-      RABBITMQ_CONFIG_FILE: config.slice(0, -'.conf'.length),
-      RABBITMQ_MNESIA_BASE: await site.folderAt('rabbitmq/mnesia'),
-      RABBITMQ_LOG_BASE: await site.folderAt('rabbitmq/log'),
-      RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
-      RABBITMQ_PID_FILE: site.path('rabbitmq', 'pid'),
-      RABBITMQ_DIST_PORT: `${distributionPort}`,
-      ERL_EPMD_ADDRESS: '127.0.0.1',
-      ERL_EPMD_PORT: `${epmdPort}`,
-      // Idle schedulers that spin would take the processor from the tests.
-      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-        '-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
-    })
+    const broker = new RabbitMq(
+      site,
+      port,
+      {
+        HOME: home,
+        RABBITMQ_NODENAME: 'tests@localhost',
+        RABBITMQ_CONFIG_FILE: config.slice(0, -'.conf'.length),
+        RABBITMQ_MNESIA_BASE: await site.folderAt('rabbitmq/mnesia'),
+        RABBITMQ_LOG_BASE: await site.folderAt('rabbitmq/log'),
+        RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
+        RABBITMQ_PID_FILE: site.path('rabbitmq', 'pid'),
+        RABBITMQ_DIST_PORT: `${distributionPort}`,
+        ERL_EPMD_ADDRESS: '127.0.0.1',
+        ERL_EPMD_PORT: `${epmdPort}`,
+        // Idle schedulers that spin would take the processor from the tests.
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+          '-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
+      },
+      tls !== undefined,
+    )
     await broker.start()
     return broker
   }
@@ -81,7 +98,8 @@ export class RabbitMq {
   async start(): Promise<void> {
     this.#daemon = this.#site.start('rabbitmq', [SERVER], { env: this.#env, stopMsMax: STOP_MS_MAX })
     await this.#daemon.ready(`RabbitMQ listens on ${this.host}:${this.port}`, () =>
-      greets(this.host, this.port),
+      // Behind TLS it listens when it takes connections, too.
+      this.#isEncrypted ? accepts(this.host, this.port) : greets(this.host, this.port),
     )
   }
 

@@ -1,3 +1,4 @@
+import type { Certificates } from './certificates.ts'
 import { Daemon, missingProgram } from './daemon.ts'
 
 const PROGRAM = '/usr/bin/redis-server'
@@ -5,13 +6,18 @@ const PROGRAM = '/usr/bin/redis-server'
 export const redisMissing = missingProgram(PROGRAM, 'redis-server')
 
 /** Redis that writes each change to disk. */
-export function startRedis(options: { password?: string } = {}): Promise<Daemon> {
+export function startRedis(options: { password?: string; tls?: Certificates } = {}): Promise<Daemon> {
   return Daemon.start({
     name: 'redis',
     command: async ({ folder, port }) => ({
       program: PROGRAM,
       args: [
-        `--bind 127.0.0.1 --port ${port} --dir ${folder} --appendonly yes --appendfsync always`.split(' '),
+        options.tls
+          ? `--port 0 --tls-port ${port} --tls-cert-file ${options.tls.certPath} --tls-key-file ${options.tls.keyPath} --tls-ca-cert-file ${options.tls.caPath} --tls-auth-clients no`.split(
+              ' ',
+            )
+          : ['--port', `${port}`],
+        `--bind 127.0.0.1 --dir ${folder} --appendonly yes --appendfsync always`.split(' '),
         ['--save', ''],
         options.password === undefined ? [] : ['--requirepass', options.password],
       ].flat(),

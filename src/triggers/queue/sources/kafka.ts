@@ -1,7 +1,7 @@
 import type { ConnectionOptions, Consumer, Message, MessagesStream, Producer } from '@platformatic/kafka'
 import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf, tlsProblemOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -295,8 +295,9 @@ function explain(thrown: unknown, topic: string): string {
     return `there is no topic "${topic}"`
   if (/SASL|AUTHENTICATION|AUTHORIZATION/i.test(text))
     return 'the broker refused the login, or the right to read'
+  const encryption = tlsProblemOf(thrown)
+  if (encryption !== undefined) return encryption
   if (/ECONNREFUSED/.test(text)) return 'it refused the connection'
-  if (/certificate|TLS/i.test(text)) return 'the encrypted connection failed'
   if (/timed out|timeout/i.test(text)) return 'it did not answer in time'
   return 'the connection ended'
 }

@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import type { IClientOptions, IPublishPacket, MqttClient, Packet } from 'mqtt'
 import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf, tlsProblemOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -239,10 +239,11 @@ function explain(thrown: unknown): string {
   if (thrown instanceof SourceError) return thrown.message
   const { code, message } = (thrown instanceof Error ? thrown : {}) as { code?: unknown; message?: string }
   const text = message ?? ''
+  const encryption = tlsProblemOf(thrown)
+  if (encryption !== undefined) return encryption
   if (code === 'ECONNREFUSED') return 'it refused the connection'
   if (code === 4 || code === 5 || code === 134 || code === 135) return 'the broker refused the login'
   if (UNSUPPORTED_VERSION.includes(code)) return 'the broker does not speak this version of the protocol'
-  if (/certificate|TLS|SSL/i.test(text)) return 'the encrypted connection failed'
   if (/timeout|connack/i.test(text)) return 'it did not answer in time'
   return 'the connection ended'
 }

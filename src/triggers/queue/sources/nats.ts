@@ -2,7 +2,7 @@ import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstrea
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf, tlsProblemOf } from '../network.ts'
 import type { OutgoingMessage, QueueMessage, Session, SessionEvents, Source } from '../source.ts'
 import { SourceError } from '../source.ts'
 import { PullLoop } from './pull-loop.ts'
@@ -215,11 +215,12 @@ function explain(thrown: unknown): string {
   if (thrown instanceof SourceError) return thrown.message
   const text = thrown instanceof Error ? `${thrown.name} ${thrown.message}`.toLowerCase() : ''
   if (text.includes('authorization')) return 'the server refused the login'
+  const encryption = tlsProblemOf(thrown)
+  if (encryption !== undefined) return encryption
   if (text.includes('refused') || text.includes('econn')) return 'it refused the connection'
   if (text.includes('jetstream') && text.includes('not enabled')) return 'JetStream is not enabled there'
   if (text.includes('consumer not found') || text.includes('consumer deleted'))
     return 'the consumer was deleted'
-  if (text.includes('tls') || text.includes('certificate')) return 'the encrypted connection failed'
   if (text.includes('timeout')) return 'it did not answer in time'
   return 'the connection ended'
 }

@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf, tlsProblemOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type QueueMessage,
@@ -242,8 +242,9 @@ function explain(thrown: unknown): string {
   if (code === 404 || /NOT[_-]FOUND|404/.test(text)) return 'there is no such queue, exchange or virtual host'
   if (/PRECONDITION/.test(text) || code === 406)
     return 'the queue exists and is of another kind, or a message was held too long'
+  const encryption = tlsProblemOf(thrown)
+  if (encryption !== undefined) return encryption
   if (code === 'ECONNREFUSED') return 'it refused the connection'
-  if (/certificate|TLS|SSL/i.test(text)) return 'the encrypted connection failed'
   if (/ETIMEDOUT|timeout/i.test(text)) return 'it did not answer in time'
   if (/heartbeat/i.test(text)) return 'it was not heard of for too long'
   return 'the connection ended'

@@ -1,7 +1,7 @@
 import type { createClient } from '@redis/client'
 import type { GuardedNetwork } from '../../../core/index.ts'
 import type { QueueConfig } from '../config.ts'
-import { serversOf, tlsOf } from '../network.ts'
+import { serversOf, tlsOf, tlsProblemOf } from '../network.ts'
 import {
   type OutgoingMessage,
   type Session,
@@ -293,8 +293,9 @@ function explain(thrown: unknown): string {
   if (words.startsWith('WRONGTYPE')) return 'the key is no stream'
   if (words.startsWith('NOGROUP')) return 'the stream or its group was deleted'
   if (words.startsWith('LOADING')) return 'the server is still loading'
+  const encryption = tlsProblemOf(thrown)
+  if (encryption !== undefined) return encryption
   if (code === 'ECONNREFUSED') return 'it refused the connection'
-  if (/certificate|TLS|SSL/i.test(words)) return 'the encrypted connection failed'
   if (/timeout/i.test(words)) return 'it did not answer in time'
   return 'the connection ended'
 }
