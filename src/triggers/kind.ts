@@ -110,8 +110,10 @@ export interface TriggerEvent {
   /** What a function with format `native` gets. @default POST / */
   readonly method?: string
   readonly path?: string
-  /** Name, value, …; beside content-type. */
+  /** Name, value, …; beside content-type. The sender's words: none that begins with `atelier-` is passed on. */
   readonly headers?: readonly string[]
+  /** What its kind itself knows of it, for headers `atelier-…` (name, value, …), in every format. */
+  readonly facts?: readonly string[]
 }
 
 export interface DeliverOptions {

@@ -14,6 +14,7 @@ export interface RenderedCall {
 /** One event in the form that its trigger asks for. Throws INVALID_INPUT for one that cannot be a CloudEvent. Pure. */
 export function renderEvent(trigger: EventTrigger, event: TriggerEvent): RenderedCall {
   const about = [
+    ...(event.facts ?? []),
     ...headersAbout(trigger),
     'atelier-event-id',
     headerText(event.id),

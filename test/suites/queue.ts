@@ -24,6 +24,10 @@ export interface QueueBroker {
   readonly headers: boolean
   /** It may deliver a message again that was acknowledged. */
   readonly repeats: boolean
+  /** Messages have ids of the broker's own, by which those that come again are known. */
+  readonly ids: boolean
+  /** The header that a message has when it comes again. */
+  readonly mark?: string
 }
 
 export interface PublishedMessage {
@@ -177,6 +181,37 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       await until(() => seen.size === 200, 'all 200', host)
       await last.stop()
       assert.deepEqual([...seen].toSorted(), texts(0, 200))
+    })
+
+    test('a message that was not handled comes again as the same one, and says so where the broker tells', async () => {
+      const queue = await fresh()
+      const hosts = [new TestHost(), new TestHost()]
+      for (const host of hosts)
+        host.handler = () => {
+          throw new AtelierError('UNAVAILABLE', 'not now')
+        }
+      const seen: TriggerEvent[] = []
+      for (const host of hosts) {
+        const trigger = await start(queue, host)
+        if (seen.length === 0) await broker.publish(queue, [{ data: 'again' }])
+        await until(() => host.calls.length > 0, 'the message', host)
+        seen.push(host.calls[0]![0]!)
+        await trigger.stop()
+      }
+      const last = new TestHost()
+      const trigger = await start(queue, last)
+      await until(() => countersOf(trigger).acknowledged === 1, 'its end', last)
+      await trigger.stop()
+      assert.deepEqual(last.texts, ['again'])
+      seen.push(last.calls[0]![0]!)
+      const [first, ...others] = seen
+      for (const other of others)
+        if (broker.ids) {
+          assert.equal(headerOf(other, 'atelier-message-id'), headerOf(first!, 'atelier-message-id'))
+          assert.deepEqual([other.id, other.deliveryId], [first!.id, first!.deliveryId])
+        } else assert.notEqual(other.deliveryId, first!.deliveryId, 'nothing tells that it is the same')
+      if (broker.mark === undefined) return
+      assert.notEqual(headerOf(others[0]!, broker.mark), headerOf(first!, broker.mark))
     })
 
     test('a broker that dies and comes back in the middle loses nothing', async () => {
@@ -379,8 +414,9 @@ function textOf(event: TriggerEvent): string {
 }
 
 function headerOf(event: TriggerEvent, name: string): string | undefined {
-  const at = (event.headers ?? []).findIndex((each, i) => i % 2 === 0 && each === name)
-  return at < 0 ? undefined : event.headers![at + 1]
+  const headers = [...(event.headers ?? []), ...(event.facts ?? [])]
+  const at = headers.findIndex((each, i) => i % 2 === 0 && each === name)
+  return at < 0 ? undefined : headers[at + 1]
 }
 
 function detailsOf(trigger: RunningTrigger): Record<string, unknown> {

@@ -35,8 +35,15 @@ export async function runExample(
   name: string,
   home: string,
   variables: Readonly<Record<string, string>> = {},
+  /** What stands in the example for things of the reader's own (addresses, accounts), and what it is here. */
+  own: readonly (readonly [printed: string, real: string])[] = [],
 ): Promise<ExampleOutcome> {
-  const commands = await exampleOf(page, name)
+  let commands = await exampleOf(page, name)
+  for (const [printed, real] of own) {
+    if (!commands.includes(printed))
+      throw new Error(`the example "${name}" of docs/${page} has no ${printed}`)
+    commands = commands.replaceAll(printed, real)
+  }
   const folder = await mkdtemp(join(tmpdir(), 'atelier-example-'))
   try {
     await writeFile(join(folder, 'atelier'), `#!/bin/sh\nexec '${process.execPath}' '${BIN}' "$@"\n`, {

@@ -12,15 +12,16 @@ const RESERVED =
   /^(atelier-.*|host|content-(length|type|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|x-forwarded-.*|forwarded|authorization|cookie)$/
 
 /**
- * What a function with the format `native` gets as headers (name, value, …): the message's own under their names, as
- * far as they may stand in a call, and what is known of it as `atelier-…`.
+ * What a function gets as headers (name, value, …): the message's own under their names, as far as they may stand in a
+ * call, and what is known of it as `atelier-…`.
  */
-export function headersOf(message: QueueMessage, origin: Origin): string[] {
-  const headers = ['atelier-source', origin.source, 'atelier-topic', plainText(message.topic)]
-  if (message.id !== undefined) headers.push('atelier-message-id', plainText(message.id))
-  if (message.key !== undefined) headers.push('atelier-key', plainText(message.key))
-  for (const [name, value] of Object.entries(message.facts)) headers.push(`atelier-${name}`, plainText(value))
-  let bytes = headers.join('').length
+export function headersOf(message: QueueMessage, origin: Origin): { headers: string[]; facts: string[] } {
+  const facts = ['atelier-source', origin.source, 'atelier-topic', plainText(message.topic)]
+  if (message.id !== undefined) facts.push('atelier-message-id', plainText(message.id))
+  if (message.key !== undefined) facts.push('atelier-key', plainText(message.key))
+  for (const [name, value] of Object.entries(message.facts)) facts.push(`atelier-${name}`, plainText(value))
+  const headers: string[] = []
+  let bytes = facts.join('').length
   let count = 0
   for (const [name, value] of Object.entries(message.headers)) {
     const lower = name.toLowerCase()
@@ -30,7 +31,7 @@ export function headersOf(message: QueueMessage, origin: Origin): string[] {
     if (++count > HEADERS_MAX || bytes > HEADERS_BYTES_MAX) break
     headers.push(lower, text)
   }
-  return headers
+  return { headers, facts }
 }
 
 /** A value that may stand in a header: printable ASCII as it is, everything else percent-encoded UTF-8. */

@@ -89,6 +89,6 @@ function sample(trigger: EventTrigger, now: number): TriggerEvent {
     time: now,
     contentType: 'application/json',
     data: Buffer.from('{"hello":"queue"}'),
-    headers: ['atelier-source', source, 'atelier-topic', subject],
+    facts: ['atelier-source', source, 'atelier-topic', subject],
   }
 }

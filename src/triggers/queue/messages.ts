@@ -26,7 +26,6 @@ export function eventOf(
   now: number,
   fallbackId: string,
 ): TriggerEvent {
-  const headers = headersOf(message, origin)
   const given = cloudEventOf(message, now)
   const topic = encodeURIComponent(message.topic)
   const plain = {
@@ -40,7 +39,7 @@ export function eventOf(
   }
   const id = message.id ?? (given ? `${given.source} ${given.id}` : fallbackId)
   const deliveryId = createHash('sha256').update(`${origin.source} ${id}`).digest('base64url')
-  return { ...plain, ...given, headers, deliveryId }
+  return { ...plain, ...given, ...headersOf(message, origin), deliveryId }
 }
 
 /** Why a message cannot become a call at all; `undefined` when it can. */

@@ -127,7 +127,7 @@ function attributeOf(event: TriggerEvent, name: string): string | undefined {
       return new Date(event.time).toISOString()
     default:
       if (event.extensions && Object.hasOwn(event.extensions, name)) return event.extensions[name]
-      return headerOf(event.headers ?? [], name)
+      return headerOf(event.headers ?? [], name) ?? headerOf(event.facts ?? [], name)
   }
 }
 

@@ -14,6 +14,7 @@ queueSuite('Kafka', await kafkaMissing(), async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
+    ids: true,
     config: name => ({ source: 'kafka', servers: [`kafka://${address}`], topic: name, from: 'oldest' }),
     async make(name) {
       const admin = new Admin(own)

@@ -23,6 +23,8 @@ queueSuite('MQTT', mosquittoMissing, async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
+    ids: false,
+    mark: 'atelier-redelivered',
     config: name => ({ source: 'mqtt', servers: [url], topic: name }),
     // A topic keeps nothing by itself: a session that is subscribed does.
     make: name =>

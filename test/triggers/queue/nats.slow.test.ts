@@ -17,6 +17,8 @@ queueSuite('NATS JetStream', natsMissing, async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
+    ids: true,
+    mark: 'atelier-deliveries',
     config: name => ({
       source: 'nats',
       servers: [`nats://${address}`],

@@ -18,6 +18,8 @@ queueSuite('RabbitMQ', rabbitmqMissing, async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
+    ids: false,
+    mark: 'atelier-redelivered',
     config: name => ({ source: 'rabbitmq', servers: [node.server], queue: name }),
     make: name => use(channel => channel.assertQueue(name, { durable: true })).then(() => undefined),
     publish: (name, messages) =>

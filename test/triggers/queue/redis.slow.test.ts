@@ -21,6 +21,7 @@ queueSuite('Redis streams', redisMissing, async (): Promise<QueueBroker> => {
   return {
     headers: true,
     repeats: false,
+    ids: true,
     config: name => ({ source: 'redis', servers: [url], stream: name, password, from: 'oldest' }),
     make: async () => undefined,
     publish: (name, messages) =>
