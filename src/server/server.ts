@@ -155,6 +155,7 @@ export async function startServer(
     identity,
   })
   await control.loadTable()
+  topics.follow(table)
 
   // The data plane.
   const pool = opened.adopt(
@@ -196,6 +197,7 @@ export async function startServer(
       async: asyncCalls,
       invoker,
       states: storedStates(events, clock),
+      requests,
       clock,
       onProblem: (message, cause) => log.error({ err: cause }, message),
     }),

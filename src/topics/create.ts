@@ -1,5 +1,6 @@
-import { AtelierError, type Clock, checkName, newId } from '../core/index.ts'
+import { AtelierError, type Clock, checkName, type FunctionTable, newId } from '../core/index.ts'
 import type { EventStore } from '../store/index.ts'
+import { GoneProjects } from './gone-projects.ts'
 import { Pruner } from './pruner.ts'
 import { Publisher } from './publisher.ts'
 import { messageOf, type TopicRow, topicOf } from './rows.ts'
@@ -45,20 +46,30 @@ const LIMITS_DEFAULT: TopicLimits = {
   pendingBytesMax: 64 * 1024 * 1024,
 }
 
-/** Topics in the store; see `Topics`. `close` ends the tidying up, and lets what is being published become durable. */
-export function createTopics(options: TopicsOptions): Topics & { close(): Promise<void> } {
-  return new StoredTopics(options)
+export interface StoredTopics extends Topics {
+  /** From now on topics go with their project; those of projects that are gone go at once. The table must be loaded. */
+  follow(table: Pick<FunctionTable, 'projects' | 'subscribe'>): void
+  /** Ends the tidying up, and lets what is being published become durable. */
+  close(): Promise<void>
 }
 
-class StoredTopics implements Topics {
+/** Topics in the store; see `Topics`. */
+export function createTopics(options: TopicsOptions): StoredTopics {
+  return new TopicsInStore(options)
+}
+
+class TopicsInStore implements StoredTopics {
   readonly #store: EventStore
   readonly #clock: Clock
   readonly #limits: TopicLimits
   readonly #publisher: Publisher
   readonly #pruner: Pruner
   readonly #listeners = new Set<(topicId: string) => void>()
+  readonly #onProblem: TopicsOptions['onProblem']
+  #goneProjects: GoneProjects | undefined
 
   constructor({ store, clock, limits, onProblem }: TopicsOptions) {
+    this.#onProblem = onProblem
     this.#store = store
     this.#clock = clock
     this.#limits = { ...LIMITS_DEFAULT, ...limits }
@@ -207,7 +218,20 @@ class StoredTopics implements Topics {
     return () => this.#listeners.delete(listener)
   }
 
+  follow(table: Pick<FunctionTable, 'projects' | 'subscribe'>): void {
+    this.#goneProjects = new GoneProjects({
+      store: this.#store,
+      clock: this.#clock,
+      table,
+      onDeleted: ids => {
+        for (const id of ids) this.#pruner.look(id)
+      },
+      onProblem: this.#onProblem,
+    })
+  }
+
   async close(): Promise<void> {
+    await this.#goneProjects?.close()
     await Promise.all([this.#pruner.close(), this.#publisher.close()])
   }
 

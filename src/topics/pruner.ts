@@ -15,6 +15,7 @@ export class Pruner {
   readonly #toLook = new Set<string>()
   #running: Promise<void> | undefined
   #isClosed = false
+  #isFirst = true
   #cancel: () => void
 
   constructor(store: EventStore, clock: Clock, onProblem: (message: string, cause: unknown) => void) {
@@ -47,9 +48,28 @@ export class Pruner {
 
   async #all(): Promise<void> {
     const rows = await this.#store.db.selectFrom('topics').select('id').execute()
+    // A server that ended too early knew of topics whose messages were still to go.
+    if (this.#isFirst) for await (const id of this.#topicsWithMessages()) this.#toLook.add(id)
+    this.#isFirst = false
     const ids = new Set([...rows.map(each => each.id), ...this.#toLook])
     this.#toLook.clear()
     for (const id of ids) while (!this.#isClosed && (await this.#step(id))) continue
+  }
+
+  /** Steps through the index from topic to topic, past their messages. */
+  async *#topicsWithMessages(): AsyncGenerator<string> {
+    for (let last = ''; !this.#isClosed; ) {
+      const row = await this.#store.db
+        .selectFrom('topic_messages')
+        .select('topic_id')
+        .where('topic_id', '>', last)
+        .orderBy('topic_id')
+        .limit(1)
+        .executeTakeFirst()
+      if (!row) return
+      last = row.topic_id
+      yield last
+    }
   }
 
   /** True when there may be more. */

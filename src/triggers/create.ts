@@ -13,6 +13,7 @@ import type { Invoker } from '../invoker/index.ts'
 import type { Kinds } from './catalogue.ts'
 import { HostedTrigger, type HostParts } from './host.ts'
 import type { KeptState, TriggerStates } from './states.ts'
+import type { StoredRequests } from './stored-requests.ts'
 import { TokenIndex } from './tokens.ts'
 import type { Triggers } from './triggers.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -26,6 +27,8 @@ export interface TriggersOptions {
   readonly async: AsyncCalls
   readonly invoker: Invoker
   readonly states: TriggerStates
+  /** What came to URLs of triggers: it goes with them. */
+  readonly requests?: Pick<StoredRequests, 'forget' | 'triggerIds'>
   readonly clock: Clock
   /** Whether this node runs what only one may. @default always */
   readonly isLeader?: () => boolean
@@ -58,8 +61,10 @@ class RunningTriggers implements Triggers {
   }
 
   async start(): Promise<void> {
-    const { table, states } = this.#options
+    const { table, states, requests } = this.#options
     this.#kept = await states.load()
+    const recorded = (await requests?.triggerIds()) ?? []
+    await requests?.forget(recorded.filter(id => !table.eventTriggers.has(id)))
     this.#unsubscribe = table.subscribe(changes => this.#follow(changes))
     for (const id of this.#kept.keys()) if (!table.eventTriggers.has(id)) this.#parts.written.touch(id)
     let begun = 0
@@ -194,8 +199,10 @@ class RunningTriggers implements Triggers {
   async #restart(hosted: HostedTrigger): Promise<void> {
     if (hosted.running) await this.#stop(hosted)
     const { trigger } = hosted
-    const { kinds, table } = this.#options
-    if (this.#isClosed || trigger.paused || this.#hosted.get(trigger.id) !== hosted) return
+    const { kinds, table, requests } = this.#options
+    if (this.#isClosed) return
+    if (this.#hosted.get(trigger.id) !== hosted) return requests?.forget([trigger.id])
+    if (trigger.paused) return
     if (table.projects.get(trigger.projectId)?.enabled === false) return
     hosted.renew()
     try {

@@ -16,6 +16,7 @@ import type { KeptState } from './states.ts'
 import type { WriteBehind } from './write-behind.ts'
 
 const MESSAGE_LENGTH_MAX = 1_000
+const GONE = 'The function of this trigger, or its version, is gone: messages wait at their source.'
 
 /** What all triggers share. */
 export interface HostParts {
@@ -122,7 +123,7 @@ export class HostedTrigger implements TriggerHost {
     this.#calling++
     try {
       const target = table.functions.get(trigger.functionId)
-      if (!target) throw new AtelierError('NOT_FOUND', 'The function of this trigger is gone.')
+      if (!target) throw new AtelierError('NOT_FOUND', GONE)
       const rendered = asBatch ? renderBatch(trigger, events) : renderEvent(trigger, events[0]!)
       const request = {
         target,
@@ -149,7 +150,11 @@ export class HostedTrigger implements TriggerHost {
     const named = target?.aliases.get(this.trigger.alias)
     const number = named ? Math.max(...named.map(each => each.version)) : Number(this.trigger.alias)
     const version = target?.versions.get(number)
-    if (!version) return 0
+    if (!version) {
+      // Asked again and again: told once.
+      if (!this.#isFailing) this.#noteFailure(new AtelierError('NOT_FOUND', GONE), 0)
+      return 0
+    }
     const most = version.scaling.instancesMax * version.limits.concurrency
     const project = table.projects.get(this.trigger.projectId)?.concurrencyMax ?? Infinity
     return Math.max(0, Math.min(most, project) - this.#calling)

@@ -11,6 +11,10 @@ export interface StoredRequestsOptions {
 
 /** Requests of all triggers in the event store. */
 export interface StoredRequests extends RequestLog {
+  /** Forgets what came to triggers that are gone. Never rejects. */
+  forget(triggerIds: readonly string[]): Promise<void>
+  /** The triggers that something is kept of. */
+  triggerIds(): Promise<readonly string[]>
   /** Writes what is left. */
   close(): Promise<void>
 }
@@ -41,10 +45,11 @@ class RequestsInStore implements StoredRequests {
   #waitingBytes = 0
   #cancelTimer: (() => void) | undefined
   #turn: Promise<void> = Promise.resolve()
-  #expiredAt = 0
+  #cancelExpiry: () => void
 
   constructor(options: StoredRequestsOptions) {
     this.#options = options
+    this.#cancelExpiry = this.#expireIn(EXPIRE_EVERY_MS)
   }
 
   add(trigger: EventTrigger, limits: RecordLimits, request: HookRequest, what: Outcome): void {
@@ -111,8 +116,45 @@ class RequestsInStore implements StoredRequests {
     return { ...headOf(row.head_json), body: row.body, receivedAt: row.received_at }
   }
 
+  forget(triggerIds: readonly string[]): Promise<void> {
+    return this.#later(async () => {
+      const gone = new Set(triggerIds)
+      this.#waiting = this.#waiting.filter(({ row }) => !gone.has(row.trigger_id))
+      for (const id of gone)
+        await this.#options.store.db.deleteFrom('hook_requests').where('trigger_id', '=', id).execute()
+    })
+  }
+
+  async triggerIds(): Promise<readonly string[]> {
+    const { store } = this.#options
+    const rows = await store.db.selectFrom('hook_requests').select('trigger_id').distinct().execute()
+    return rows.map(row => row.trigger_id)
+  }
+
   async close(): Promise<void> {
+    this.#cancelExpiry()
     await this.#flush()
+  }
+
+  /** What is too old goes, whether or not anything new comes. */
+  #expireIn(ms: number): () => void {
+    return this.#options.clock.after(ms, () => {
+      void this.#later(async () => {
+        const { store, clock } = this.#options
+        await store.db.deleteFrom('hook_requests').where('expires_at', '<=', clock.now()).execute()
+      })
+      this.#cancelExpiry = this.#expireIn(EXPIRE_EVERY_MS)
+    })
+  }
+
+  /** After what is under way. Never rejects. */
+  #later(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn
+      .then(work)
+      .catch((error: unknown) =>
+        this.#options.onProblem('requests to triggers could not be forgotten', error),
+      )
+    return this.#turn
   }
 
   /** Never rejects: a request that could not be kept is no reason to fail the next thing. */
@@ -134,8 +176,7 @@ class RequestsInStore implements StoredRequests {
   }
 
   async #write(waiting: readonly Waiting[]): Promise<void> {
-    const { store, clock } = this.#options
-    const now = clock.now()
+    const { store } = this.#options
     await store.transaction(
       async tx => {
         for (const { row } of waiting) await tx.insertInto('hook_requests').values(row).execute()
@@ -178,9 +219,6 @@ class RequestsInStore implements StoredRequests {
             .where('id', '<=', last.id)
             .execute()
         }
-        if (now - this.#expiredAt < EXPIRE_EVERY_MS) return
-        this.#expiredAt = now
-        await tx.deleteFrom('hook_requests').where('expires_at', '<=', now).execute()
       },
       { relaxed: true },
     )

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { AtelierError } from '../../src/core/index.ts'
+import { AtelierError, FunctionTable } from '../../src/core/index.ts'
 import { type EventStore, openEventStore } from '../../src/store/index.ts'
 import { createTopics, type NewMessage, type TopicsOptions } from '../../src/topics/index.ts'
 import { FakeClock } from '../support/clock.ts'
@@ -73,6 +73,48 @@ describe('topics', () => {
     for (const name of ['a', 'b', 'c']) await topics.delete('p1', name)
     assert.deepEqual((await topics.list('p1', {})).items, [])
     await topics.close()
+  })
+
+  test('the topics of a project go with it, also when the server that was told has ended', async () => {
+    const first = open()
+    const table = new FunctionTable()
+    const project = { name: 'x', enabled: true }
+    for (const id of ['kept', 'gone', 'missed'])
+      table.publish([{ kind: 'project', id, value: { id, ...project } }])
+    first.follow(table)
+    const ids: string[] = []
+    for (const projectId of ['kept', 'gone', 'missed'])
+      for (const name of ['a', 'b']) {
+        ids.push((await first.create(projectId, { name })).id)
+        await first.publish(projectId, name, [message(`${projectId} ${name}`)])
+      }
+    table.publish([{ kind: 'project', id: 'gone', value: undefined }])
+    await tidied(async () => (await first.list('gone', {})).items.length === 0)
+    await assert.rejects(first.publish('gone', 'a', [message('late')]), failing('NOT_FOUND'))
+    assert.equal((await first.list('missed', {})).items.length, 2)
+    await first.close() // its messages may still be there: nobody knows of them but the store
+
+    table.publish([{ kind: 'project', id: 'missed', value: undefined }])
+    clock.advance(2 * 3_600_000)
+    const second = open()
+    second.follow(table)
+    const left = async () => (await Promise.all(ids.map(id => textsOf(second, id)))).flat()
+    await tidied(async () => (await left()).length === 2)
+    assert.deepEqual(await left(), ['kept a', 'kept b'])
+    assert.equal((await second.list('missed', {})).items.length, 0)
+    for (const name of ['a', 'b']) await second.delete('kept', name)
+    await second.close()
+  })
+
+  test("a topic is not taken for a dead project's while its project may only not be known yet", async () => {
+    const topics = open()
+    await topics.create('new', { name: 'young' })
+    topics.follow(new FunctionTable())
+    await topics.close()
+    const again = open()
+    assert.equal((await again.list('new', {})).items.length, 1)
+    await again.delete('new', 'young')
+    await again.close()
   })
 
   test('what is published at the same time gets positions without gaps, and is read in order with all it has', async () => {

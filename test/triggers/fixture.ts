@@ -69,6 +69,7 @@ export class TriggersFixture {
       async: this.calls.engine,
       invoker: this.invoker,
       states: storedStates(this.store, this.clock),
+      requests: this.requests,
       clock: this.clock,
       isLeader: () => this.isLeader,
       onProblem: (message, cause) => this.problems.push(`${message}: ${String(cause)}`),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventTriggerView } from '../../src/control/index.ts'
 import { createRouter } from '../../src/router/index.ts'
 import { headerOf, TriggersFixture } from './fixture.ts'
@@ -145,6 +146,34 @@ test("another project's recorded request cannot be had through a trigger of one'
   const [request] = await fixture.triggers.requests(one.id, 1)
   await assert.rejects(fixture.triggers.replay(two.id, request!.id), { code: 'NOT_FOUND' })
   assert.deepEqual(await fixture.triggers.requests(two.id, 10), [])
+})
+
+test('what came to a trigger is forgotten with it, and when it has grown old', async t => {
+  const { fixture, post } = await openHooks(t)
+  const made = async (name: string) => fixture.create(name, { signature: 'none' }, { kind: 'webhook' })
+  const [kept, deleted, missed] = [await made('kept'), await made('deleted'), await made('missed')]
+  for (const hook of [kept, deleted, missed]) assert.equal((await post(hook, '', 'private')).status, 202)
+  for (const hook of [kept, deleted, missed])
+    assert.equal((await fixture.triggers.requests(hook.id, 10)).length, 1)
+  const { control } = fixture.control
+  await control.deleteTrigger(fixture.by, 'deleted')
+  await fixture.settle()
+  const eventually = async (ids: readonly string[]) => {
+    const wanted = ids.toSorted()
+    for (let tries = 0; tries < 400; tries++) {
+      if (JSON.stringify((await fixture.requests.triggerIds()).toSorted()) === JSON.stringify(wanted)) return
+      await sleep(10)
+    }
+    assert.deepEqual((await fixture.requests.triggerIds()).toSorted(), wanted)
+  }
+  await eventually([kept.id, missed.id])
+  // One that goes while no server runs is found by the next.
+  await fixture.stopTriggers()
+  await control.deleteTrigger(fixture.by, 'missed')
+  await fixture.startTriggers()
+  await eventually([kept.id])
+  await fixture.advance(2 * DAY_MS)
+  await eventually([])
 })
 
 test('an old URL opens for its grace after the new one was made, then no more', async t => {

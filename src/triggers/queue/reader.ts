@@ -86,11 +86,8 @@ export function startReader({ config, source, origin, host, chance }: ReaderOpti
       stopping = true
       hand.allow(0)
       const cancel = clock.after(STOP_GRACE_MS, () => cutOff.abort())
-      const onHostGone = () => cutOff.abort()
-      host.signal.addEventListener('abort', onHostGone, { once: true })
       await consumer.stop()
       cancel()
-      host.signal.removeEventListener('abort', onHostGone)
       hand.giveBack()
       hand.end()
       await link.close()
