@@ -35,6 +35,7 @@ const PYTHON_MODULES = '/usr/lib/python3/dist-packages'
 
 /** What only slow tests use. Installed by themselves: where one of them cannot be had, the rest still runs. */
 const SLOW_PROGRAMS: readonly Program[] = [
+  { name: 'runsc', debian: 'runsc', why: 'gVisor, the stronger sandbox' },
   { name: 'mariadbd', debian: 'mariadb-server', why: 'the store on MariaDB' },
   { name: '/usr/lib/postgresql', debian: 'postgresql', why: 'the store on PostgreSQL' },
   { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'a real message broker' },

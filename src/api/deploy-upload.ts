@@ -8,7 +8,7 @@ import { AtelierError } from '../core/index.ts'
 import { inputError, invalid } from './input.ts'
 import { AsyncChangeSchema } from './schemas/async.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
-import { ContractChoiceSchema } from './schemas/nouns.ts'
+import { ContractChoiceSchema, IsolationSchema } from './schemas/nouns.ts'
 import { type Static, Type } from './schemas/type.ts'
 
 const SETTINGS_BYTES_MAX = 1024 * 1024
@@ -62,6 +62,7 @@ export const DeploySettings = exactly(
       }),
     ),
     network: Type.Optional(Type.Enum(['none', 'outbound'])),
+    isolation: Type.Optional(IsolationSchema),
     async: Type.Optional(AsyncChangeSchema),
     publishOnly: Type.Optional(
       Type.Boolean({ description: 'Publish, and leave the live alias where it is.' }),

@@ -8,6 +8,11 @@ export interface Backend {
   /** What it promises of sandboxes like `launch`, or of those of most functions. */
   capabilities(launch?: Launch): Capabilities
   /**
+   * Resolves when sandboxes like `launch` work here, which is tried. Rejects with BACKEND_FAILED that says what is missing. A backend
+   * without it has one kind of sandbox.
+   */
+  check?(launch: Pick<Launch, 'isolation'>): Promise<void>
+  /**
    * Starts a sandbox for one environment, generic or (with `grant`) already for one version. Resolves when the process
    * runs and its channel is open, before the shim has said anything. Rejects with BACKEND_FAILED; an aborted
    * `signal` leaves nothing behind.
@@ -70,6 +75,8 @@ export interface Launch {
   /** Folder in which it starts. @default /tmp */
   readonly directory?: string
   readonly env: Readonly<Record<string, string>>
+  /** Tier of its sandbox. @default what the backend gives without being asked */
+  readonly isolation?: 'gvisor'
   /** Reference of the container image that it runs in, with its digest; then an empty `command` is the image's own. */
   readonly image?: string
   /** Host files or folders shown read-only inside: the shim, a runtime outside /usr. */

@@ -19,6 +19,7 @@ export function composeBackends(
       const own = local.capabilities(launch)
       return launch === undefined ? { ...own, notes: [...own.notes, ...images.capabilities().notes] } : own
     },
+    ...(local.check && { check: launch => local.check!(launch) }),
     start: (spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> =>
       (spec.launch.image === undefined ? local : images).start(spec, signal),
     run: (spec: RunSpec, signal: AbortSignal): Promise<RunResult> => local.run(spec, signal),

@@ -12,6 +12,7 @@ import { type Action, type IdentityProvider, may } from '../identity/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import { Cursors } from './cursor.ts'
 import type { ImageSource } from './image-deploy.ts'
+import type { IsolationSource } from './isolation.ts'
 import { EntryReader, Touched } from './publish.ts'
 import { ReleasedBundles } from './released.ts'
 import type { SecretKeys } from './sealing.ts'
@@ -39,6 +40,8 @@ export interface ControlOptions {
   readonly versionsKept: number
   /** Whether sandboxes can have `outbound` network here. */
   readonly networkAvailable: boolean
+  /** How strongly code can be kept apart here. Without it: as the machine does it, and no stronger. */
+  readonly isolation?: IsolationSource
   /** The most memory that one instance may have here. @default no limit but the field's own */
   readonly memoryMiBMax?: number
   /** Told when a project was changed, so that nobody goes on with what it allowed before. */

@@ -4,6 +4,7 @@ import type {
   Alias,
   AliasTarget,
   App,
+  ChosenTier,
   ContractChoice,
   Cors,
   EventFormat,
@@ -30,13 +31,16 @@ import type { AsyncChange } from './async-settings.ts'
  */
 export interface Control {
   // projects: operators
-  createProject(by: Principal, input: { name: string; description?: string; quota?: Quota }): Promise<Project>
+  createProject(
+    by: Principal,
+    input: { name: string; description?: string; quota?: Quota; isolationMin?: ChosenTier },
+  ): Promise<Project>
   getProject(by: Principal, name: string): Promise<Project>
   listProjects(by: Principal, page: PageRequest): Promise<Page<Project>>
   updateProject(
     by: Principal,
     name: string,
-    change: { description?: string; enabled?: boolean; quota?: Quota },
+    change: { description?: string; enabled?: boolean; quota?: Quota; isolationMin?: ChosenTier },
     expected?: number,
   ): Promise<Project>
   /** Refused with CONFLICT while the project has apps. */
@@ -163,6 +167,7 @@ export interface DeployRequest {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  readonly isolation?: ChosenTier
   /** Not part of the version: holds from the deploy on, also for calls that wait. */
   readonly async?: AsyncChange
   /** Keep the live alias where it is: publish only. */

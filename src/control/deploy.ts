@@ -6,6 +6,7 @@ import { type Context, need } from './context.ts'
 import type { Control, DeployEvent, DeployRequest, DeployResult } from './control.ts'
 import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
 import { checkImage, withImage } from './image-deploy.ts'
+import { checkIsolation } from './isolation.ts'
 import { type Language, languageOf } from './language.ts'
 import { keepPackage, publishVersion, type Source } from './publish-version.ts'
 import { settle } from './settings.ts'
@@ -61,7 +62,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     signal: AbortSignal,
   ): Promise<DeployResult> {
     const live = await liveOf(by, request)
-    const settings = settle(request, live, place())
+    const settled = settle(request, live, place())
     const source = received ?? (await livePackage(by, request, live))
     const language = await languageOf(options.environments, {
       environment: request.environment,
@@ -70,6 +71,12 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
       live: live?.version.spec,
     })
     checkImage(language.environment, request)
+    const isolation = await checkIsolation(context, by, {
+      asked: request.isolation,
+      settled: settled.isolation,
+      environment: language.environment,
+    })
+    const settings = { ...settled, isolation }
     const built = await build(by, source, language, progress, signal)
     throwIfCancelled(signal)
     const done = await context.commit(async (tx, touched) => {

@@ -13,6 +13,7 @@ type SpecPart = Pick<
   | 'limits'
   | 'scaling'
   | 'network'
+  | 'isolation'
 >
 
 /** Gives equal values as one object: ten thousand functions with the default limits hold them once. */
@@ -41,6 +42,7 @@ export class Interner {
       limits: this.#object(spec.limits),
       scaling: this.#object(spec.scaling),
       network: this.text(spec.network) as SpecPart['network'],
+      ...(spec.isolation && { isolation: spec.isolation }),
     }
   }
 

@@ -3,6 +3,7 @@ import { AtelierError, checkName, newId, type Project } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 import { type Context, checkRevision, need, noSuch } from './context.ts'
 import type { Control } from './control.ts'
+import { checkTier } from './isolation.ts'
 import { asProject } from './rows.ts'
 import { checkDescription, checkQuota, Problems } from './validate.ts'
 
@@ -15,10 +16,11 @@ type ProjectOperations = Pick<
 export function projectOperations(context: Context): ProjectOperations {
   const { store, clock, cursors } = context
   return {
-    async createProject(by, { name, description = '', quota = {} }) {
+    async createProject(by, { name, description = '', quota = {}, isolationMin }) {
       need(by, 'operate')
       checkName(name, 'name')
       checkSettings(description, quota)
+      await checkTier(context, isolationMin, 'isolationMin')
       return context.commit(async (tx, touched) => {
         const taken = await tx.selectFrom('projects').select('id').where('name', '=', name).executeTakeFirst()
         if (taken) throw new AtelierError('CONFLICT', `There is a project "${name}" already.`)
@@ -38,6 +40,7 @@ export function projectOperations(context: Context): ProjectOperations {
           description,
           enabled: 1,
           quota_json: JSON.stringify(quota),
+          isolation_min: isolationMin === 'gvisor' ? isolationMin : null,
           revision: 1,
           created_at: now,
           updated_at: now,
@@ -77,6 +80,7 @@ export function projectOperations(context: Context): ProjectOperations {
     async updateProject(by, name, change, expected) {
       need(by, 'operate')
       checkSettings(change.description, change.quota ?? {})
+      await checkTier(context, change.isolationMin, 'isolationMin')
       const project = await context.commit(async (tx, touched) => {
         const before = await find(tx, name)
         checkRevision(`Project "${name}"`, before.revision, expected)
@@ -86,6 +90,9 @@ export function projectOperations(context: Context): ProjectOperations {
             ...(change.description === undefined ? {} : { description: change.description }),
             ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),
             ...(change.quota === undefined ? {} : { quota_json: JSON.stringify(change.quota) }),
+            ...(change.isolationMin === undefined
+              ? {}
+              : { isolation_min: change.isolationMin === 'gvisor' ? change.isolationMin : null }),
             revision: before.revision + 1,
             updated_at: clock.now(),
           })

@@ -267,6 +267,7 @@ function specOf(deploy: Built, appConfig: Readonly<Record<string, string>>): Ver
       idleMs: scaling.idleMs,
     },
     network: deploy.settings.network,
+    ...(deploy.settings.isolation !== 'process' && { isolation: deploy.settings.isolation }),
   }
 }
 

@@ -66,11 +66,12 @@ export class EntryReader {
 
   async #projects(db: Db, ids: readonly string[]): Promise<TableProject[]> {
     const rows = await db.selectFrom('projects').selectAll().where('id', 'in', ids).execute()
-    return rows.map(asProject).map(({ id, name, enabled, quota }) => ({
+    return rows.map(asProject).map(({ id, name, enabled, quota, isolationMin }) => ({
       id,
       name,
       enabled,
       ...(quota.concurrency === undefined ? {} : { concurrencyMax: quota.concurrency }),
+      ...(isolationMin && { isolationMin }),
     }))
   }
 

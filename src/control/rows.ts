@@ -26,6 +26,7 @@ export function asProject(row: Row<'projects'>): Project {
     description: row.description,
     enabled: row.enabled === 1,
     quota: JSON.parse(row.quota_json) as Project['quota'],
+    ...(row.isolation_min === 'gvisor' && { isolationMin: row.isolation_min }),
     ...dated(row),
   }
 }

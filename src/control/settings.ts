@@ -1,4 +1,5 @@
 import {
+  type ChosenTier,
   type ContractChoice,
   isName,
   type Limits,
@@ -23,6 +24,7 @@ export interface Settings {
   readonly limits: Limits
   readonly scaling: Scaling
   readonly network: NetworkMode
+  readonly isolation: ChosenTier
   /** `undefined`: the environment's own. */
   readonly contract: ContractChoice | undefined
 }
@@ -45,6 +47,7 @@ export function settle(
     limits: { ...limitsDefault(contract), ...spec?.limits, ...given(request.limits) },
     scaling: { ...SCALING_DEFAULT, ...spec?.scaling, ...given(request.scaling) },
     network: request.network ?? spec?.network ?? (place.networkAvailable ? 'outbound' : 'none'),
+    isolation: request.isolation ?? spec?.isolation ?? 'process',
     contract,
   }
   checkConcurrency(contract, settings.limits, problems)
@@ -63,6 +66,8 @@ export function settle(
     problems.add('network', 'must be "none" or "outbound"')
   else if (settings.network === 'outbound' && !place.networkAvailable)
     problems.add('network', 'cannot be "outbound" on this platform (see atelier status): deploy with "none"')
+  if (settings.isolation !== 'process' && settings.isolation !== 'gvisor')
+    problems.add('isolation', 'must be "process" or "gvisor"')
   problems.throwIfAny()
   return settings
 }

@@ -24,6 +24,8 @@ export interface Project {
   readonly description: string
   readonly enabled: boolean
   readonly quota: Quota
+  /** The weakest tier that its functions may run in, whatever they ask for. Absent: each function’s own choice. */
+  readonly isolationMin?: ChosenTier
   readonly revision: number
   readonly createdAt: number
   readonly updatedAt: number
@@ -70,7 +72,19 @@ export interface FunctionRecord {
 export type Access = 'public' | 'private'
 
 export type NetworkMode = 'none' | 'outbound'
-export type IsolationTier = 'process' | 'none'
+/**
+ * How strongly code is kept apart from the machine, weakest first. A function chooses `process` or `gvisor`; the others are what a
+ * machine without sandboxes, or an image, gets.
+ */
+export const ISOLATION_TIERS = ['none', 'process', 'gvisor'] as const
+export type IsolationTier = (typeof ISOLATION_TIERS)[number]
+/** What can be asked for. */
+export type ChosenTier = Exclude<IsolationTier, 'none'>
+
+/** The stronger of two tiers; what is absent asks for nothing. */
+export function strongerTier(one: ChosenTier | undefined, other: ChosenTier | undefined): ChosenTier {
+  return one === 'gvisor' || other === 'gvisor' ? 'gvisor' : 'process'
+}
 
 /** What one instance of a function may use. */
 export interface Limits {
@@ -129,6 +143,8 @@ export interface VersionSpec {
   readonly limits: Limits
   readonly scaling: Scaling
   readonly network: NetworkMode
+  /** Absent: `process`. */
+  readonly isolation?: ChosenTier
 }
 
 export interface Version {

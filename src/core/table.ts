@@ -3,6 +3,7 @@ import type { EventTrigger } from './event-trigger.ts'
 import type {
   Access,
   AliasTarget,
+  ChosenTier,
   ContractChoice,
   HttpTrigger,
   Limits,
@@ -32,6 +33,8 @@ export interface TableVersion {
   readonly limits: Limits
   readonly scaling: Scaling
   readonly network: NetworkMode
+  /** Absent: `process`, or what its project asks for. */
+  readonly isolation?: ChosenTier
 }
 
 export interface TableFunction {
@@ -54,6 +57,8 @@ export interface TableProject {
   readonly enabled: boolean
   /** Calls at once over all functions; `undefined` for the machine's limit. */
   readonly concurrencyMax?: number
+  /** The weakest tier that its functions may run in. */
+  readonly isolationMin?: ChosenTier
 }
 
 export type TableChange =

@@ -13,18 +13,18 @@ import { lineFull, stopping, tooBig, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { countStates, isLeaving } from './states.ts'
 import { Sweeper } from './sweeper.ts'
+import { environmentOf, inEachTier } from './tiers.ts'
 import { WarmShelves } from './warm.ts'
 import { tableConsequences, watchTable } from './watch.ts'
 
 /** Opens a pool. It starts generic instances and what `instancesMin` asks for at once, in the background. */
 export function createPool(options: PoolOptions): Pool {
-  return new InstancePool(options)
+  return new InstancePool({ ...options, environments: inEachTier(options.environments) })
 }
 
 /**
- * Where calls meet instances. The short way: a call takes the instance used last that has room, and gives the slot back
- * to the oldest waiting call. Everything else (starting, making room, recycling) happens behind it: `Scheduler` decides
- * whose instance is started next, `Starter` starts it, `Sweeper` recycles what is unused, `WarmShelves` keeps generic ones.
+ * Where calls meet instances. The short way: a call takes the instance used last that has room, and gives the slot back to the oldest waiting
+ * call. Behind it, `Scheduler` decides whose is started next, `Starter` starts it, `Sweeper` recycles, `WarmShelves` keeps generic ones.
  */
 class InstancePool implements Pool, NurseryHost {
   readonly clock: Clock
@@ -63,6 +63,7 @@ class InstancePool implements Pool, NurseryHost {
         refillDelayMs: policy.refillDelayMs,
         isBusyStarting: () => this.#scheduler.isBusy,
         canStart: () => this.#canStartGeneric(),
+        environmentOf: version => environmentOf(version, options.table),
         start: environment => this.#nursery.startGeneric(environment),
       },
       warmSizes(options, policy),

@@ -5,6 +5,7 @@ import type { Fleet } from './fleet.ts'
 import { SlotLease } from './lease.ts'
 import type { InstanceState, InstanceView } from './pool.ts'
 import { type InstanceEvent, isLeaving, nextState } from './states.ts'
+import { plainName } from './tiers.ts'
 import { Voice } from './voice.ts'
 
 /** What an instance tells its pool. */
@@ -191,7 +192,7 @@ export class Instance {
     const usable = this.sandbox !== undefined && this.#state !== 'gone'
     return {
       id: this.id,
-      environment: this.environment,
+      environment: plainName(this.environment),
       state: this.#state,
       ...(version && {
         projectId: version.projectId,

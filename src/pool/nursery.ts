@@ -1,10 +1,17 @@
-import { type AtelierError, asAtelierError, newId, type TableVersion } from '../core/index.ts'
+import {
+  type AtelierError,
+  asAtelierError,
+  type FunctionTable,
+  newId,
+  type TableVersion,
+} from '../core/index.ts'
 import type { Capacity } from './capacity.ts'
 import { afterFailedStart } from './decisions/crash-loop.ts'
 import type { Fleet } from './fleet.ts'
 import { Instance, type InstanceKeeper } from './instance.ts'
 import type { PoolOptions, PoolPolicy } from './options.ts'
 import { Starter } from './starter.ts'
+import { environmentOf } from './tiers.ts'
 
 /** What the nursery needs from the pool around it. */
 export interface NurseryHost extends InstanceKeeper {
@@ -24,12 +31,14 @@ export class Nursery {
   readonly #host: NurseryHost
   readonly #capacity: Capacity
   readonly #policy: PoolPolicy
+  readonly #table: FunctionTable
   readonly #starter: Starter
 
   constructor(host: NurseryHost, capacity: Capacity, options: PoolOptions, policy: PoolPolicy) {
     this.#host = host
     this.#capacity = capacity
     this.#policy = policy
+    this.#table = options.table
     this.#starter = new Starter(options, policy)
   }
 
@@ -42,7 +51,7 @@ export class Nursery {
       this.#capacity.convert(instance, memoryMiB, version.projectId)
       this.counts.specialised++
     } else {
-      instance = this.#create(version.environment, memoryMiB, version)
+      instance = this.#create(environmentOf(version, this.#table), memoryMiB, version)
       this.counts.started++
     }
     instance.fleet = fleet

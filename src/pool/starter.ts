@@ -76,7 +76,7 @@ export class Starter {
     spec: LoadSpec,
   ): Promise<void> {
     const contract = this.#options.contracts(choice.name)
-    const { launch, commandFor } = this.#environment(version.environment)
+    const { launch, commandFor } = this.#environment(instance.environment)
     const found = commandFor?.(choice.name, version.entry)
     if (found === undefined)
       throw new AtelierError(
@@ -85,20 +85,26 @@ export class Starter {
       )
     // From its first word on, what it says is its owner's.
     instance.loadFor(version, contract.capabilities)
-    const { environment, env, mounts } = launch
+    const { environment, env, mounts, isolation } = launch
     const own: Launch = {
       environment,
       mounts,
       env: { ...env, ...found.env },
       command: found.command,
+      ...(isolation && { isolation }),
       ...(found.image === undefined ? { directory: CODE } : { image: found.image }),
     }
-    const { ownPorts } = this.#options.backend.capabilities(own).inside
+    const { tier, inside } = this.#options.backend.capabilities(own)
+    if (isolation !== undefined && tier !== isolation)
+      throw new AtelierError(
+        'BACKEND_FAILED',
+        `Function "${nameOf(version)}" cannot run: its project asks for isolation "${isolation}", and this has "${tier}".`,
+      )
     const preparation = await contract.prepare({
       ...spec,
       choice,
       cpuMillicores: version.limits.cpuMillicores,
-      port: ownPorts ? undefined : await freePort(),
+      port: inside.ownPorts ? undefined : await freePort(),
     })
     const { process } = preparation
     await this.#start(instance, preparation, {

@@ -11,6 +11,8 @@ export interface WarmHost {
   readonly refillDelayMs: number
   /** Whether calls ask for instances at this moment. */
   isBusyStarting(): boolean
+  /** Whose generic instances a version uses. */
+  environmentOf(version: TableVersion): string
   /** Whether a generic instance fits without removing anything, and a start is free. */
   canStart(): boolean
   /** Starts one; resolves with it, or with `undefined` when that failed (already reported). */
@@ -49,18 +51,19 @@ export class WarmShelves {
     this.refillSoon(0)
   }
 
-  /** A function is of this environment: from now on its generic instances are kept. */
-  wake(environment: string): void {
-    const shelf = this.#shelves.get(environment)
+  /** Calls of this version may come: from now on generic instances are kept for it. */
+  wake(version: TableVersion): void {
+    const shelf = this.#shelves.get(this.#host.environmentOf(version))
     if (!shelf?.asleep) return
     shelf.asleep = false
     this.refillSoon(0)
   }
 
   /** The generic instance that would be taken next for `version`. */
-  peek({ environment, contract, limits }: TableVersion): Instance | undefined {
+  peek(version: TableVersion): Instance | undefined {
+    const { contract, limits } = version
     if (contract !== undefined) return undefined // its processes are started for it
-    const next = this.#shelves.get(environment)?.ready.at(-1)
+    const next = this.#shelves.get(this.#host.environmentOf(version))?.ready.at(-1)
     return next?.sandbox.fits(limits) ? next : undefined
   }
 

@@ -85,8 +85,8 @@ export function tableConsequences(
   retire: (versionId: string) => void,
 ): TableConsequences {
   return {
-    expect({ environment, contract }) {
-      if (contract === undefined) warm.wake(environment)
+    expect(version) {
+      if (version.contract === undefined) warm.wake(version)
     },
     keepWarm(version, instancesMin) {
       const fleet = instancesMin > 0 ? fleets.ensure(version) : fleets.get(version.id)

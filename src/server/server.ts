@@ -151,6 +151,12 @@ export async function startServer(
     routerUrl: () => routerUrl,
     versionsKept: config['versions-kept'],
     networkAvailable: backend.capabilities().network.includes('outbound'),
+    isolation: {
+      check: async tier => {
+        if (tier === 'gvisor') await local.check?.({ isolation: tier })
+      },
+      images: config['container-runtime'] === 'runsc' ? 'gvisor' : 'process',
+    },
     memoryMiBMax,
     identity,
   })

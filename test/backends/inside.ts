@@ -1,11 +1,15 @@
 import type { Launch, Sandbox } from '../../src/backends/index.ts'
 
+/** Whether the files that use `SHELL` are run for the tier `gvisor` (gvisor.slow.test.ts does). */
+export const IN_GVISOR = process.env['ATELIER_TEST_ISOLATION'] === 'gvisor'
+
 /** A shell that obeys the channel: the tenant's code, whatever we want it to be. */
 export const SHELL: Launch = {
   environment: 'shell',
   command: ['/bin/sh', '-c', 'exec /bin/sh <&3 >&3 2>&3'],
   env: { FROM_THE_MANIFEST: 'yes' },
   mounts: [],
+  ...(IN_GVISOR && { isolation: 'gvisor' as const }),
 }
 
 /** Runs a shell command inside and resolves with what it printed and its exit code. */

@@ -11,8 +11,13 @@ export function unavailable(): string | false {
   return existsSync('/usr/bin/bwrap') ? false : 'bubblewrap is not installed'
 }
 
+/** Why gVisor cannot be tried here. */
+export function noGvisor(): string | false {
+  return existsSync('/usr/bin/runsc') || existsSync('/usr/local/bin/runsc') ? false : 'runsc is not installed'
+}
+
 /** Sends back what comes over the channel, for the suite. */
-const ECHO: Launch = {
+export const ECHO: Launch = {
   environment: 'echo',
   command: ['/bin/sh', '-c', 'exec cat <&3 >&3'],
   env: {},

@@ -3,13 +3,18 @@ import { existsSync } from 'node:fs'
 import { describe, type TestContext, test } from 'node:test'
 import { backendSuite } from '../suites/backend.ts'
 import { inside, SHELL } from './inside.ts'
-import { openLocal, unavailable } from './local-fixture.ts'
+import { ECHO, noGvisor, openLocal, unavailable } from './local-fixture.ts'
 
 const never = new AbortController().signal
 const noUnshare = !existsSync('/usr/bin/unshare') && 'unshare (util-linux) is not installed'
 
 backendSuite('local with bubblewrap', () => openLocal({ isolation: 'bubblewrap' }), { skip: unavailable() })
 backendSuite('local with unshare', () => openLocal({ isolation: 'unshare' }), { skip: noUnshare })
+backendSuite(
+  'local with gVisor',
+  async () => ({ ...(await openLocal({})), echo: { ...ECHO, isolation: 'gvisor' } }),
+  { skip: noGvisor() },
+)
 backendSuite('local without a sandbox', () => openLocal({ isolation: 'none' }))
 
 /** A backend that is closed and removed with its test, even when that fails. */

@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Backend, Grant, ProcessSpec, Sandbox } from '../../src/backends/index.ts'
+import { IN_GVISOR } from './inside.ts'
 import { openLocal, unavailable } from './local-fixture.ts'
 
 const never = new AbortController().signal
@@ -26,16 +27,19 @@ while True:
         peer, _ = each.accept(); peer.sendall(b"tcp" if each is tcp else b"unix"); peer.close()
 `
 
-for (const isolation of ['bubblewrap', 'unshare', 'none'] as const)
+const WAYS = IN_GVISOR ? (['gvisor'] as const) : (['bubblewrap', 'unshare', 'none'] as const)
+
+for (const isolation of WAYS)
   describe(`sockets into a sandbox by ${isolation}`, { skip: missing }, () => {
     let backend: Backend
     let grant: Grant
     let dispose: () => Promise<void>
     let count = 0
+    const folder = isolation === 'gvisor' ? '/tmp/sockets' : '/tmp' // gVisor shows its sockets in one folder only
     const port = async () => (isolation === 'none' ? freePort() : 8080)
 
     before(async () => {
-      const local = await openLocal({ isolation })
+      const local = await openLocal(isolation === 'gvisor' ? {} : { isolation })
       ;({ backend, grant, dispose } = local)
       await writeFile(join(grant.bundlePath, 'main.py'), PROGRAM)
     })
@@ -51,12 +55,13 @@ for (const isolation of ['bubblewrap', 'unshare', 'none'] as const)
           launch: {
             environment: 'test',
             command: ['/usr/bin/python3', '/function/main.py'],
-            env: { SOCKET: '/tmp/socket' },
+            env: { SOCKET: `${folder}/socket` },
             mounts: [],
             directory: '/function',
+            ...(isolation === 'gvisor' && { isolation }),
           },
           grant,
-          process,
+          process: isolation === 'gvisor' ? { folder, ...process } : process,
         },
         never,
       )
@@ -65,8 +70,10 @@ for (const isolation of ['bubblewrap', 'unshare', 'none'] as const)
       const at = await port()
       const sandbox = await start({ env: { PORT: String(at) } })
       assert.equal(await said(await sandbox.connect({ port: at }, 10_000)), 'tcp')
-      assert.equal(await said(await sandbox.connect({ path: '/tmp/socket' }, 10_000)), 'unix')
-      assert.equal(await sandbox.connect({ path: '/tmp/nothing' }), undefined)
+      assert.equal(await said(await sandbox.connect({ path: `${folder}/socket` }, 10_000)), 'unix')
+      assert.equal(await sandbox.connect({ path: `${folder}/nothing` }), undefined)
+      if (isolation === 'gvisor')
+        await assert.rejects(sandbox.connect({ path: '/tmp/elsewhere' }), { code: 'BACKEND_FAILED' })
       assert.equal(await sandbox.connect({ port: await freePort() }), undefined)
       await sandbox.kill()
     })
@@ -99,7 +106,7 @@ for (const isolation of ['bubblewrap', 'unshare', 'none'] as const)
     })
 
     test('a command that is asked to end by SIGTERM does', {
-      skip: isolation === 'unshare' && 'the command is process 1 there, which ignores it',
+      skip: (isolation === 'unshare' || IN_GVISOR) && 'the command is process 1 there, which ignores it',
     }, async () => {
       const at = await port()
       const sandbox = await start({ env: { PORT: String(at) } })

@@ -4,7 +4,7 @@ import { type ApiParts, kept } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { Description, exactly, named, Paged } from '../schemas/inputs.ts'
 import { listOf, Nothing, pageOf, ref } from '../schemas/model.ts'
-import { ProjectSchema, QuotaSchema } from '../schemas/nouns.ts'
+import { IsolationMinSchema, ProjectSchema, QuotaSchema } from '../schemas/nouns.ts'
 import { GrantSchema } from '../schemas/server.ts'
 import { Type } from '../schemas/type.ts'
 import { pageView, projectView } from '../views.ts'
@@ -32,7 +32,12 @@ export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
     summary: 'Create a project',
     idempotent: true,
     body: exactly(
-      { name: Type.String(), description: Type.Optional(Description), quota: Type.Optional(QuotaSchema) },
+      {
+        name: Type.String(),
+        description: Type.Optional(Description),
+        quota: Type.Optional(QuotaSchema),
+        isolationMin: Type.Optional(IsolationMinSchema),
+      },
       { examples: [{ name: 'research', quota: { functions: 20 } }] },
     ),
     answers: { 201: ref(ProjectSchema, 'The new project.') },
@@ -85,6 +90,7 @@ export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
           Type.Boolean({ description: 'A disabled project serves no calls and no logins.' }),
         ),
         quota: Type.Optional(QuotaSchema),
+        isolationMin: Type.Optional(IsolationMinSchema),
       },
       { examples: [{ quota: { functions: 50 } }] },
     ),

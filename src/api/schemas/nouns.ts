@@ -25,6 +25,13 @@ export const QuotaSchema = Type.Object(
   },
 )
 
+export const IsolationSchema = Type.Enum(['process', 'gvisor'])
+
+export const IsolationMinSchema = Type.Enum(['process', 'gvisor'], {
+  description:
+    'The weakest isolation that its functions may have, from the next instance on; `process` asks for nothing.',
+})
+
 export const ProjectSchema = model(
   'Project',
   'The tenant: owns everything; quotas and bills are per project.',
@@ -34,6 +41,7 @@ export const ProjectSchema = model(
     description: Type.String(),
     enabled: Type.Boolean(),
     quota: QuotaSchema,
+    isolationMin: Type.Optional(IsolationMinSchema),
     revision: Revision,
     ...times,
   },
@@ -185,6 +193,7 @@ export const VersionSchema = model(
       limits: LimitsSchema,
       scaling: ScalingSchema,
       network: Type.Enum(['none', 'outbound']),
+      isolation: Type.Optional(IsolationSchema),
     }),
     createdAt: times.createdAt,
     createdBy: Type.String(),

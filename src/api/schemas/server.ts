@@ -80,7 +80,7 @@ export const StatusSchema = model(
     roles: Type.Array(Type.String()),
     isolation: Type.Object({
       backend: Type.String(),
-      tier: Type.Enum(['process', 'none']),
+      tier: Type.Enum(['none', 'process', 'gvisor']),
       notes: Type.Array(Type.String(), { description: 'How code is held, and why not better.' }),
     }),
     routerUrl: Type.String(),

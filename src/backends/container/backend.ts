@@ -46,7 +46,7 @@ export class ContainerBackend implements Backend {
     const found = this.#found()
     const by = 'path' in found ? `by the engine at ${found.path}` : `not here: ${found.reason}`
     return {
-      tier: 'process',
+      tier: runtime === 'runsc' ? 'gvisor' : 'process',
       notes: [
         `Images run as containers ${by}${runtime ? `, with ${runtime}` : ''}: read-only, without capabilities or new privileges, not as root, with the engine's system call filter.`,
         ...(doors.noSockets === undefined ? [] : [`Images cannot be reached: ${doors.noSockets}.`]),

@@ -14,12 +14,21 @@ const PROCESSES_IN_GENERIC_MAX = 64
  * each process costs a millisecond. The bundle is mounted over the folder with all of them; nobody inside has the right
  * to take it away. The first line is the bundle's name, the second the size of /tmp where that changes.
  */
-const SCRIPT = `set -e
+const script = ({ from, onto }: Places): string => `set -e
 IFS= read -r bundle
 IFS= read -r size
 if [ -n "$size" ]; then mount --no-canonicalize -o "remount,nosuid,nodev,size=$size" /tmp; fi
-exec mount --no-canonicalize --bind "${FUNCTION_TARGET}/$bundle" ${FUNCTION_TARGET}`
+exec mount --no-canonicalize --bind "${from}/$bundle" ${onto}`
 const SAID_BYTES_MAX = 4096
+
+/** Folder with all bundles, and where one of them is shown, as the sandbox's first process sees them. */
+export interface Places {
+  readonly from: string
+  readonly onto: string
+}
+
+/** The one hides the others. */
+export const USUAL_PLACES: Places = { from: FUNCTION_TARGET, onto: FUNCTION_TARGET }
 
 /**
  * A process of ours in the mount namespace of one generic sandbox, with rights that nobody inside has, and outside of its
@@ -31,11 +40,11 @@ export class Attendant {
   #said = ''
 
   /** `pid`: the first process of a sandbox whose file system is complete. */
-  constructor(pid: number, identity: Identity) {
+  constructor(pid: number, identity: Identity, places: Places) {
     const user = identity.kind === 'mapped' ? ['-U', '--preserve-credentials'] : []
     this.#process = spawn(
       program('nsenter'),
-      ['-t', String(pid), ...user, '-m', '--', '/bin/sh', '-c', SCRIPT],
+      ['-t', String(pid), ...user, '-m', '--', '/bin/sh', '-c', script(places)],
       {
         ...OWN_SESSION,
         env: COMMAND_ENV,

@@ -11,11 +11,13 @@ import type {
   Sandbox,
   SandboxSpec,
 } from '../backend.ts'
-import { Attendant, changeRlimits } from './attach.ts'
+import { Attendant, changeRlimits, USUAL_PLACES } from './attach.ts'
 import type { Cell } from './cell.ts'
 import type { Cells } from './cells.ts'
 import type { CgroupLimits } from './cgroup/cgroup.ts'
 import { backendFailed } from './commands.ts'
+import { GVISOR_PLACES } from './gvisor.ts'
+import { type GvisorTier, withGvisor } from './gvisor-tier.ts'
 import type { Launcher } from './launcher.ts'
 import { waitingForEnvironment } from './own-process.ts'
 import { genericRlimits, type HostSystem, rlimitsFor, sandboxMounts } from './policy.ts'
@@ -52,17 +54,25 @@ export class LocalBackend implements Backend {
   readonly name = 'local'
   readonly #parts: Parts
   readonly #tier: Tier
+  readonly #gvisor: GvisorTier
   readonly #capabilities: Capabilities
   readonly #zygotes = new Map<string, ZygoteLauncher>()
 
-  constructor(parts: Parts, tier: Tier, capabilities: Capabilities) {
+  constructor(parts: Parts, tier: Tier, gvisor: GvisorTier, capabilities: Capabilities) {
     this.#parts = parts
     this.#tier = tier
+    this.#gvisor = gvisor
     this.#capabilities = capabilities
   }
 
-  capabilities(): Capabilities {
-    return this.#capabilities
+  capabilities(launch?: Launch): Capabilities {
+    const usual = this.#capabilities
+    if (launch?.isolation === 'gvisor') return this.#gvisor.capabilities(usual)
+    return { ...usual, notes: [...usual.notes, this.#gvisor.note()] }
+  }
+
+  async check({ isolation }: Pick<Launch, 'isolation'>): Promise<void> {
+    if (isolation === 'gvisor') await this.#gvisor.launcher()
   }
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
@@ -70,10 +80,15 @@ export class LocalBackend implements Backend {
     const { host, bundlesPath, openFilesHard, cells } = this.#parts
     if (grant !== undefined) this.#check(grant)
     const limits = grant?.limits ?? LIMITS_DEFAULT
+    const inGvisor = launch.isolation === 'gvisor'
+    const launcher = inGvisor ? await this.#gvisor.launcher() : this.#launcherFor(spec)
     const cell = await cells.open(
       {
         id: spec.id,
-        command: own === undefined ? launch.command : waitingForEnvironment(launch.command),
+        command:
+          own === undefined
+            ? launch.command
+            : waitingForEnvironment(launch.command, inGvisor && own.stdin === true),
         env: launch.env,
         directory: launch.directory ?? '/tmp',
         mounts: sandboxMounts(
@@ -85,18 +100,19 @@ export class LocalBackend implements Backend {
           limits.tmpMiB,
           own?.links,
         ),
-        limits: grant === undefined ? GENERIC_LIMITS : cgroupLimits(grant.limits),
+        limits: cgroupLimits(grant?.limits, inGvisor),
         rlimits: grant === undefined ? genericRlimits(openFilesHard) : rlimitsFor(limits, openFilesHard),
         connected: false,
         channel: true,
         stdin: own?.stdin === true,
+        ...(inGvisor && own?.folder !== undefined && { folder: own.folder }),
         ...(own?.beforeStart && { onHeld: own.beforeStart }),
       },
-      own === undefined ? this.#launcherFor(launch) : this.#tier.launcher,
+      launcher,
       signal,
     )
     if (cell.channel === undefined) throw backendFailed('it has no channel')
-    if (grant === undefined) return this.#prepare(cell, cell.channel)
+    if (grant === undefined) return this.#prepare(cell, cell.channel, inGvisor)
     try {
       // While its runtime boots: no code of the tenant is there before the channel is used.
       if (grant.network === 'outbound' && this.#sandboxed) {
@@ -108,7 +124,7 @@ export class LocalBackend implements Backend {
       await cell.kill()
       throw error
     }
-    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own)
+    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own && { ...own, isFolderMade: inGvisor })
     if (own !== undefined && own.held !== true) sandbox.begin({})
     return sandbox
   }
@@ -136,8 +152,8 @@ export class LocalBackend implements Backend {
   }
 
   /** Its zygote, where it has one; a zygote puts the same sandbox around its children. */
-  #launcherFor({ environment, zygote }: Launch): Launcher {
-    if (zygote === undefined || !this.#sandboxed) return this.#tier.launcher
+  #launcherFor({ launch: { environment, zygote }, process }: SandboxSpec): Launcher {
+    if (zygote === undefined || process !== undefined || !this.#sandboxed) return this.#tier.launcher
     let launcher = this.#zygotes.get(environment)
     if (launcher === undefined) {
       launcher = new ZygoteLauncher(zygote.command, this.#parts.runPath)
@@ -147,7 +163,7 @@ export class LocalBackend implements Backend {
   }
 
   /** Does for a generic sandbox, while nobody waits, all that its first call would else wait for. */
-  #prepare(cell: Cell, channel: Duplex): Sandbox {
+  #prepare(cell: Cell, channel: Duplex, inGvisor: boolean): Sandbox {
     if (!this.#sandboxed)
       return new LocalSandbox(cell, channel, {
         // Nobody changes the limits of a process that runs already.
@@ -157,27 +173,32 @@ export class LocalBackend implements Backend {
     const attendant = cell.complete().then(() => {
       // Most versions want it; from those that do not it is taken away. What fails now is tried again when it is needed.
       if (this.#capabilities.network.includes('outbound')) cell.connect().catch(() => {})
-      return new Attendant(cell.pid, cell.identity)
+      return new Attendant(cell.pid, cell.identity, inGvisor ? GVISOR_PLACES : USUAL_PLACES)
     })
     attendant.catch(() => {}) // it has ended; who gives it a grant hears of it
     void cell.exited.then(async () => (await attendant).dismiss()).catch(() => {})
     return new LocalSandbox(cell, channel, {
-      fits: limits => this.#raises(limits).length === 0 || this.#parts.mayRaise,
-      give: async grant => this.#give(cell, await attendant, grant),
+      fits: limits =>
+        inGvisor
+          ? this.#hasLimits(limits) && limits.tmpMiB === LIMITS_DEFAULT.tmpMiB
+          : this.#raises(limits).length === 0 || this.#parts.mayRaise,
+      give: async grant => this.#give(cell, await attendant, grant, inGvisor),
     })
   }
 
   #giveToPlain(cell: Cell, grant: Grant): void {
     this.#check(grant)
     this.#tier.launcher.attach?.(cell.id, grant.bundlePath)
-    this.#setLimits(cell, grant.limits)
+    this.#setLimits(cell, grant.limits, false)
   }
 
-  async #give(cell: Cell, attendant: Attendant, grant: Grant): Promise<void> {
+  async #give(cell: Cell, attendant: Attendant, grant: Grant, inGvisor: boolean): Promise<void> {
     this.#check(grant)
     const { bundlesPath, openFilesHard, mayRaise } = this.#parts
     const { limits } = grant
     const raised = this.#raises(limits)
+    if (inGvisor && (!this.#hasLimits(limits) || limits.tmpMiB !== LIMITS_DEFAULT.tmpMiB))
+      throw backendFailed('limits inside gVisor cannot be changed once it runs')
     if (raised.length > 0 && !mayRaise)
       throw backendFailed(`its limits are more than this server may grant late: ${raised.join(', ')}`)
     await Promise.all([
@@ -191,12 +212,12 @@ export class LocalBackend implements Backend {
         ? undefined
         : changeRlimits(cell.pid, cell.identity, rlimitsFor(limits, openFilesHard), mayRaise),
     ])
-    this.#setLimits(cell, limits)
+    this.#setLimits(cell, limits, inGvisor)
   }
 
-  #setLimits(cell: Cell, limits: Limits): void {
+  #setLimits(cell: Cell, limits: Limits, inGvisor: boolean): void {
     try {
-      cell.setLimits(cgroupLimits(limits))
+      cell.setLimits(cgroupLimits(limits, inGvisor))
     } catch (error) {
       throw backendFailed(`${limits.memoryMiB} MiB are less than its runtime holds already`, error)
     }
@@ -235,10 +256,15 @@ export const GENERIC_LIMITS: CgroupLimits = {
   tasks: LIMITS_DEFAULT.processesMax + REAPER_TASKS,
 }
 
-function cgroupLimits(limits: Limits): CgroupLimits {
-  return {
-    memoryBytes: limits.memoryMiB * MIB,
-    cpuMillicores: limits.cpuMillicores,
-    tasks: limits.processesMax + REAPER_TASKS,
-  }
+/** `undefined`: those of a generic sandbox. */
+function cgroupLimits(limits: Limits | undefined, inGvisor: boolean): CgroupLimits {
+  const own: CgroupLimits =
+    limits === undefined
+      ? GENERIC_LIMITS
+      : {
+          memoryBytes: limits.memoryMiB * MIB,
+          cpuMillicores: limits.cpuMillicores,
+          tasks: limits.processesMax + REAPER_TASKS,
+        }
+  return inGvisor ? withGvisor(own) : own
 }

@@ -114,7 +114,9 @@ export class Cell {
 
   /** Asks the command to end. */
   terminate(): void {
-    const pid = this.#ended ? undefined : this.#launched.commandPid?.()
+    if (this.#ended) return
+    if (this.#launched.terminate !== undefined) return this.#launched.terminate()
+    const pid = this.#launched.commandPid?.()
     if (pid === undefined) return
     try {
       process.kill(pid, 'SIGTERM')

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import type { Clock } from '../../core/index.ts'
-import type { Inside } from '../backend.ts'
+import type { Inside, Place } from '../backend.ts'
 import type { Broker } from './broker.ts'
 import { Cell } from './cell.ts'
 import type { Cgroup, CgroupLimits, CgroupTree } from './cgroup/cgroup.ts'
 import { backendFailed } from './commands.ts'
 import { enterInside } from './inside.ts'
-import type { Identity, Launcher, Mount, Rlimits } from './launcher.ts'
+import type { Identity, Launched, Launcher, Mount, Rlimits } from './launcher.ts'
 import type { Leftovers } from './leftovers.ts'
 import type { Connection, OutboundNetwork } from './network.ts'
 import { sandboxEnv } from './policy.ts'
@@ -30,6 +30,8 @@ export interface CellSpec {
   readonly connected: boolean
   readonly channel: boolean
   readonly stdin?: boolean
+  /** As in `LaunchSpec`. */
+  readonly folder?: string
   /** The last thing before the command begins. */
   readonly onHeld?: (ways: Inside) => Promise<void>
 }
@@ -128,7 +130,12 @@ export class Cells {
         signal,
       )
       watched.pid = launched.pid
-      const inside = launched.inside ?? waysInto(launched.pid, launched.since, () => launched.complete())
+      const inside =
+        launched.inside ??
+        translated(
+          waysInto(launched.pid, launched.since, () => launched.complete()),
+          launched,
+        )
       const holdings = { identity, cgroup, watched, inside, release, connect }
       const cell = new Cell(spec.id, launched, holdings, connection)
       if (cgroups === undefined) {
@@ -165,6 +172,21 @@ export class Cells {
     await Promise.all([...this.#living.values()].map(cell => cell.kill()))
     this.#options.broker?.close()
     this.#options.cgroups?.close()
+  }
+}
+
+/** Ways that lead to where a path inside is to be found outside. */
+function translated(ways: Inside, { pathOutside }: Launched): Inside {
+  if (pathOutside === undefined) return ways
+  const outside = (place: Place): Place => {
+    if ('port' in place) return place
+    const path = pathOutside(place.path)
+    if (path === undefined) throw backendFailed(`gVisor keeps what listens at ${place.path} to itself`)
+    return { path }
+  }
+  return {
+    connect: async (to, patienceMs) => ways.connect(outside(to), patienceMs),
+    listen: async at => ways.listen(outside(at)),
   }
 }
 

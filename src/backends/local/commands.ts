@@ -51,3 +51,10 @@ export function words(text: string): string[] {
 export function backendFailed(what: string, cause?: unknown): AtelierError {
   return new AtelierError('BACKEND_FAILED', `The sandbox could not be used: ${what}.`, { cause })
 }
+
+/** The first line of what an error says that others were made of. */
+export function rootCause(error: unknown): string {
+  let at = error
+  while (at instanceof Error && at.cause !== undefined) at = at.cause
+  return at instanceof Error ? (at.message.split('\n')[0] ?? '') : String(at)
+}

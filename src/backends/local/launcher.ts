@@ -3,10 +3,10 @@ import type { Inside } from '../backend.ts'
 
 /**
  * Starts one sandboxed process tree. What the sandbox may be is plain data (`LaunchSpec`), so that every launcher
- * (bubblewrap, unshare, none, a zygote) renders the same policy.
+ * (bubblewrap, unshare, none, a zygote, gVisor) renders the same policy.
  */
 export interface Launcher {
-  readonly name: 'bubblewrap' | 'unshare' | 'none' | 'zygote'
+  readonly name: 'bubblewrap' | 'unshare' | 'none' | 'zygote' | 'gvisor'
   /**
    * Resolves when the command is about to run, or runs. Rejects with BACKEND_FAILED, and with nothing left behind, when
    * the sandbox cannot be made, `beforeStart` rejects, or `signal` aborts.
@@ -34,6 +34,8 @@ export interface LaunchSpec {
   readonly channel: boolean
   /** Whether its stdin is open. */
   readonly stdin?: boolean
+  /** A folder below /tmp for the sockets that the command listens at; made here where nothing else can show them. */
+  readonly folder?: string
   /**
    * Called with the host's number of the first process inside, while that process is held: it has its namespaces but has run
    * nothing of the command. The place for cgroups and the network, free of races. `inside`: as in `Launched`.
@@ -86,6 +88,12 @@ export interface Launched {
   readonly inside?: Inside
   /** Number of the command's own process, once it runs. */
   commandPid?(): number | undefined
+  /**
+   * Where the paths inside are none of the machine's: under which one the namespaces have what is at `path`; `undefined`: under none.
+   */
+  pathOutside?(path: string): string | undefined
+  /** Asks the command to end, where that takes more than a signal to its process. */
+  terminate?(): void
   /** Sends SIGKILL to the first process and the monitor, at once. */
   kill(): void
 }

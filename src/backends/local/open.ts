@@ -8,6 +8,7 @@ import { Broker } from './broker.ts'
 import { Cells } from './cells.ts'
 import { type CgroupFinding, findCgroups } from './cgroup/detect.ts'
 import { backendFailed } from './commands.ts'
+import { GvisorTier } from './gvisor-tier.ts'
 import { prepareHostSystem } from './host.ts'
 import type { Launcher } from './launcher.ts'
 import { Leftovers } from './leftovers.ts'
@@ -54,7 +55,13 @@ export async function openLocalBackend(options: LocalBackendOptions): Promise<Ba
     launcher => trial(parts, launcher),
     launcherMakers(options.runPath),
   )
-  return new LocalBackend(parts, tier, describe(tier, { cgroups, network, broker, seccompPath, isRoot }))
+  const gvisor = new GvisorTier({
+    ...options,
+    unsandboxed: tier.launcher.name === 'none' ? 'this server runs with --isolation none' : undefined,
+    works: launcher => trial(parts, launcher),
+  })
+  const usual = describe(tier, { cgroups, network, broker, seccompPath, isRoot })
+  return new LocalBackend(parts, tier, gvisor, usual)
 }
 
 interface Findings {

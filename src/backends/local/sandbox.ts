@@ -13,6 +13,12 @@ export interface LateGrant {
   give(grant: Grant): Promise<void>
 }
 
+/** A tenant's own process. */
+export interface OwnProcess extends ProcessSpec {
+  /** Its `folder` is there already. */
+  readonly isFolderMade: boolean
+}
+
 /** A cell that speaks the contract: what the pool holds. */
 export class LocalSandbox implements Sandbox {
   readonly id: string
@@ -27,10 +33,10 @@ export class LocalSandbox implements Sandbox {
 
   /** A held command has not begun. */
   #isWaiting: boolean
-  readonly #own: ProcessSpec | undefined
+  readonly #own: OwnProcess | undefined
 
   /** `late`: how it gets its grant, when it has none from its start. `own`: where it runs a tenant's own process. */
-  constructor(cell: Cell, channel: Duplex, late: LateGrant | undefined, own?: ProcessSpec) {
+  constructor(cell: Cell, channel: Duplex, late: LateGrant | undefined, own?: OwnProcess) {
     this.#own = own
     this.#isWaiting = own !== undefined
     this.id = cell.id
@@ -66,7 +72,13 @@ export class LocalSandbox implements Sandbox {
 
   begin(env: Readonly<Record<string, string>>): void {
     this.#isWaiting = false
-    sendEnvironment(this.channel, { ...this.#own?.env, ...env }, this.#own?.folder)
+    const overStdin = (this.channel as Writable) === this.stdin
+    sendEnvironment(
+      this.channel,
+      { ...this.#own?.env, ...env },
+      this.#own?.isFolderMade ? undefined : this.#own?.folder,
+      overStdin,
+    )
   }
 
   terminate(): void {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AtelierError } from '../../core/index.ts'
 import { BubblewrapLauncher } from './bubblewrap.ts'
-import { findProgram } from './commands.ts'
+import { findProgram, rootCause } from './commands.ts'
 import type { Launcher } from './launcher.ts'
 import { PlainLauncher } from './plain.ts'
 import { UnshareLauncher } from './unshare.ts'
@@ -74,10 +74,4 @@ export function launcherMakers(runPath: string): readonly LauncherMaker[] {
     },
     { name: 'none', make: () => new PlainLauncher(join(runPath, 'plain')) },
   ]
-}
-
-function rootCause(error: unknown): string {
-  let at = error
-  while (at instanceof Error && at.cause !== undefined) at = at.cause
-  return at instanceof Error ? (at.message.split('\n')[0] ?? '') : String(at)
 }

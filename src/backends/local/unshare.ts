@@ -111,7 +111,8 @@ function script(spec: LaunchSpec, root: string): string {
   ].join('\n')
 }
 
-function steps(mount: Mount, root: string): string[] {
+/** Shell commands that put `mount` into the file system that is being made at `root`. */
+export function steps(mount: Mount, root: string): string[] {
   const target = quote(root + mount.target)
   switch (mount.kind) {
     case 'bind': {
@@ -139,11 +140,13 @@ function steps(mount: Mount, root: string): string[] {
   }
 }
 
-function quote(text: string): string {
+/** `text` as one word of a shell. */
+export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-function firstProcess(info: Readable): Promise<number> {
+/** The number that the shell tells over `info` when all is put together. */
+export function firstProcess(info: Readable): Promise<number> {
   return new Promise((resolve, reject) => {
     info.setEncoding('utf8').on('data', (text: string) => resolve(Number.parseInt(text, 10)))
     info.once('close', () => reject(backendFailed('the shell ended before it had made the sandbox')))

@@ -85,6 +85,7 @@ function fieldsOf(
         `${spec.scaling.instancesMin} to ${spec.scaling.instancesMax} instances, idle at most ${showDuration(spec.scaling.idleMs)}`,
     ],
     ['network', spec?.network],
+    ['isolation', spec && (spec.isolation ?? 'process')],
     [
       'config',
       spec &&

@@ -16,6 +16,11 @@ const QUOTA_OPTIONS: readonly OptionSpec[] = [
   { flags: '--max-functions <count>', help: 'Most functions' },
   { flags: '--max-memory <size>', help: 'Most memory of all its instances together: 4Gi' },
   { flags: '--max-concurrency <calls>', help: 'Most calls at once' },
+  {
+    flags: '--isolation-min <tier>',
+    help: 'Weakest isolation of its functions',
+    choices: ['process', 'gvisor'],
+  },
 ]
 
 const list: CommandSpec = {
@@ -63,6 +68,7 @@ const show: CommandSpec = {
       ['description', one.description],
       ['state', one.enabled ? 'enabled' : 'disabled'],
       ['quota', showQuota(one)],
+      ['isolation', one.isolationMin && `at least ${one.isolationMin}`],
       ['users', grants.map(grant => `${grant.user} (${grant.role})`).join('\n')],
       ['created', one.createdAt],
     ])
@@ -116,6 +122,7 @@ function changeFrom(options: Options): Record<string, unknown> {
   return defined({
     description: options.text('description'),
     quota: Object.keys(quota).length > 0 ? quota : undefined,
+    isolationMin: options.text('isolationMin'),
   })
 }
 

@@ -78,6 +78,7 @@ const show: CommandSpec = {
           `${spec.scaling.instancesMin} to ${spec.scaling.instancesMax}, idle at most ${showDuration(spec.scaling.idleMs)}`,
         ],
         ['network', spec.network],
+        ['isolation', spec.isolation ?? 'process'],
         [
           'config',
           Object.entries(spec.config)

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
   Access,
+  ChosenTier,
   ContractChoice,
   Cors,
   EventFormat,
@@ -29,6 +30,7 @@ export interface Manifest {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  readonly isolation?: ChosenTier
   /** How asynchronous calls are treated; checked by the server. */
   readonly async?: Readonly<Record<string, unknown>>
   readonly triggers?: readonly ManifestTrigger[]

@@ -1,4 +1,4 @@
-import type { Access, ContractChoice, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import type { Access, ChosenTier, ContractChoice, Limits, NetworkMode, Scaling } from '../../core/index.ts'
 import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
 import type { Manifest } from './manifest.ts'
@@ -17,6 +17,7 @@ export interface DeploySettings {
   readonly limits?: Partial<Limits>
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
+  readonly isolation?: ChosenTier
   readonly async?: Readonly<Record<string, unknown>>
   readonly publishOnly?: boolean
 }
@@ -57,6 +58,7 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     limits: unlessEmpty(limits),
     scaling: unlessEmpty(scaling),
     network: (options.text('network') as NetworkMode | undefined) ?? manifest.network,
+    isolation: (options.text('isolation') as ChosenTier | undefined) ?? manifest.isolation,
     async: manifest.async,
     publishOnly: options.flag('publishOnly') ? true : undefined,
   })

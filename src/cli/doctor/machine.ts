@@ -19,6 +19,7 @@ export function machineChecks(env: NodeJS.ProcessEnv): readonly Check[] {
     { name: 'bubblewrap', look: bubblewrap },
     { name: 'user namespaces', look: userNamespaces },
     { name: 'slirp4netns', look: slirp },
+    { name: 'gvisor', look: gvisor },
     { name: 'cgroups', look: cgroups },
     { name: 'memory', look: memory },
     { name: 'disk', look: () => disk(dataFolder(env)) },
@@ -73,6 +74,13 @@ async function slirp(): Promise<Finding> {
         'not found',
         'Without it functions have no network, and builds cannot install dependencies: apt install slirp4netns.',
       )
+    : ok(version)
+}
+
+async function gvisor(): Promise<Finding> {
+  const version = await firstLineOf('runsc', ['--version'])
+  return version === undefined
+    ? ok('not installed: only functions with isolation gvisor need it (apt install runsc)')
     : ok(version)
 }
 

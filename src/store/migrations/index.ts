@@ -7,6 +7,7 @@ import { idempotency } from './0003-idempotency.ts'
 import { asyncSettings } from './0004-async-settings.ts'
 import { eventTriggers } from './0005-event-triggers.ts'
 import { dialectRecords } from './0006-dialect-records.ts'
+import { isolation } from './0007-isolation.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -27,5 +28,5 @@ export interface Layout<T> {
 
 export const CONTROL_LAYOUT: Layout<Tables> = {
   notes: 'migrations',
-  steps: [identity, control, idempotency, asyncSettings, eventTriggers, dialectRecords],
+  steps: [identity, control, idempotency, asyncSettings, eventTriggers, dialectRecords, isolation],
 }

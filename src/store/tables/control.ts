@@ -1,3 +1,4 @@
+import type { ColumnType } from 'kysely'
 import type { Access } from '../../core/index.ts'
 
 /** What the control plane keeps. Columns ending in `_json` hold JSON text. */
@@ -26,6 +27,7 @@ interface ProjectsTable extends Dated {
   description: string
   enabled: number
   quota_json: string
+  isolation_min: ColumnType<string | null, string | null | undefined, string | null>
   revision: number
 }
 

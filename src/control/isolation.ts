@@ -1,0 +1,59 @@
+import { AtelierError, asAtelierError, type ChosenTier, type Principal, strongerTier } from '../core/index.ts'
+import type { Environment } from '../environments/index.ts'
+import type { Context } from './context.ts'
+
+/** What this installation can do to keep code apart. */
+export interface IsolationSource {
+  /** Resolves when functions can have this tier here; rejects with the reason why not, and what to install. */
+  check(tier: ChosenTier): Promise<void>
+  /** The tier of what runs from an image: the engine's to give. */
+  readonly images: ChosenTier
+}
+
+/**
+ * The tier of a version: what is settled, and at least what its project asks for. Throws INVALID_INPUT when the function may not have the
+ * tier that it asks for, or none of that strength is here.
+ */
+export async function checkIsolation(
+  context: Context,
+  by: Principal,
+  deploy: {
+    readonly asked: ChosenTier | undefined
+    readonly settled: ChosenTier
+    readonly environment: Pick<Environment, 'isImage'>
+  },
+): Promise<ChosenTier> {
+  const least = context.options.table.projects.get(by.projectId)?.isolationMin
+  const tier = strongerTier(deploy.settled, least)
+  if (deploy.asked !== undefined && deploy.asked !== tier)
+    throw wrong('isolation', `must be at least "${least}" in project "${by.projectName}"`)
+  if (tier !== 'gvisor') return tier
+  if (deploy.environment.isImage === true) {
+    if (context.options.isolation?.images === 'gvisor') return tier
+    throw wrong(
+      'isolation',
+      'of an image is its engine’s to give, and is "process" here: the operator may run all images in gVisor with --container-runtime runsc',
+    )
+  }
+  await checkTier(context, tier)
+  return tier
+}
+
+/** Throws INVALID_INPUT with the reason when no function can have `tier` here. */
+export async function checkTier(
+  { options }: Context,
+  tier: ChosenTier | undefined,
+  pointer: 'isolation' | 'isolationMin' = 'isolation',
+): Promise<void> {
+  if (tier !== 'gvisor') return
+  if (options.isolation === undefined) throw wrong(pointer, 'cannot be "gvisor" on this platform')
+  try {
+    await options.isolation.check(tier)
+  } catch (error) {
+    throw wrong(pointer, `cannot be "gvisor" on this platform (${asAtelierError(error).message})`)
+  }
+}
+
+function wrong(pointer: string, detail: string): AtelierError {
+  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
+}
