@@ -1,7 +1,6 @@
 import type { LinkFailure } from '../contracts/index.ts'
 import type { Clock, LogLine, TableVersion } from '../core/index.ts'
 import { Capacity } from './capacity.ts'
-import { noGaps, noteGap } from './decisions/keep-alive.ts'
 import { Fleet } from './fleet.ts'
 import { Fleets } from './fleets.ts'
 import type { Instance } from './instance.ts'
@@ -233,12 +232,7 @@ class InstancePool implements Pool, NurseryHost {
 
   #give(fleet: Fleet, instance: Instance): SlotLease {
     const now = this.clock.monotonic()
-    const { rhythm } = fleet
-    if (fleet.inFlight === 0 && rhythm.quietSince !== undefined) {
-      const gapMs = now - rhythm.quietSince
-      if (gapMs > this.#policy.keepAlive.idleMsMin) noteGap((rhythm.gaps ??= noGaps()), gapMs)
-    }
-    fleet.inFlight++
+    fleet.noteCall(now, this.#policy.keepAlive.idleMsMin)
     this.#inFlight++
     const lease = instance.lease(now)
     if (!instance.hasRoom) fleet.closeUp(instance)

@@ -1,5 +1,5 @@
 import type { AtelierError, TableVersion } from '../core/index.ts'
-import type { Gaps } from './decisions/keep-alive.ts'
+import { type Gaps, noGaps, noteGap } from './decisions/keep-alive.ts'
 import type { Demand } from './decisions/starts.ts'
 import type { Instance } from './instance.ts'
 import { WaitingLine } from './waiting.ts'
@@ -86,6 +86,16 @@ export class Fleet {
       instancesMin: Math.min(this.instancesMin, scaling.instancesMax),
       instancesMax: Math.max(1, scaling.instancesMax),
     }
+  }
+
+  /** A call begins; a quiet time of more than `gapMsMin` before it counts for how long instances are kept. */
+  noteCall(now: number, gapMsMin: number): void {
+    const { quietSince } = this.rhythm
+    if (this.inFlight === 0 && quietSince !== undefined) {
+      const gapMs = now - quietSince
+      if (gapMs > gapMsMin) noteGap((this.rhythm.gaps ??= noGaps()), gapMs)
+    }
+    this.inFlight++
   }
 
   noteRun(ms: number): void {
