@@ -4,6 +4,7 @@ import type { CallObserver, InvokeHandle, InvokeRequest, Invoker, InvokeSink } f
 import { DeadlineWheel } from './deadlines.ts'
 import { OneCall } from './one-call.ts'
 import { Projects } from './projects.ts'
+import { Vigil } from './vigil.ts'
 
 export interface InvokerOptions {
   readonly table: FunctionTable
@@ -19,6 +20,8 @@ export interface InvokerOptions {
   readonly webSocketIdleMs?: number
   /** How long the reason of a crash is waited for. @default 500 ms */
   readonly exitReasonMs?: number
+  /** How many processors server and instances share. With more than one, a lone call may keep the thread awake. @default 1 */
+  readonly processors?: number
 }
 
 const DEADLINE_TICK_MS = 20 // how much later than its deadline a call may be stopped
@@ -27,6 +30,7 @@ const DEADLINE_TICK_MS = 20 // how much later than its deadline a call may be st
 export interface CallContext extends Required<InvokerOptions> {
   readonly deadlines: DeadlineWheel
   readonly projects: Projects
+  readonly vigil: Vigil
 }
 
 /** The one way a function is called; see `Invoker`. The sink is never called before `invoke` has returned. */
@@ -36,9 +40,11 @@ export function createInvoker(options: InvokerOptions): Invoker & { readonly inH
     cancelGraceMs: 5_000,
     webSocketIdleMs: 300_000,
     exitReasonMs: 500,
+    processors: 1,
     ...options,
     deadlines: new DeadlineWheel(options.clock, DEADLINE_TICK_MS),
     projects: new Projects(),
+    vigil: new Vigil(options.clock, options.processors ?? 1),
   }
   return {
     invoke(request: InvokeRequest, sink: InvokeSink): InvokeHandle {

@@ -216,7 +216,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   }
 
   #send(lease: Lease, version: TableVersion): void {
-    const { clock, deadlines } = this.#context
+    const { clock, deadlines, projects, vigil } = this.#context
     const request = this.#request
     const ran = clock.monotonic()
     this.#notes.lease = lease
@@ -236,6 +236,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       webSocket: request.webSocket === true,
     }
     this.#handle = lease.link.invoke(head, this)
+    vigil.begin(ran, projects.inHand)
     lease.attachCall(this.#handle.number, this.id)
     deadlines.set(this, ran + version.limits.timeoutMs)
     if (body === undefined && this.#body.sendTo(this.#handle)) this.#sink.onDrain?.()
@@ -253,12 +254,8 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   async #crashed(): Promise<void> {
     this.#state = 'ending'
     this.#context.deadlines.clear(this)
-    const error = await whyClosed(
-      this.#name,
-      this.#notes.lease!,
-      this.#notes.version!.limits.memoryMiB,
-      this.#context,
-    )
+    const { lease, version } = this.#notes
+    const error = await whyClosed(this.#name, lease!, version!.limits.memoryMiB, this.#context)
     this.#fail(error, 'broken')
   }
 
@@ -284,10 +281,11 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
 
   /** Gives everything back and leaves the record. */
   #over(outcome: 'ok' | 'suspect' | 'broken' = 'ok'): void {
-    const { clock, deadlines, observer, projects } = this.#context
+    const { clock, deadlines, observer, projects, vigil } = this.#context
     const notes = this.#notes
     const { lease, target } = notes
     this.#state = 'over'
+    vigil.end()
     deadlines.clear(this)
     notes.over = clock.monotonic()
     notes.memoryPeakBytes = lease?.memoryPeakBytes(notes.error !== undefined)

@@ -11,17 +11,20 @@ interface ProjectCalls {
 /** Counts each project's calls, from admission to the end of the code. */
 export class Projects {
   readonly #projects = new Map<string, ProjectCalls>()
+  #inHand = 0
 
   /** Admits one call; false when the project has `most` in hand already. */
   enter(projectId: string, most: number | undefined): boolean {
     const calls = this.#of(projectId)
     if (most !== undefined && calls.inHand >= most) return false
     calls.inHand++
+    this.#inHand++
     return true
   }
 
   leave(projectId: string): void {
     this.#of(projectId).inHand--
+    this.#inHand--
   }
 
   /** Whether one more refusal may leave a record. */
@@ -36,9 +39,7 @@ export class Projects {
 
   /** Calls in hand, over all projects. */
   get inHand(): number {
-    let sum = 0
-    for (const { inHand } of this.#projects.values()) sum += inHand
-    return sum
+    return this.#inHand
   }
 
   #of(projectId: string): ProjectCalls {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { createApi, type ServerStatus } from '../api/index.ts'
 import { createAsyncCalls, createWebhooks } from '../async/index.ts'
 import { ContainerBackend, composeBackends, MachineDoors, openLocalBackend } from '../backends/index.ts'
@@ -180,7 +181,8 @@ export async function startServer(
     }),
     each => each.close(0),
   )
-  const invoker = createInvoker({ table, pool, observer: observe(telemetry, metrics), clock })
+  const processors = availableParallelism()
+  const invoker = createInvoker({ table, pool, observer: observe(telemetry, metrics), clock, processors })
   const asyncCalls = opened.adopt(
     await createAsyncCalls({
       store: events,
