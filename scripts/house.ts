@@ -7,6 +7,7 @@ const STOREYS = [
   'server',
   'api',
   'dialects',
+  'identity-api',
   'router',
   'triggers',
   'async',
@@ -42,7 +43,11 @@ const PACKAGE_RULES: readonly {
     only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics', 'triggers'],
     why: 'the data plane knows no SQL',
   },
-  { pattern: /^fastify$|^@fastify\//, only: ['api', 'dialects', 'server'], why: 'only APIs are built on it' },
+  {
+    pattern: /^fastify$|^@fastify\//,
+    only: ['api', 'dialects', 'identity-api', 'server'],
+    why: 'only APIs are built on it',
+  },
   { pattern: /^commander$|^@clack\//, only: ['cli'], why: 'only the command line is built on it' },
 ]
 

@@ -39,6 +39,7 @@ const SLOW_PROGRAMS: readonly Program[] = [
   { name: 'mariadbd', debian: 'mariadb-server', why: 'the store on MariaDB' },
   { name: '/usr/lib/postgresql', debian: 'postgresql', why: 'the store on PostgreSQL' },
   { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'a real message broker' },
+  { name: 'openstack', debian: 'python3-openstackclient', why: "OpenStack's command" },
   { name: 'keystone-manage', debian: 'python3-keystone', why: "OpenStack's identity" },
   { name: `${PYTHON_MODULES}/waitress`, debian: 'python3-waitress', why: 'serves it' },
   { name: `${PYTHON_MODULES}/keystonemiddleware`, debian: 'python3-keystonemiddleware', why: 'serves it' },

@@ -59,6 +59,11 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   server.setNotFoundHandler(unknownRoutes(server))
   secureAnswers(server, parts)
 
+  if (parts.identityApi) {
+    // Before the document, which tells of our own API alone.
+    const { mountIdentityApi } = await import('../identity-api/index.ts')
+    await mountIdentityApi(server, parts.identityApi)
+  }
   documentApi(server, parts.status().version, parts.log)
   await server.register(multipart)
   const environments = new EnvironmentList(parts.environments, parts.clock)

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
-import type { IdentityProvider } from '../identity/index.ts'
+import { type IdentityProvider, SERVICES, type ServiceRequest } from '../identity/index.ts'
 
 /**
  * Who asks: `Authorization: Bearer` or `X-Auth-Token`, before the body is read, for every operation that is not
@@ -16,13 +16,19 @@ export function authenticate(server: FastifyInstance, identity: IdentityProvider
         'UNAUTHENTICATED',
         'This needs a token: send "Authorization: Bearer <token>" (POST /v1/tokens gives one).',
       )
-    const principal = identity.cached(token) ?? (await identity.authenticate(token))
+    const principal =
+      identity.cached(token) ?? (await identity.authenticate(token, asServiceRequest(request)))
     const project = request.headers['atelier-project']
     request.principal =
       typeof project !== 'string' || project === principal.projectName
         ? principal
         : await identity.principalFor(principal, project)
   })
+}
+
+/** The request, as access rules name it. */
+export function asServiceRequest({ method, url }: FastifyRequest): ServiceRequest {
+  return { service: SERVICES.api, method, path: url.split('?', 1)[0]! }
 }
 
 /** The token as it was sent; `undefined` when there is none. */

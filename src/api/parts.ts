@@ -3,6 +3,7 @@ import type { Control } from '../control/index.ts'
 import { AtelierError, type Clock, type FunctionTable, type IsolationTier } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
 import type { IdentityProvider, Sessions, UserManagement } from '../identity/index.ts'
+import type { IdentityApiParts } from '../identity-api/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
@@ -19,6 +20,8 @@ export interface ApiParts {
   readonly sessions?: Sessions
   /** Users and grants; without it, they are kept elsewhere. */
   readonly users?: UserManagement
+  /** What speaks Keystone v3 under `/identity`; without it, nobody does. */
+  readonly identityApi?: IdentityApiParts
   readonly telemetry: TelemetryReader
   readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly invoker: Invoker

@@ -5,7 +5,8 @@ import type { AsyncSettings } from './async.ts'
  * Names are what people type; see `names.ts` for their rule.
  */
 
-export type Role = 'admin' | 'member' | 'reader'
+/** `service` belongs to other services' own users: it lets them ask what a token is worth, and nothing else. */
+export type Role = 'admin' | 'member' | 'reader' | 'service'
 
 /** Who is calling, for which project. `admin` here is the operator of the whole platform. */
 export interface Principal {
@@ -16,6 +17,14 @@ export interface Principal {
   readonly roles: readonly Role[]
   /** Epoch ms after which this proof of identity is worth nothing. */
   readonly expiresAt: number
+  /** Set when the token is less than its user: it was made of a trust or an application credential. */
+  readonly delegation?: Delegation
+}
+
+/** What a principal acts by when not by its own password. Such a one stays in its project, and not even its own password is its to set. */
+export interface Delegation {
+  readonly kind: 'trust' | 'application-credential'
+  readonly id: string
 }
 
 export interface Project {

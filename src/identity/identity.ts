@@ -1,4 +1,6 @@
 import type { Principal, Role } from '../core/index.ts'
+import type { ServiceRequest } from './access-rules.ts'
+import type { Directory } from './directory.ts'
 
 /**
  * Who calls: all that the API, the router and the dialects know of identity. Behind it stands our own store (`EmbeddedIdentity`), or
@@ -6,11 +8,14 @@ import type { Principal, Role } from '../core/index.ts'
  */
 export interface IdentityProvider {
   readonly name: string
-  /** The principal behind a token. Rejects with UNAUTHENTICATED; with UNAVAILABLE when the provider cannot be asked. */
-  authenticate(token: string): Promise<Principal>
+  /**
+   * The principal behind a token. Rejects with UNAUTHENTICATED; with UNAVAILABLE when the provider cannot be asked. A token with access rules
+   * is good for the requests that they name: who does not say the `request` is told that it is not valid.
+   */
+  authenticate(token: string, request?: ServiceRequest): Promise<Principal>
   /**
    * The principal from the cache, or `undefined` when it must be asked for. Synchronous, for the data plane; never
-   * answers past the token's expiry.
+   * answers past the token's expiry, nor for a token with access rules.
    */
   cached(token: string): Principal | undefined
   /** The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. */
@@ -52,6 +57,8 @@ export interface EmbeddedIdentity extends IdentityProvider, Sessions, UserManage
    * Resolves with whether it was the first start.
    */
   bootstrap(save: (login: FirstLogin) => Promise<void>): Promise<boolean>
+  /** All of it by id, as Keystone v3 speaks of it. */
+  readonly directory: Directory
 }
 
 export interface FirstLogin {
@@ -96,6 +103,7 @@ const ALLOWED: Record<Role, readonly Action[]> = {
   reader: ['read'],
   member: ['read', 'write', 'invoke'],
   admin: ['read', 'write', 'invoke', 'operate'],
+  service: [],
 }
 
 /** The policy, whole: whether this principal may do `action` in its own project. */

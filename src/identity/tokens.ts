@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '../core/index.ts'
+import type { AccessRule } from './access-rules.ts'
 
 const ENTRIES_MAX = 10_000 // principals kept; the oldest goes first
 const ENTRY_MS_MAX = 60_000 // then it is read again, in case another node revoked it
@@ -18,8 +19,14 @@ export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
 
-interface Entry {
+/** What is kept of a token: whom it stands for, and the only requests that it is good for. */
+export interface Validated {
   readonly principal: Principal
+  readonly accessRules: readonly AccessRule[] | undefined
+}
+
+interface Entry {
+  readonly validated: Validated
   readonly staleAt: number
 }
 
@@ -29,10 +36,10 @@ export class TokenCache {
   #generation = 0
 
   /** Never past the token's expiry. */
-  get(token: string, nowMs: number): Principal | undefined {
+  get(token: string, nowMs: number): Validated | undefined {
     const entry = this.#entries.get(token)
     if (!entry) return undefined
-    if (nowMs < entry.staleAt) return entry.principal
+    if (nowMs < entry.staleAt) return entry.validated
     this.#entries.delete(token)
     return undefined
   }
@@ -43,11 +50,14 @@ export class TokenCache {
   }
 
   /** Ignored when something was forgotten since `generation`: what was read then may be what was revoked. */
-  put(token: string, principal: Principal, generation: number, nowMs: number): void {
+  put(token: string, validated: Validated, generation: number, nowMs: number): void {
     if (generation !== this.#generation) return
     const [oldest] = this.#entries.keys()
     if (this.#entries.size >= ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest)
-    this.#entries.set(token, { principal, staleAt: Math.min(principal.expiresAt, nowMs + ENTRY_MS_MAX) })
+    this.#entries.set(token, {
+      validated,
+      staleAt: Math.min(validated.principal.expiresAt, nowMs + ENTRY_MS_MAX),
+    })
   }
 
   forget(token: string): void {
@@ -57,6 +67,7 @@ export class TokenCache {
 
   forgetWhere(matches: (principal: Principal) => boolean): void {
     this.#generation++
-    for (const [token, { principal }] of this.#entries) if (matches(principal)) this.#entries.delete(token)
+    for (const [token, { validated }] of this.#entries)
+      if (matches(validated.principal)) this.#entries.delete(token)
   }
 }

@@ -1,5 +1,6 @@
 import { prefersAsync, takeAsyncMark } from '../async/index.ts'
 import type { Principal } from '../core/index.ts'
+import { SERVICES } from '../identity/index.ts'
 import type { InvokeRequest } from '../invoker/index.ts'
 import { checkAccess, readToken } from './access.ts'
 import { type Credential, RequestFields } from './fields.ts'
@@ -48,7 +49,13 @@ export function authorise(plane: Plane, resolved: Resolved, reading: Reading): P
   reading.spent = field
   const cached = plane.identity.cached(token)
   if (!cached)
-    return plane.identity.authenticate(token).then((who: Principal) => checkAccess(who, resolved.function))
+    return plane.identity
+      .authenticate(token, {
+        service: SERVICES.router,
+        method: reading.head.method,
+        path: reading.target.path,
+      })
+      .then((who: Principal) => checkAccess(who, resolved.function))
   checkAccess(cached, resolved.function)
   return undefined
 }

@@ -6,7 +6,7 @@ import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
 import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
-import { createEmbeddedIdentity } from '../identity/index.ts'
+import { createEmbeddedIdentity, SERVICES } from '../identity/index.ts'
 import { createInvoker } from '../invoker/index.ts'
 import { createPool } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
@@ -250,6 +250,16 @@ export async function startServer(
       identity,
       sessions: identity,
       users: identity,
+      identityApi: {
+        identity,
+        projects: control,
+        services: [
+          { type: SERVICES.api, name: 'atelier', url: base => `${base}/v1` },
+          { type: SERVICES.router, name: 'atelier-router', url: () => routerUrl },
+        ],
+        trustForwarded: config['trust-forwarded'],
+        log,
+      },
       telemetry,
       pool,
       invoker,

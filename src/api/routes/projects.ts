@@ -13,8 +13,9 @@ const ProjectParams = named('project', 'The project’s name.')
 const GrantBody = exactly(
   {
     user: Type.String({ maxLength: 100 }),
-    role: Type.Enum(['admin', 'member', 'reader'], {
-      description: '`admin` is an operator of the whole platform.',
+    role: Type.Enum(['admin', 'member', 'reader', 'service'], {
+      description:
+        '`admin` is an operator of the whole platform; `service` may check tokens, and nothing else.',
     }),
   },
   { examples: [{ user: 'maria', role: 'member' }] },

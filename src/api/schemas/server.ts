@@ -3,7 +3,7 @@ import { Type } from './type.ts'
 
 const AT = '2026-11-02T09:30:00.000Z'
 const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
-const RoleName = Type.Enum(['admin', 'member', 'reader'])
+const RoleName = Type.Enum(['admin', 'member', 'reader', 'service'])
 
 export const TokenSchema = model(
   'Token',

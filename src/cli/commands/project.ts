@@ -10,7 +10,7 @@ import { confirm, YES_OPTION } from './common.ts'
 
 const PROJECT_ARG: ArgSpec = { syntax: '<project>', help: 'Name of the project' }
 const USER_ARG: ArgSpec = { syntax: '<user>', help: 'Name of the user' }
-const ROLES: readonly Role[] = ['admin', 'member', 'reader']
+const ROLES: readonly Role[] = ['admin', 'member', 'reader', 'service']
 const QUOTA_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --description <text>', help: 'What it is for' },
   { flags: '--max-functions <count>', help: 'Most functions' },
@@ -146,7 +146,7 @@ const grant: CommandSpec = {
   name: 'grant',
   summary: 'Let a user work in a project',
   details: 'reader looks, member also deploys and calls, admin operates the whole platform.',
-  args: [PROJECT_ARG, USER_ARG, { syntax: '<role>', help: 'admin, member or reader' }],
+  args: [PROJECT_ARG, USER_ARG, { syntax: '<role>', help: 'admin, member, reader or service' }],
   examples: [['atelier project grant shop ada member', 'Ada deploys to it']],
   async run({ context, args }) {
     const [project, user, role] = grantArgs(args)
@@ -158,7 +158,7 @@ const grant: CommandSpec = {
 const revoke: CommandSpec = {
   name: 'revoke',
   summary: 'Take a role in a project away from a user',
-  args: [PROJECT_ARG, USER_ARG, { syntax: '<role>', help: 'admin, member or reader' }],
+  args: [PROJECT_ARG, USER_ARG, { syntax: '<role>', help: 'admin, member, reader or service' }],
   examples: [['atelier project revoke shop ada member', 'Ada deploys to it no more']],
   async run({ context, args }) {
     const [project, user, role] = grantArgs(args)

@@ -8,6 +8,7 @@ import { asyncSettings } from './0004-async-settings.ts'
 import { eventTriggers } from './0005-event-triggers.ts'
 import { dialectRecords } from './0006-dialect-records.ts'
 import { isolation } from './0007-isolation.ts'
+import { delegation } from './0008-delegation.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -28,5 +29,14 @@ export interface Layout<T> {
 
 export const CONTROL_LAYOUT: Layout<Tables> = {
   notes: 'migrations',
-  steps: [identity, control, idempotency, asyncSettings, eventTriggers, dialectRecords, isolation],
+  steps: [
+    identity,
+    control,
+    idempotency,
+    asyncSettings,
+    eventTriggers,
+    dialectRecords,
+    isolation,
+    delegation,
+  ],
 }

@@ -1,0 +1,2 @@
+export { mountIdentityApi } from './identity-api.ts'
+export type { IdentityApiParts } from './parts.ts'
