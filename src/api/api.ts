@@ -22,6 +22,7 @@ import { invokeRoutes } from './routes/invoke.ts'
 import { logRoutes } from './routes/logs.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { projectRoutes } from './routes/projects.ts'
+import { quotaRoutes } from './routes/quota.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { statusRoutes } from './routes/status.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -92,6 +93,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
       instanceRoutes(v1, parts)
       usageRoutes(v1, parts)
       projectRoutes(v1, parts)
+      quotaRoutes(v1, parts)
       userRoutes(v1, parts)
       statusRoutes(v1, parts, environments)
     },

@@ -36,6 +36,8 @@ export interface ApiParts {
   readonly topics: Topics
   /** Keeps the answers to requests with an `Idempotency-Key`. */
   readonly store: Store
+  /** What of its quotas a project uses by calls that run, began within a minute (where that is limited), and wait. */
+  readonly callsInUse?: (projectId: string) => CallsInUse
   /** Asked for each `/v1/status`, `/readyz`; must be cheap. */
   readonly status: () => ServerStatus
   /** What `/metrics` answers. */
@@ -43,6 +45,13 @@ export interface ApiParts {
   readonly log: ApiLog
   readonly clock: Clock
   readonly limits?: Partial<ApiLimits>
+}
+
+export interface CallsInUse {
+  readonly concurrency: number
+  readonly callsPerMinute: number | undefined
+  readonly queuedCalls: number
+  readonly queuedBytes: number
 }
 
 export interface ServerStatus {

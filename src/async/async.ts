@@ -33,6 +33,8 @@ export interface AsyncCalls {
   forget(projectId: string, filter: AsyncFilter): Promise<number>
   /** How a function's queue stands. */
   queue(projectId: string, functionId: string): Promise<QueueStatus>
+  /** What a project's calls take up now: how many wait, and the bytes of those that have not ended. */
+  usage(projectId: string): { readonly queued: number; readonly bytes: number }
   /** For `/metrics` and `/v1/status`. */
   readonly counters: AsyncCounters
   /** Leases nothing new, lets what runs finish for at most `graceMs`; what does not is queued again. */

@@ -111,6 +111,10 @@ class Calls implements AsyncCalls {
     this.#outbox.kick()
   }
 
+  usage(projectId: string): { readonly queued: number; readonly bytes: number } {
+    return this.#context.lanes.usageOf(projectId)
+  }
+
   get counters(): AsyncCounters {
     const { queued, running } = this.#context.lanes
     return {

@@ -59,6 +59,8 @@ export class Lanes {
   readonly #clock: Clock
   readonly #limits: AsyncLimits
   readonly #queuedOf = new Map<string, number>()
+  /** Heads and bodies of calls that have not ended. */
+  readonly #bytesOf = new Map<string, number>()
   queued = 0
   leased = 0
   running = 0
@@ -97,6 +99,24 @@ export class Lanes {
     const ofProject = (this.#queuedOf.get(lane.projectId) ?? 0) + count
     if (ofProject > 0) this.#queuedOf.set(lane.projectId, ofProject)
     else this.#queuedOf.delete(lane.projectId)
+    const bytesOfProject = (this.#bytesOf.get(lane.projectId) ?? 0) + bytes
+    if (bytesOfProject > 0) this.#bytesOf.set(lane.projectId, bytesOfProject)
+    else this.#bytesOf.delete(lane.projectId)
+  }
+
+  /** What calls of all nodes take up that have not ended, by project. */
+  setBytes(byProject: ReadonlyMap<string, number>): void {
+    this.bytes = 0
+    this.#bytesOf.clear()
+    for (const [projectId, bytes] of byProject) {
+      this.bytes += bytes
+      if (bytes > 0) this.#bytesOf.set(projectId, bytes)
+    }
+  }
+
+  /** What a project's calls take up: those that wait, and the bodies of all that have not ended. */
+  usageOf(projectId: string): { readonly queued: number; readonly bytes: number } {
+    return { queued: this.#queuedOf.get(projectId) ?? 0, bytes: this.#bytesOf.get(projectId) ?? 0 }
   }
 
   lease(lane: Lane, bytes: number): void {
@@ -126,10 +146,17 @@ export class Lanes {
       return tooMany(
         `${name} has ${waiting} calls waiting, and its queue holds ${queuedMax}; come back later.`,
       )
-    const ofProject = this.#queuedOf.get(target.projectId) ?? 0
-    if (ofProject + calls > this.#limits.queuedPerProjectMax)
+    const project = this.#table.projects.get(target.projectId)
+    const held = this.usageOf(target.projectId)
+    const callsMax = project?.queuedCallsMax ?? this.#limits.queuedPerProjectMax
+    if (held.queued + calls > callsMax)
       return tooMany(
-        `Project "${target.projectName}" has ${ofProject} calls waiting, and may have ${this.#limits.queuedPerProjectMax}; come back later.`,
+        `Project "${target.projectName}" has ${held.queued} calls waiting, and may have ${callsMax}; come back later.`,
+      )
+    const bytesMax = project?.queuedBytesMax ?? this.#limits.bytesPerProjectMax
+    if (held.bytes + bytes > bytesMax)
+      return tooMany(
+        `The calls of project "${target.projectName}" that wait or run have ${held.bytes} bytes, and may have ${bytesMax}; come back later.`,
       )
     if (this.queued + calls > this.#limits.queuedMax || this.bytes + bytes > this.#limits.bytesMax)
       return new AtelierError(

@@ -128,15 +128,21 @@ export class Nodes {
         this.#context.sql.run<CountRow>(
           tx,
           `select function_id, project_id, state, count(*) as calls, sum(body_bytes) as bytes, min(due_at) as due_at
-           from async_calls where state in ('queued', 'blocked') group by function_id, project_id, state`,
+           from async_calls where state in ('queued', 'blocked', 'running') group by function_id, project_id, state`,
           [],
         ),
       { relaxed: true },
     )
+    // A call that came here may end on another node, which does not tell.
+    const bytesOf = new Map<string, number>()
+    for (const { project_id, bytes } of rows)
+      bytesOf.set(project_id, (bytesOf.get(project_id) ?? 0) + (bytes ?? 0))
     if (isShared) for (const lane of lanes.all.values()) lanes.add(lane, -lane.queued, 0)
-    for (const { function_id, project_id, state, calls, bytes, due_at } of rows) {
+    lanes.setBytes(bytesOf)
+    for (const { function_id, project_id, state, calls, due_at } of rows) {
+      if (state === 'running') continue
       const lane = lanes.of(function_id, project_id)
-      lanes.add(lane, calls, isShared && this.#beat > 0 ? 0 : (bytes ?? 0))
+      lanes.add(lane, calls, 0)
       if (state === 'queued') lane.nextDueAt = Math.min(lane.nextDueAt, due_at ?? time.dueNow())
     }
   }

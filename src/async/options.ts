@@ -1,5 +1,5 @@
 import type { CloudEvent } from '../cloudevents/index.ts'
-import type { AsyncCall, Clock, FunctionTable } from '../core/index.ts'
+import { type AsyncCall, type Clock, type FunctionTable, QUOTA_DEFAULT } from '../core/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { EventStore } from '../store/index.ts'
 import type { DeliverWebhook } from './webhook.ts'
@@ -29,6 +29,8 @@ export interface AsyncOptions {
 export interface AsyncLimits {
   /** Calls that wait, of one project; one more is TOO_MANY_REQUESTS. */
   readonly queuedPerProjectMax: number
+  /** Bodies of calls that have not ended, of one project; more is TOO_MANY_REQUESTS. */
+  readonly bytesPerProjectMax: number
   /** Calls that wait, of all. */
   readonly queuedMax: number
   /** Heads and bodies of calls that have not ended; more is STORAGE_FULL. */
@@ -52,7 +54,8 @@ export interface AsyncLimits {
 const MIB = 1024 * 1024
 
 export const ASYNC_LIMITS_DEFAULT: AsyncLimits = {
-  queuedPerProjectMax: 500_000,
+  queuedPerProjectMax: QUOTA_DEFAULT.queuedCalls,
+  bytesPerProjectMax: QUOTA_DEFAULT.queuedBytes,
   queuedMax: 2_000_000,
   bytesMax: 4096 * MIB,
   pendingBytesMax: 64 * MIB,

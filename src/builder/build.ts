@@ -51,4 +51,13 @@ export interface BuildResult {
   readonly entry: string
   readonly log: string
   readonly cached: boolean
+  readonly size: BundleSize
+}
+
+/** What a bundle takes up, unpacked. */
+export interface BundleSize {
+  /** What no other bundle has. */
+  readonly ownBytes: number
+  /** Installed dependencies, which bundles of one project share: all with this digest take it up once. */
+  readonly shared?: { readonly digest: string; readonly bytes: number }
 }

@@ -138,13 +138,13 @@ class LocalBuilder implements OwnedBuilder {
       const found = await this.#bundles.find(key)
       if (found) {
         request.onEvent({ kind: 'stage', stage: 'check', detail: 'the package was built before' })
-        return { ...found, cached: true }
+        return { size: { ownBytes: 0 }, ...found, cached: true }
       }
       const listener = (event: Parameters<BuildRequest['onEvent']>[0]) => request.onEvent(event)
       const record = await this.#jobs.run(key, order.cacheScope, listener, signal, (emit, stop) =>
         this.#make(key, order, emit, stop),
       )
-      return { ...record, cached: false }
+      return { size: { ownBytes: 0 }, ...record, cached: false }
     } finally {
       release()
     }
@@ -209,8 +209,8 @@ class LocalBuilder implements OwnedBuilder {
     const log = new BuildLog(this.#limits.logBytesMax, emit)
     let made: BuildRecord | undefined
     try {
-      await runBuild(this.#workshop, order, log, signal, async (folder, bundleDigest) => {
-        made = { bundleDigest, entry: order.entry, log: log.toString() }
+      await runBuild(this.#workshop, order, log, signal, async (folder, bundleDigest, size) => {
+        made = { bundleDigest, entry: order.entry, log: log.toString(), size }
         await this.#bundles.publish(folder, key, made)
       })
     } catch (thrown) {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtelierError, type Clock } from '../core/index.ts'
+import type { BundleSize } from './build.ts'
 import { hexOf } from './digests.ts'
 import { isMissing, syncFolder, writeDurably } from './files.ts'
 import { removeTree, syncTree } from './tree.ts'
@@ -10,6 +11,8 @@ export interface BuildRecord {
   readonly bundleDigest: string
   readonly entry: string
   readonly log: string
+  /** Absent in what an earlier version remembers. */
+  readonly size?: BundleSize
 }
 
 /** Built bundles as plain folders by digest, and which build gave which. */

@@ -8,6 +8,7 @@ import { removeTree, type Sealed, syncTree } from './tree.ts'
 export interface CachedDependencies {
   readonly folder: string
   readonly digest: string
+  readonly bytes: number
 }
 
 /**
@@ -32,10 +33,10 @@ export class DependencyCache {
   async find(key: string): Promise<CachedDependencies | undefined> {
     const entry = join(this.#folder, key)
     try {
-      const { digest } = JSON.parse(await readFile(join(entry, 'sealed.json'), 'utf8')) as Sealed
+      const { digest, bytes } = JSON.parse(await readFile(join(entry, 'sealed.json'), 'utf8')) as Sealed
       const now = new Date(this.#clock.now())
       await utimes(entry, now, now)
-      return { folder: join(entry, 'tree'), digest }
+      return { folder: join(entry, 'tree'), digest, bytes }
     } catch (thrown) {
       if (isMissing(thrown)) return undefined
       throw thrown

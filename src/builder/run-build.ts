@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Backend } from '../backends/index.ts'
 import { AtelierError, type Clock, type NetworkMode, newId } from '../core/index.ts'
 import type { BuildPlan, BuildStep, Environment } from '../environments/index.ts'
+import type { BundleSize } from './build.ts'
 import type { BuildLog } from './build-log.ts'
 import type { CachedDependencies, DependencyCache } from './dependency-cache.ts'
 import { keyOf } from './digests.ts'
@@ -42,7 +43,7 @@ export interface Order {
 }
 
 /**
- * Builds one package in sandboxes, in a folder of its own. `publish` gets the finished, sealed folder and its digest before
+ * Builds one package in sandboxes, in a folder of its own. `publish` gets the finished, sealed folder, its digest and size before
  * everything else is removed. Rejects with BUILD_FAILED, CANCELLED or STORAGE_FULL.
  */
 export async function runBuild(
@@ -50,19 +51,25 @@ export async function runBuild(
   order: Order,
   log: BuildLog,
   signal: AbortSignal,
-  publish: (folder: string, bundleDigest: string) => Promise<void>,
+  publish: (folder: string, bundleDigest: string, size: BundleSize) => Promise<void>,
 ): Promise<void> {
   const scratch = await mkdtemp(join(shop.temporary, 'build-'))
   let build: Build | undefined
   try {
     build = new Build(shop, order, log, signal, scratch)
-    const { folder, digest } = await build.make()
+    const { folder, digest, size } = await build.make()
     signal.throwIfAborted()
-    await publish(folder, digest)
+    await publish(folder, digest, size)
   } finally {
     await build?.giveToolsBack()
     await removeTree(scratch)
   }
+}
+
+interface Finished {
+  readonly folder: string
+  readonly digest: string
+  readonly size: BundleSize
 }
 
 class Build {
@@ -84,7 +91,7 @@ class Build {
     this.#plan = order.environment.buildPlan(this.#paths(), { entry: order.entry })
   }
 
-  async make(): Promise<{ folder: string; digest: string }> {
+  async make(): Promise<Finished> {
     const { manifest } = this.#order
     const work = join(this.#scratch, 'work')
     const count = manifest.entries.length
@@ -245,10 +252,7 @@ class Build {
   }
 
   /** Seals the work folder and puts shared dependencies into it. */
-  async #finish(
-    work: string,
-    shared: CachedDependencies | undefined,
-  ): Promise<{ folder: string; digest: string }> {
+  async #finish(work: string, shared: CachedDependencies | undefined): Promise<Finished> {
     const dependencyFolder = this.#plan.dependencyFolder
     await this.giveToolsBack()
     if (shared && dependencyFolder !== undefined) await removeTree(join(work, dependencyFolder))
@@ -262,7 +266,14 @@ class Build {
     const folder = join(this.#scratch, 'bundle')
     await rename(work, folder)
     const digest = keyOf('bundle 1', sealed.digest, shared ? dependencyFolder! : '', shared?.digest ?? '')
-    return { folder, digest: `sha256:${digest}` }
+    return {
+      folder,
+      digest: `sha256:${digest}`,
+      size: {
+        ownBytes: sealed.bytes,
+        ...(shared && { shared: { digest: shared.digest, bytes: shared.bytes } }),
+      },
+    }
   }
 
   async #lockFiles(work: string): Promise<Map<string, string>> {

@@ -174,6 +174,14 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/project.ts')).project,
   },
   {
+    name: 'quota',
+    alone: ['quota', 'show'],
+    aliases: ['quotas'],
+    group: MANAGE,
+    summary: 'What projects may have, and how much of it they have',
+    load: async () => (await import('./commands/quota.ts')).quota,
+  },
+  {
     name: 'user',
     alone: ['user', 'list'],
     aliases: ['users'],

@@ -10,6 +10,22 @@ export function parseMemory(text: string): number | undefined {
   return Number.isInteger(value) && value > 0 ? value : undefined
 }
 
+/** Bytes of `5Gi`, `512Mi`, `64Ki`, `1048576`. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,15}(?:\.\d+)?)\s*(k|m|g|t)?i?b?$/i.exec(text)
+  if (!match) return undefined
+  const power = 'kmgt'.indexOf(match[2]?.toLowerCase() ?? '-') + 1
+  const value = Number(match[1]) * 1024 ** power
+  return Number.isSafeInteger(value) ? value : undefined
+}
+
+/** `5 GiB`: as quotas are set; what is no round number has one digit behind the point. */
+export function showSize(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 1024 ** power
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
+}
+
 /** Millicores of `500m`, `0.5`, `2`. */
 export function parseCpu(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(m)?$/.exec(text)

@@ -48,6 +48,7 @@ export class Collector {
     const { store, clock, options, releasedBundles } = this.#context
     const before = clock.now() - AGE_MS
     await this.#removePackageRows(before)
+    await this.#removeBundleRows(before)
     const packages = await store.db.selectFrom('packages').select('digest').distinct().execute()
     const versions = await store.db
       .selectFrom('versions')
@@ -59,6 +60,48 @@ export class Collector {
       bundles: new Set([...versions.map(row => row.bundle_digest), ...releasedBundles.since(before)]),
     }
     return { ...(await options.builder.collect(keep, AGE_MS)), skipped: false }
+  }
+
+  /** A project's bundles that none of its versions names, and then the dependencies that none of its bundles shares. */
+  async #removeBundleRows(createdBefore: number): Promise<void> {
+    await this.#context.commit(async tx => {
+      await tx
+        .deleteFrom('bundles')
+        .where('kind', '=', 'bundle')
+        .where('created_at', '<', createdBefore)
+        .where(where =>
+          where.not(
+            where.exists(
+              where
+                .selectFrom('versions')
+                .innerJoin('functions', 'functions.id', 'versions.function_id')
+                .select('versions.id')
+                .whereRef('versions.bundle_digest', '=', 'bundles.digest')
+                .whereRef('functions.project_id', '=', 'bundles.project_id'),
+            ),
+          ),
+        )
+        .execute()
+      const shared = await tx
+        .selectFrom('bundles')
+        .select(['project_id', 'dependencies'])
+        .distinct()
+        .where('dependencies', 'is not', null)
+        .execute()
+      const used = new Set(shared.map(row => `${row.project_id} ${row.dependencies}`))
+      const found = await tx
+        .selectFrom('bundles')
+        .select(['project_id', 'digest'])
+        .where('kind', '=', 'dependencies')
+        .execute()
+      for (const { project_id, digest } of found)
+        if (!used.has(`${project_id} ${digest}`))
+          await tx
+            .deleteFrom('bundles')
+            .where('project_id', '=', project_id)
+            .where('digest', '=', digest)
+            .execute()
+    })
   }
 
   async #removePackageRows(createdBefore: number): Promise<void> {

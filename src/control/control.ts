@@ -21,8 +21,8 @@ import type {
   SecretInfo,
   Version,
 } from '../core/index.ts'
-
 import type { AsyncChange } from './async-settings.ts'
+import type { HeldQuota } from './quota.ts'
 
 /**
  * The control plane's operations. Each checks the policy for its principal first, runs as one transaction, publishes to
@@ -36,6 +36,8 @@ export interface Control {
     input: { name: string; description?: string; quota?: Quota; isolationMin?: ChosenTier },
   ): Promise<Project>
   getProject(by: Principal, name: string): Promise<Project>
+  /** How much of its quotas a project holds, as far as things are kept; what runs and waits is told elsewhere. */
+  getHeldQuota(by: Principal, name: string): Promise<HeldQuota>
   listProjects(by: Principal, page: PageRequest): Promise<Page<Project>>
   updateProject(
     by: Principal,

@@ -8,8 +8,10 @@ import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
 import { checkImage, withImage } from './image-deploy.ts'
 import { checkIsolation } from './isolation.ts'
 import { type Language, languageOf } from './language.ts'
-import { keepPackage, publishVersion, type Source } from './publish-version.ts'
+import { publishVersion } from './publish-version.ts'
+import { checkRoomForPackage } from './quota.ts'
 import { settle } from './settings.ts'
+import { keepPackage, type Source } from './stored.ts'
 import { Turns, throwIfCancelled } from './turns.ts'
 
 const WAITING_MAX = 100 // deploys of one function; each takes seconds
@@ -30,6 +32,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
       throwIfCancelled(signal)
       // Before a large upload, not after it; and again on what is live when it is this deploy's turn.
       settle(asked, await liveOf(by, asked), place())
+      if (asked.package) await checkRoomForPackage(store.db, by)
       const request = await withImage(context, by, asked, progress, signal)
       return collector.whileDeploying(async () => {
         const received = request.package && (await receive(request.package, progress, signal))

@@ -4,12 +4,13 @@ import type { Tables } from '../store/index.ts'
 import { type Context, checkRevision, need, noSuch } from './context.ts'
 import type { Control } from './control.ts'
 import { checkTier } from './isolation.ts'
+import { heldQuota } from './quota.ts'
 import { asProject } from './rows.ts'
 import { checkDescription, checkQuota, Problems } from './validate.ts'
 
 type ProjectOperations = Pick<
   Control,
-  'createProject' | 'getProject' | 'listProjects' | 'updateProject' | 'deleteProject'
+  'createProject' | 'getProject' | 'getHeldQuota' | 'listProjects' | 'updateProject' | 'deleteProject'
 >
 
 /** Tenants: operators make and change them; everybody may look at their own. */
@@ -61,6 +62,11 @@ export function projectOperations(context: Context): ProjectOperations {
         .executeTakeFirst()
       if (!row) throw noSuch('project', name)
       return asProject(row)
+    },
+
+    async getHeldQuota(by, name) {
+      const { id } = await this.getProject(by, name)
+      return heldQuota(store.db, context.options.table, id)
     },
 
     async listProjects(by, request) {

@@ -21,14 +21,8 @@ import type { Language } from './language.ts'
 import { checkQuotas } from './quota.ts'
 import { asVersion } from './rows.ts'
 import type { Settings } from './settings.ts'
+import { keepBundle, keepPackage, type Source } from './stored.ts'
 import { removeOldVersions } from './versions.ts'
-
-/** A package that was received, now or for an earlier deploy. */
-export interface Source {
-  readonly digest: string
-  readonly sizeBytes: number
-  readonly fileName: string
-}
 
 /** All that a deploy has found out by the time it commits. */
 export interface Built {
@@ -53,14 +47,13 @@ export async function publishVersion(
   const now = clock.now()
   await checkSecrets(tx, by, settings.secrets)
   const before = await findFunction(tx, by, request.app, request.name)
-  await checkQuotas(tx, by, table, {
+  const room = await checkQuotas(tx, by, table, {
     functionId: before?.id,
     limits: settings.limits,
     scaling: settings.scaling,
-    packageDigest: deploy.source.digest,
-    packageBytes: deploy.source.sizeBytes,
   })
   await keepPackage(tx, by, deploy.source, keepEnd(deploy.built.log), now)
+  await keepBundle(tx, by, deploy.built, now)
   const app = before ? await needApp(tx, by, request.app) : await ensureApp(tx, by, request.app, now)
   const spec = specOf(deploy, app.config)
   const record = before ?? (await insertFunction(tx, by, app.id, request, now))
@@ -97,39 +90,12 @@ export async function publishVersion(
   if (!request.publishOnly || number === 1)
     await moveAlias(tx, record.id, LIVE_ALIAS, [{ version: number, weight: 100 }], now)
   await removeOldVersions(tx, record.id, versionsKept)
+  await room.check(tx)
   return {
     function: await needFunction(tx, by, request.app, request.name),
     version: asVersion(row),
     created: true,
   }
-}
-
-/** The row of a package in its project, with the newest build's log. */
-export async function keepPackage(
-  tx: Transaction<Tables>,
-  by: Principal,
-  { digest, sizeBytes, fileName }: Source,
-  log: string,
-  now: number,
-): Promise<void> {
-  const { numUpdatedRows } = await tx
-    .updateTable('packages')
-    .set({ build_log: log })
-    .where('project_id', '=', by.projectId)
-    .where('digest', '=', digest)
-    .executeTakeFirst()
-  if (numUpdatedRows > 0n) return
-  await tx
-    .insertInto('packages')
-    .values({
-      project_id: by.projectId,
-      digest,
-      size_bytes: sizeBytes,
-      file_name: fileName.slice(-255),
-      build_log: log,
-      created_at: now,
-    })
-    .execute()
 }
 
 async function insertFunction(

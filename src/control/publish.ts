@@ -70,8 +70,11 @@ export class EntryReader {
       id,
       name,
       enabled,
-      ...(quota.concurrency === undefined ? {} : { concurrencyMax: quota.concurrency }),
       ...(isolationMin && { isolationMin }),
+      ...(quota.concurrency !== undefined && { concurrencyMax: quota.concurrency }),
+      ...(quota.callsPerMinute !== undefined && { callsPerMinuteMax: quota.callsPerMinute }),
+      ...(quota.queuedCalls !== undefined && { queuedCallsMax: quota.queuedCalls }),
+      ...(quota.queuedBytes !== undefined && { queuedBytesMax: quota.queuedBytes }),
     }))
   }
 

@@ -1,9 +1,8 @@
 import type { Transaction } from 'kysely'
 import { AtelierError, type Principal } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
+import { checkTriggers } from './quota.ts'
 import { Problems } from './validate.ts'
-
-const TRIGGERS_MAX = 20_000 // in one project, of all kinds
 
 export interface TriggerFilter {
   readonly app?: string
@@ -13,17 +12,7 @@ export interface TriggerFilter {
 /** Throws QUOTA_EXCEEDED when the project has as many triggers as it may, CONFLICT when one has this name. */
 export async function needRoomAndName(tx: Transaction<Tables>, by: Principal, name: string): Promise<void> {
   await needFreeName(tx, by, name)
-  let held = 0
-  for (const table of ['triggers', 'event_triggers'] as const) {
-    const { count } = await tx
-      .selectFrom(table)
-      .select(select => select.fn.countAll<number | string>().as('count'))
-      .where('project_id', '=', by.projectId)
-      .executeTakeFirstOrThrow()
-    held += Number(count)
-  }
-  if (held >= TRIGGERS_MAX)
-    throw new AtelierError('QUOTA_EXCEEDED', `Project "${by.projectName}" has ${held} triggers, the most.`)
+  await checkTriggers(tx, by)
 }
 
 /** Throws CONFLICT when a trigger of any kind has this name. */

@@ -29,9 +29,14 @@ const SCALING_RANGES: Readonly<Record<keyof Scaling, Range>> = {
 
 const QUOTA_RANGES: Readonly<Record<keyof Quota, Range>> = {
   functions: { min: 0, max: 1_000_000 },
+  versions: { min: 0, max: 100_000_000 },
   memoryMiB: { min: 0, max: 2 ** 30 },
   concurrency: { min: 0, max: 1_000_000 },
+  callsPerMinute: { min: 0, max: 1_000_000_000 },
   storageBytes: { min: 0, max: 2 ** 50 },
+  triggers: { min: 0, max: 1_000_000 },
+  queuedCalls: { min: 0, max: 100_000_000 },
+  queuedBytes: { min: 0, max: 2 ** 50 },
 }
 
 /** Collects all that is wrong with an input, to say it at once. */

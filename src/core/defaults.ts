@@ -1,4 +1,4 @@
-import type { Limits, Scaling } from './model.ts'
+import type { Limits, Quota, Scaling } from './model.ts'
 
 export const CONTROL_PORT_DEFAULT = 1881
 export const ROUTER_PORT_DEFAULT = 1882
@@ -14,6 +14,29 @@ export const LIMITS_DEFAULT: Limits = {
 }
 
 export const SCALING_DEFAULT: Scaling = { instancesMin: 0, instancesMax: 100, idleMs: 120_000 }
+
+/** What a project may have where its operator says nothing: enough for nearly all, and an end for the rest. */
+export const QUOTA_DEFAULT = {
+  functions: 20_000,
+  versions: 200_000,
+  storageBytes: 20 * 1024 ** 3,
+  triggers: 20_000,
+  queuedCalls: 500_000,
+  queuedBytes: 1024 ** 3,
+} as const satisfies Quota
+
+/** In the order in which they are shown. */
+export const QUOTA_NAMES = [
+  'functions',
+  'versions',
+  'triggers',
+  'storageBytes',
+  'memoryMiB',
+  'concurrency',
+  'callsPerMinute',
+  'queuedCalls',
+  'queuedBytes',
+] as const satisfies readonly (keyof Quota)[]
 
 export const PENDING_MAX_DEFAULT = 1_000 // calls per function that may wait for a slot
 export const LOG_BYTES_PER_INVOCATION_MAX = 1024 * 1024

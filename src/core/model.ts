@@ -40,12 +40,25 @@ export interface Project {
   readonly updatedAt: number
 }
 
-/** Limits of a project; `undefined` is no limit of its own. */
+/** Limits of a project; what is absent is as in `QUOTA_DEFAULT`, and where that says nothing, the machine's. */
 export interface Quota {
   readonly functions?: number
+  /** Of all functions together. */
+  readonly versions?: number
+  /** Reserved by instances that are kept without a call; of one instance, at least. */
   readonly memoryMiB?: number
+  /** Calls at once. */
   readonly concurrency?: number
+  /** Calls that begin within a minute, on each node. */
+  readonly callsPerMinute?: number
+  /** Of packages and bundles. */
   readonly storageBytes?: number
+  /** Of all kinds. */
+  readonly triggers?: number
+  /** Asynchronous calls that wait. */
+  readonly queuedCalls?: number
+  /** Heads and bodies of asynchronous calls that have not ended. */
+  readonly queuedBytes?: number
 }
 
 export interface App {

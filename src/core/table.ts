@@ -59,6 +59,11 @@ export interface TableProject {
   readonly concurrencyMax?: number
   /** The weakest tier that its functions may run in. */
   readonly isolationMin?: ChosenTier
+  /** Calls that begin within a minute; `undefined` for no limit. */
+  readonly callsPerMinuteMax?: number
+  /** Asynchronous calls that wait, and the bytes of those that have not ended; `undefined` as by default. */
+  readonly queuedCallsMax?: number
+  readonly queuedBytesMax?: number
 }
 
 export type TableChange =

@@ -34,7 +34,11 @@ export interface CallContext extends Required<InvokerOptions> {
 }
 
 /** The one way a function is called; see `Invoker`. The sink is never called before `invoke` has returned. */
-export function createInvoker(options: InvokerOptions): Invoker & { readonly inHand: number } {
+export function createInvoker(options: InvokerOptions): Invoker & {
+  readonly inHand: number
+  /** Of one project. */
+  usage(projectId: string): { readonly inHand: number; readonly lastMinute: number | undefined }
+} {
   const context: CallContext = {
     random: Math.random,
     cancelGraceMs: 5_000,
@@ -52,6 +56,7 @@ export function createInvoker(options: InvokerOptions): Invoker & { readonly inH
       call.begin()
       return call
     },
+    usage: projectId => context.projects.usage(projectId, options.clock.monotonic()),
     /** Calls admitted and not over, for metrics and draining. */
     get inHand(): number {
       return context.projects.inHand

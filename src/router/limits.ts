@@ -29,7 +29,7 @@ export interface RouterLimits {
   /** What is read and dropped of a body nobody wants, so that the client can read the answer before the close. */
   readonly lingerBytesMax: number
   readonly lingerMs: number
-  /** One message; not above the window of the frames contract, which carries messages whole. */
+  /** One message; not above 1 MiB, which a frame of the frames contract holds: it carries messages whole. */
   readonly messageBytesMax: number
   /** A WebSocket client that misses two of these is gone. */
   readonly pingMs: number

@@ -187,6 +187,14 @@ export const serverOptions = [
     description: 'Largest package that a deploy may send, compressed.',
   },
   {
+    name: 'websocket-message-kib-max',
+    type: 'integer',
+    min: 1,
+    max: 1024,
+    default: 256,
+    description: 'Largest message that a WebSocket takes, in KiB; a larger one closes it with 1009.',
+  },
+  {
     name: 'trust-forwarded',
     type: 'boolean',
     default: false,

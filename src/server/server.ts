@@ -28,6 +28,7 @@ import { describeParts, observe } from './metrics.ts'
 import { trimWhenIdle } from './trim.ts'
 import { packageVersion } from './version.ts'
 
+const KIB = 1024
 const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
 const COLLECT_EVERY_MS = 3_600_000
@@ -223,6 +224,7 @@ export async function startServer(
       log,
       clock,
       trustForwarded: config['trust-forwarded'],
+      limits: { messageBytesMax: config['websocket-message-kib-max'] * KIB },
       hooks: triggers,
     }),
     each => each.close(),
@@ -271,6 +273,11 @@ export async function startServer(
       triggerKinds: kinds,
       topics,
       store,
+      callsInUse: projectId => {
+        const { inHand, lastMinute } = invoker.usage(projectId)
+        const { queued, bytes } = asyncCalls.usage(projectId)
+        return { concurrency: inHand, callsPerMinute: lastMinute, queuedCalls: queued, queuedBytes: bytes }
+      },
       status,
       metrics,
       log,

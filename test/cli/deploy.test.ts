@@ -190,6 +190,42 @@ test('a change of a route takes away what is asked to go, and never what it sets
   assert.equal(seen.length, 2)
 })
 
+test('quotas are shown with their use, and a change leaves the others as they are', async t => {
+  const home = await freshHome(t)
+  const quotas = {
+    functions: { limit: 50, used: 3, isDefault: false },
+    versions: { limit: 200, used: 9, isDefault: true },
+    triggers: { limit: 7, used: 1, isDefault: false },
+    storageBytes: { limit: 5 * 1024 ** 3, used: 2048, isDefault: true },
+    memoryMiB: { used: 0, isDefault: true },
+    concurrency: { used: 0, isDefault: true },
+    callsPerMinute: { isDefault: true },
+    queuedCalls: { limit: 10, used: 0, isDefault: true },
+    queuedBytes: { limit: 10, used: 0, isDefault: true },
+  }
+  const { url, seen } = await playApi(t, {
+    'GET /v1/projects/shop/quota': json({ project: 'shop', quotas, revision: 4 }),
+    'PUT /v1/projects/shop/quota': json({ project: 'shop', quotas, revision: 5 }),
+  })
+  const quota = (...args: string[]) => atelier(home, ['quota', ...args, '--url', url, '--token', 't'])
+  const shown = await quota('show', 'shop')
+  assert.equal(shown.code, 0, shown.stderr)
+  assert.match(shown.stdout, /storage +2 KiB +5 GiB +by default/)
+  assert.match(shown.stdout, /concurrency +0 +none/)
+  const changed = await quota('set', 'shop', '--storage', '1.5Gi', '--triggers', 'default', '--memory', '4Gi')
+  assert.equal(changed.code, 0, changed.stderr)
+  assert.deepEqual(JSON.parse(seen.at(-1)!.body), {
+    functions: 50,
+    storageBytes: 1.5 * 1024 ** 3,
+    memoryMiB: 4096,
+  })
+  assert.equal(seen.at(-1)!.headers['if-match'], '"4"')
+  assert.match(
+    (await quota('set', 'shop', '--functions', 'many')).stderr,
+    /neither a whole number nor "default"/,
+  )
+})
+
 test('a manifest in YAML is read, and its triggers are made or brought up to date', async t => {
   const home = await freshHome(t)
   const yaml =

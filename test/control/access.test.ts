@@ -50,6 +50,7 @@ const onExisting = {
   rotateTrigger: (control, by) => control.rotateTrigger(by, 'front', 0),
   deleteSecret: (control, by) => control.deleteSecret(by, 'KEY'),
   getProject: (control, by) => control.getProject(by, 'owner'),
+  getHeldQuota: (control, by) => control.getHeldQuota(by, 'owner'),
 } satisfies Partial<Record<keyof Control, Call>>
 
 const lists = {

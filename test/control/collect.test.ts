@@ -40,6 +40,24 @@ test('the bundle of a version that has just gone stays for the instances that dr
   assert.ok(!fixture.builder.bundles.has(version.spec.bundleDigest))
 })
 
+test('what is built counts for its project until nothing needs it; shared dependencies count once', async () => {
+  const by = await fixture.member('counted')
+  const stored = async () => (await fixture.control.getHeldQuota(by, 'counted')).storageBytes
+  fixture.builder.shared = { digest: 'modules', bytes: 1_000 }
+  await fixture.deploy(by, 'first')
+  assert.equal(await stored(), 2 * 5 + 1_000)
+  await fixture.deploy(by, '2nd', { name: 'other' })
+  assert.equal(await stored(), 2 * 5 + 2 * 3 + 1_000)
+  fixture.builder.shared = undefined
+  await fixture.deploy(by, 'none', { name: 'other' })
+  for (const name of ['cart', 'other']) await fixture.control.deleteFunction(by, 'shop', name)
+  await fixture.deploy(by, 'last', { name: 'other' })
+  assert.equal(await stored(), 2 * (5 + 3 + 4 + 4) + 1_000)
+  fixture.clock.advance(2 * HOUR_MS)
+  await fixture.control.collect()
+  assert.equal(await stored(), 2 * 4)
+})
+
 test('a package that another project needs stays', async () => {
   const [a, b] = [await fixture.member('keeps'), await fixture.member('leaves')]
   const { version } = await fixture.deploy(a, 'shared')

@@ -88,12 +88,12 @@ test('a quota of memory counts what is always on, and one instance of what is de
 
 test('a quota of storage counts each package once', async () => {
   const by = await fixture.member('full-disk')
-  await fixture.control.updateProject(fixture.admin, 'full-disk', { quota: { storageBytes: 10 } })
+  await fixture.control.updateProject(fixture.admin, 'full-disk', { quota: { storageBytes: 20 } })
   await fixture.deploy(by, '123456', { name: 'a' })
   await fixture.deploy(by, '123456', { name: 'b' })
   await assert.rejects(fixture.deploy(by, '7890-', { name: 'c' }), {
     code: 'QUOTA_EXCEEDED',
-    message: /10 bytes/,
+    message: /20 bytes of packages and bundles; 12 are stored, and this needs 10 more/,
   })
   await fixture.deploy(by, '7890', { name: 'c' })
 })

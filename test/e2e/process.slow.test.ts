@@ -4,6 +4,7 @@ import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Version } from '../../src/core/index.ts'
 import { BIN, bareEnvironment } from '../support/command.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
@@ -162,6 +163,60 @@ test('without a sandbox the status says so', async t => {
   assert.match(json.isolation.notes.join('\n'), /NOT isolated/)
   await server.deploy('hello', { 'index.mjs': `export default () => 'hello'` })
   assert.equal((await server.call('hello')).text, 'hello')
+})
+
+test('without a sandbox a build runs all the same, with its own scripts, and its log says so', async t => {
+  const server = await ServerProcess.start({ flags: ['--isolation', 'none'] })
+  t.after(() => server.dispose())
+  const { version } = (await server.deploy('built', {
+    'package.json': JSON.stringify({
+      type: 'module',
+      scripts: { postinstall: 'node make.js' },
+      dependencies: { words: 'file:./words' },
+    }),
+    'words/package.json': JSON.stringify({ name: 'words', version: '1.0.0', main: 'index.js' }),
+    'words/index.js': `module.exports = ['made', 'by']`,
+    'make.js': `import { writeFileSync } from 'node:fs'
+writeFileSync('made.txt', 'the build')
+console.log('made it')`,
+    'index.js': `import { readFileSync } from 'node:fs'
+import words from 'words'
+export default () => [...words, readFileSync(new URL('made.txt', import.meta.url), 'utf8')].join(' ')`,
+  })) as unknown as { version: Version }
+  assert.equal((await server.call('built')).text, 'made by the build')
+  const log = await server.api('GET', `/v1/packages/${version.spec.packageDigest}/build-log`)
+  assert.match(log.text, /no sandbox: the step runs as a process like any other/)
+  const failed = await server.tryDeploy('broken', { 'index.mjs': 'export default () => {' })
+  assert.equal(failed.status, 422, failed.text)
+})
+
+test('the largest message of a WebSocket is as it was set', async t => {
+  const server = await ServerProcess.start({ flags: ['--websocket-message-kib-max', '600'] })
+  t.after(() => server.dispose())
+  await server.deploy('echo', {
+    'index.mjs': `export default (_request, context) => {
+  const { socket, response } = context.upgradeWebSocket()
+  socket.addEventListener('message', ({ data }) => socket.send(data))
+  return response
+}`,
+  })
+  const socket = new WebSocket(`${server.routerUrl.replace('http', 'ws')}/default/default/echo`)
+  t.after(() => socket.close())
+  const next = (type: 'open' | 'message' | 'close'): Promise<Event> =>
+    new Promise((resolve, reject) => {
+      socket.addEventListener(type, resolve, { once: true })
+      socket.addEventListener('error', reject, { once: true })
+    })
+  await next('open')
+  const large = 'x'.repeat(600 * 1024)
+  const back = next('message')
+  socket.send(large)
+  assert.ok(((await back) as MessageEvent).data === large)
+  const closed = new Promise<CloseEvent>(resolve =>
+    socket.addEventListener('close', resolve as (event: Event) => void, { once: true }),
+  )
+  socket.send(`${large}x`)
+  assert.equal((await closed).code, 1009)
 })
 
 function run(

@@ -102,6 +102,28 @@ test('a project has no more calls in hand than it may, and a disabled one has no
   )
 })
 
+test('a project begins no more calls within a minute than it may, and another one as it likes', async () => {
+  const { platform, calls } = holding()
+  platform.table.publish([
+    { kind: 'project', id: 'p', value: { id: 'p', name: 'p', enabled: true, callsPerMinuteMax: 2 } },
+  ])
+  const target = aFunction([aVersion()])
+  for (let i = 0; i < 2; i++) {
+    const caller = await platform.called(target)
+    calls[i]!.answer()
+    assert.equal(caller.status, 200)
+  }
+  const refused = await platform.called(target)
+  assert.equal(refused.error!.code, 'TOO_MANY_REQUESTS')
+  assert.match(refused.error!.message, /2 calls within a minute/)
+  assert.ok(refused.error!.retryAfterS! >= 59 && refused.error!.retryAfterS! <= 60)
+  const other = await platform.called({ ...aFunction([aVersion()]), id: 'other', projectId: 'q' })
+  assert.equal(other.error, undefined)
+  await platform.pass(refused.error!.retryAfterS! * 1_000, 1_000)
+  const later = await platform.called(target)
+  assert.equal(later.error, undefined)
+})
+
 test('a call past its timeout is answered 504, and its instance is killed', async () => {
   const { platform, calls } = holding()
   const target = aFunction([aVersion({ limits: { timeoutMs: 3_000 } })])

@@ -43,6 +43,7 @@ export class CallLog implements Used {
       redrive: missing,
       forget: missing,
       queue: missing,
+      usage: () => ({ queued: 0, bytes: 0 }),
       counters: {} as AsyncCalls['counters'],
       drain: missing,
       close: missing,

@@ -17,6 +17,8 @@ export class MemoryBuilder implements Builder {
   readonly packages = new Map<string, Stored>()
   readonly bundles = new Map<string, number>()
   readonly #now: () => number
+  /** Dependencies that all bundles share. */
+  shared: NonNullable<BuildResult['size']['shared']> | undefined
   /** Waited for in each build, to hold it in the middle. */
   hold: (request: BuildRequest) => Promise<void> = async () => {}
 
@@ -51,7 +53,13 @@ export class MemoryBuilder implements Builder {
     const bundleDigest = digestOf(request.environment, entry, stored.bytes)
     const cached = this.bundles.has(bundleDigest)
     this.bundles.set(bundleDigest, this.#now())
-    return { bundleDigest, entry, log, cached }
+    return {
+      bundleDigest,
+      entry,
+      log,
+      cached,
+      size: { ownBytes: stored.bytes.length, ...(this.shared && { shared: this.shared }) },
+    }
   }
 
   async locate(bundleDigest: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { ASYNC_SETTINGS_DEFAULT } from '../../core/index.ts'
+import { ASYNC_SETTINGS_DEFAULT, QUOTA_NAMES } from '../../core/index.ts'
 import { AsyncSettingsSchema } from './async.ts'
 import { model, ref, Time } from './model.ts'
 import { Type } from './type.ts'
@@ -12,16 +12,56 @@ const Revision = Type.Integer({ description: 'Grows with each change; the same a
 const times = { createdAt: Time('When it was made.'), updatedAt: Time('When it was last changed.') }
 const StringMap = Type.Record(Type.String(), Type.String())
 
+const most = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }))
+
 export const QuotaSchema = Type.Object(
   {
-    functions: Type.Optional(Type.Integer({ minimum: 0 })),
-    memoryMiB: Type.Optional(Type.Integer({ minimum: 0 })),
-    concurrency: Type.Optional(Type.Integer({ minimum: 0 })),
-    storageBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    functions: most('Functions.'),
+    versions: most('Versions of all functions.'),
+    memoryMiB: most('Memory of instances that are kept without a call, and of any single one.'),
+    concurrency: most('Calls at once.'),
+    callsPerMinute: most('Calls that begin within a minute, on each node.'),
+    storageBytes: most('Bytes of packages, and of what was built from them.'),
+    triggers: most('Triggers of all kinds.'),
+    queuedCalls: most('Asynchronous calls that wait.'),
+    queuedBytes: most('Bytes of asynchronous calls that have not ended.'),
   },
   {
     additionalProperties: false,
-    description: 'Limits of the project; what is absent has no limit of its own.',
+    description: 'Limits of the project; what is absent is as by default.',
+  },
+)
+
+const QuotaState = Type.Object({
+  limit: Type.Optional(Type.Integer({ description: 'The most; absent where there is no limit.' })),
+  used: Type.Optional(
+    Type.Integer({ description: 'How much of it; absent where it is counted only with a limit.' }),
+  ),
+  isDefault: Type.Boolean({ description: 'Whether nobody has set it.' }),
+})
+
+export const ProjectQuotaSchema = model(
+  'ProjectQuota',
+  'What a project may have, and how much of it it has.',
+  {
+    project: Type.String(),
+    quotas: Type.Object(
+      Object.fromEntries(QUOTA_NAMES.map(name => [name, QuotaState])) as Record<
+        (typeof QUOTA_NAMES)[number],
+        typeof QuotaState
+      >,
+    ),
+    revision: Revision,
+  },
+  {
+    project: 'research',
+    quotas: Object.fromEntries(
+      QUOTA_NAMES.map(name => [
+        name,
+        name === 'functions' ? { limit: 50, used: 12, isDefault: false } : { used: 3, isDefault: true },
+      ]),
+    ),
+    revision: 4,
   },
 )
 

@@ -7,6 +7,7 @@ import type { Identity, Launcher } from './launcher.ts'
 import { type HostSystem, rlimitsFor, sandboxMounts, WORK_TARGET } from './policy.ts'
 
 const MIB = 1024 * 1024
+const NO_SANDBOX = Buffer.from('This server has no sandbox: the step runs as a process like any other.\n')
 
 export interface RunParts {
   readonly cells: Cells
@@ -51,6 +52,7 @@ export async function runCommand(spec: RunSpec, parts: RunParts, signal: AbortSi
       await giveFiles(writable, own)
     },
   )
+  if (parts.launcher.name === 'none') spec.onOutput('stderr', NO_SANDBOX)
   let ended: 'timeout' | 'cancelled' | 'disk' | undefined
   const end = (reason: 'timeout' | 'cancelled' | 'disk') => {
     ended ??= reason

@@ -9,6 +9,7 @@ import { eventTriggers } from './0005-event-triggers.ts'
 import { dialectRecords } from './0006-dialect-records.ts'
 import { isolation } from './0007-isolation.ts'
 import { delegation } from './0008-delegation.ts'
+import { bundles } from './0009-bundles.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -38,5 +39,6 @@ export const CONTROL_LAYOUT: Layout<Tables> = {
     dialectRecords,
     isolation,
     delegation,
+    bundles,
   ],
 }

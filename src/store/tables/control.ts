@@ -10,6 +10,7 @@ export interface ControlTables {
   aliases: AliasesTable
   alias_history: AliasHistoryTable
   packages: PackagesTable
+  bundles: BundlesTable
   triggers: TriggersTable
   event_triggers: EventTriggersTable
   secrets: SecretsTable
@@ -92,6 +93,18 @@ interface PackagesTable {
   file_name: string
   /** The newest build's. */
   build_log: string
+  created_at: number
+}
+
+/** What was built, with the dependencies that several bundles share beside them. */
+interface BundlesTable {
+  project_id: string
+  digest: string
+  kind: 'bundle' | 'dependencies'
+  /** What it takes up alone. */
+  size_bytes: number
+  /** Digest of the dependencies that a bundle shares. */
+  dependencies: string | null
   created_at: number
 }
 

@@ -228,6 +228,31 @@ export function asyncQueue(fresh: FreshStore): void {
       assert.ok(most <= 2 + 4, `${most} answers at once`)
     })
 
+    test('a project has bounds of its own in number and bytes, and says how much it holds', async t => {
+      const queue = await open(t, { settings: { paused: true } })
+      await queue.accept({ body: Buffer.alloc(900) })
+      const { bytes } = queue.calls.usage('p')
+      assert.ok(bytes >= 900 && bytes < 1_000, `${bytes} with the head`)
+      await queue.calls.cancelMany('p', {})
+      queue.table.publish([
+        {
+          kind: 'project',
+          id: 'p',
+          value: { id: 'p', name: 'p', enabled: true, queuedCallsMax: 2, queuedBytesMax: 2 * bytes },
+        },
+      ])
+      await queue.accept({ body: Buffer.alloc(900) })
+      await assert.rejects(queue.accept({ body: Buffer.alloc(901) }), {
+        code: 'TOO_MANY_REQUESTS',
+        message: new RegExp(`${bytes} bytes, and may have ${2 * bytes}`),
+      })
+      await queue.accept({ body: Buffer.alloc(900) })
+      assert.deepEqual(queue.calls.usage('p'), { queued: 2, bytes: 2 * bytes })
+      await assert.rejects(queue.accept(), { code: 'TOO_MANY_REQUESTS', message: /may have 2/ })
+      await queue.calls.cancelMany('p', {})
+      assert.deepEqual(queue.calls.usage('p'), { queued: 0, bytes: 0 })
+    })
+
     test('the queue has bounds in number and bytes, and room again when calls have ended', async t => {
       const queue = await open(t, {
         settings: { paused: true },
