@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
-import type { IsolationTier, Limits, NetworkMode } from '../core/index.ts'
+import type { AtelierError, IsolationTier, Limits, NetworkMode } from '../core/index.ts'
 
 /** An engine that provides instances. Pool and invoker know nothing else about it. */
 export interface Backend {
@@ -143,6 +143,8 @@ export interface Sandbox extends Inside {
   /** Kills every process in it and removes it. Resolves when it is gone; safe to call twice. */
   kill(): Promise<void>
   readonly exited: Promise<SandboxExit>
+  /** Its first process is gone, though `exited` may still take a while to tell. Absent where it does not. */
+  isEnding?(): boolean
 }
 
 export interface SandboxExit {
@@ -152,6 +154,8 @@ export interface SandboxExit {
   readonly reason: 'memory' | 'killed' | 'exit'
   /** The last 4 KiB it wrote to stderr. */
   readonly tail: string
+  /** Where the code is not to blame, or it is known better than by a code: what a call that was under way is answered with. */
+  readonly error?: AtelierError
 }
 
 export interface RunSpec {

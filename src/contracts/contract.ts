@@ -33,6 +33,8 @@ export interface StartSpec extends LoadSpec {
   readonly cpuMillicores: number
   /** A port that is free where sandboxes share theirs; else `undefined`: every port is free. */
   readonly port: number | undefined
+  /** What runs is a container image, which knows by itself where its parts are; `entry` says only which it is. @default false */
+  readonly isImage?: boolean
 }
 
 /** One instance to come. Exactly one of `open` and `discard` is called. */
@@ -50,7 +52,7 @@ export interface Preparation {
 /** What a contract may use of a sandbox. */
 export type ContractAccess = Pick<
   Sandbox,
-  'channel' | 'connect' | 'listen' | 'stdin' | 'stdout' | 'begin' | 'terminate' | 'exited'
+  'channel' | 'connect' | 'listen' | 'stdin' | 'stdout' | 'begin' | 'terminate' | 'exited' | 'isEnding'
 >
 
 export interface LinkEvents {

@@ -32,6 +32,8 @@ export interface ControlOptions {
   readonly environments: readonly Environment[]
   /** Where container images come from. Without it there are none here. */
   readonly images?: ImageSource
+  /** Well-known sample images are not pulled: the platform's own functions stand in for them. @default false */
+  readonly standIns?: boolean
   /** The kinds of event triggers. Without it there are none here. */
   readonly triggers?: TriggerCatalogue
   /** Where the router answers, without a slash at the end. */

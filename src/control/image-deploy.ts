@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { AtelierError, checkName, type Principal } from '../core/index.ts'
-import type { Environment } from '../environments/index.ts'
+import { type Environment, standInFor } from '../environments/index.ts'
 import type { Context } from './context.ts'
 import type { DeployEvent, DeployRequest } from './control.ts'
 import { secretSource } from './secrets.ts'
@@ -17,11 +18,13 @@ export interface ImageSource {
 
 const ENVIRONMENT = 'container'
 const CONTRACT = 'http'
+/** Contracts of runtimes that are given their code, which may come with the image. */
+const CODE_CONTRACTS = ['fission', 'qinling']
 const OURS: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /**
- * A deploy of an image as one of a package: the image is pulled and pinned, and the package is a note of which it is. Any other
- * request is returned as it is.
+ * A deploy of an image as one of a package: the image is pulled and pinned, and the package is a note of which it is, unless there is
+ * one for a runtime in it. An image that the platform has a stand-in for becomes that. Any other request is returned as it is.
  */
 export async function withImage(
   { store, options }: Context,
@@ -36,9 +39,20 @@ export async function withImage(
     if (imageSecret !== undefined) throw wrong('imageSecret', 'is for deploys of an image')
     return request
   }
-  for (const each of ['package', 'entry', 'environment'] as const)
+  for (const each of ['entry', 'environment'] as const)
     if (request[each] !== undefined && request[each] !== ENVIRONMENT)
       throw wrong(each, 'cannot be given together with "image", which is all that runs')
+  const contract = nameOf(request.contract)
+  if (request.package !== undefined && !CODE_CONTRACTS.includes(contract ?? CONTRACT))
+    throw wrong(
+      'package',
+      `can be given together with "image" only for a runtime in it: with contract ${CODE_CONTRACTS.join(' or ')}`,
+    )
+  const standsIn = options.standIns === true ? await standIn(request, reference) : undefined
+  if (standsIn !== undefined) {
+    progress({ kind: 'stage', stage: 'pull', detail: `${reference}: the platform's own stand-in for it` })
+    return standsIn
+  }
   if (options.images === undefined)
     throw new AtelierError('UNAVAILABLE', 'This server runs no container images: it has no container engine.')
   const credentials = imageSecret === undefined ? undefined : await readSecret(imageSecret)
@@ -57,13 +71,32 @@ export async function withImage(
     environment: ENVIRONMENT,
     entry: pinned,
     contract: request.contract ?? CONTRACT,
-    package: { source: Readable.from([Buffer.from(note)]), fileName: 'image.json' },
+    package: request.package ?? { source: Readable.from([Buffer.from(note)]), fileName: 'image.json' },
   }
 
   async function readSecret(name: string): Promise<string | undefined> {
     checkName(name, 'secret')
     return (await secretSource(store, options.secretsKey).read(by.projectId, [name]))[name]
   }
+}
+
+/** The deploy of what stands in for an image. One with code of its own, or another contract, means the image itself. */
+async function standIn(request: DeployRequest, reference: string): Promise<DeployRequest | undefined> {
+  const found = standInFor(reference)
+  const { image: _, imageSecret: __, contract, ...rest } = request
+  const fits = contract === undefined || nameOf(contract) === found?.contract
+  if (found === undefined || !fits || request.package !== undefined) return undefined
+  return {
+    ...rest,
+    environment: found.environment,
+    entry: found.entry,
+    contract: contract ?? found.contract,
+    package: { source: Readable.from([await readFile(found.path)]), fileName: found.entry },
+  }
+}
+
+function nameOf(contract: DeployRequest['contract']): string | undefined {
+  return typeof contract === 'object' ? contract.name : contract
 }
 
 /** What runs an image runs the one that was pulled for it: neither code nor an entry can be put in its place. */

@@ -2,6 +2,7 @@ import type { Environment } from './environment.ts'
 import { environmentsIn } from './find.ts'
 
 export { binaryEnvironment } from './binary/environment.ts'
+export { standInFor } from './container/stand-ins.ts'
 export { dotnetEnvironment } from './dotnet/environment.ts'
 export * from './environment.ts'
 export { detectedOf, findEnvironments } from './find.ts'

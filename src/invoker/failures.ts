@@ -58,6 +58,7 @@ export async function whyClosed(
   const cancel = clock.after(exitReasonMs, () => resolve(undefined))
   const exit = await Promise.race([lease.sandbox.exited, late])
   cancel()
+  if (exit?.error !== undefined) return exit.error
   if (exit?.reason === 'memory')
     return new AtelierError(
       'FUNCTION_OUT_OF_MEMORY',

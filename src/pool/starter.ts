@@ -105,6 +105,7 @@ export class Starter {
       choice,
       cpuMillicores: version.limits.cpuMillicores,
       port: inside.ownPorts ? undefined : await freePort(),
+      isImage: found.image !== undefined,
     })
     const { process } = preparation
     await this.#start(instance, preparation, {
@@ -185,6 +186,7 @@ export class Starter {
     }
     const exit = await within(this.#clock, this.#policy.exitReasonMs, instance.sandbox.exited)
     if (instance.endedBecause !== undefined) return givenUp(instance)
+    if (exit?.error !== undefined) return exit.error
     if (exit?.reason === 'memory')
       return new AtelierError(
         'FUNCTION_OUT_OF_MEMORY',

@@ -115,6 +115,14 @@ export const serverOptions = [
       "Which of the engine's runtimes runs container images (runc, crun, runsc for gVisor, kata). Without it: its own choice.",
   },
   {
+    name: 'image-stand-ins',
+    type: 'boolean',
+    default: true,
+    description:
+      'Functions of the platform stand in for well-known sample images, such as iron/hello, which then need no registry and no ' +
+      'engine. false: these images are pulled like any other.',
+  },
+  {
     name: 'warm-instances',
     type: 'integer',
     min: 0,

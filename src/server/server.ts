@@ -149,6 +149,7 @@ export async function startServer(
     secretsKey,
     environments: languages.all,
     images: containers,
+    standIns: config['image-stand-ins'],
     triggers: kinds,
     routerUrl: () => routerUrl,
     versionsKept: config['versions-kept'],

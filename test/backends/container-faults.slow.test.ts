@@ -12,12 +12,12 @@ import {
   type Sandbox,
 } from '../../src/backends/index.ts'
 import { GRANT_LIMITS } from '../suites/backend.ts'
-import { BUSYBOX, engineUnavailable, TestEngine } from '../support/engine.ts'
+import { BUSYBOX, engineUnavailable, PodmanEngine } from '../support/engine.ts'
 
 const never = new AbortController().signal
 
 describe('containers that misbehave, and engines', { skip: engineUnavailable() }, () => {
-  let engine: TestEngine
+  let engine: PodmanEngine
   let runPath: string
   let grant: Grant
   let backend: ContainerBackend
@@ -34,7 +34,7 @@ describe('containers that misbehave, and engines', { skip: engineUnavailable() }
   }
 
   before(async () => {
-    engine = await TestEngine.start()
+    engine = await PodmanEngine.start()
     runPath = await mkdtemp(join(tmpdir(), 'atelier-run-'))
     grant = { bundlePath: runPath, limits: GRANT_LIMITS, network: 'none' }
     backend = open()
@@ -117,19 +117,21 @@ describe('containers that misbehave, and engines', { skip: engineUnavailable() }
   })
 
   test('what a crashed server left is removed by the next one, and nothing of others', async () => {
-    await engine.podman('create', '--name', 'stranger', '--ulimit=host', '--network=none', BUSYBOX, 'true')
+    await engine.command('create', '--name', 'stranger', '--ulimit=host', '--network=none', BUSYBOX, 'true')
     await start(['/bin/sleep', '1000'])
     const next = open() // knows nothing of the first one's, as after kill -9
     assert.equal(await next.sweep(), 1)
     await next.close()
-    assert.equal((await engine.podman('ps', '-a', '--format', '{{.Names}}')).trim(), 'stranger')
-    await engine.podman('rm', 'stranger')
+    assert.equal((await engine.command('ps', '-a', '--format', '{{.Names}}')).trim(), 'stranger')
+    await engine.command('rm', 'stranger')
   })
 
   test('an engine that is down is the platform’s fault, and starts work again when it is back', async () => {
     const lost = await start(['/bin/sleep', '1000'])
     await engine.down()
-    assert.match((await lost.exited).tail, /engine went away/)
+    const { error } = await lost.exited
+    assert.equal(error?.code, 'BACKEND_FAILED')
+    assert.match(error.message, /engine went away/)
     await assert.rejects(start(['/bin/true']), { code: 'BACKEND_FAILED', message: /does not answer/ })
     await engine.up()
     const sandbox = await start(['/bin/sh', '-c', 'echo back'])

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { engineUnavailable, TestEngine } from '../support/engine.ts'
+import { busyboxInto, engineUnavailable, PodmanEngine } from '../support/engine.ts'
 import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
 
 /** A web server of the smallest kind, that says in its log that it is up. */
@@ -11,12 +11,12 @@ const HELLO = 'localhost/atelier-test/hello:1'
 const SERVE = 'echo serving; exec httpd -f -p "$PORT" -h /www'
 
 describe('functions that are container images', { skip: engineUnavailable() }, () => {
-  let engine: TestEngine
+  let engine: PodmanEngine
   let server: ServerProcess
   let containersBefore = 0
 
   before(async () => {
-    engine = await TestEngine.start()
+    engine = await PodmanEngine.start()
     await derive(
       engine,
       HELLO,
@@ -81,14 +81,14 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
 
 /** An image with these files beside busybox's. */
 async function derive(
-  engine: TestEngine,
+  engine: PodmanEngine,
   reference: string,
   files: Readonly<Record<string, string>>,
   instructions: readonly string[],
   serve: string,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
-  await engine.busybox(folder)
+  await busyboxInto(folder)
   for (const [path, text] of Object.entries({ ...files, serve })) {
     await mkdir(join(folder, path, '..'), { recursive: true })
     await writeFile(join(folder, path), text)

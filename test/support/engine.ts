@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const UP_MS_MAX = 20_000
+const UP_MS_MAX = 60_000
 const COMMAND_MS_MAX = 60_000
 
 /** The image that every engine here has: a shell and small programs, and nothing else. */
@@ -22,8 +22,24 @@ export function engineUnavailable(): string | false {
   return false
 }
 
+/** A container engine of a test's own. */
+export interface Engine {
+  readonly socket: string
+  /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. */
+  image(reference: string, folder: string, instructions: readonly string[]): Promise<void>
+  /** Runs its own command line. */
+  command(...args: string[]): Promise<string>
+  /** Ids of all containers there are. */
+  containers(): Promise<string[]>
+  /** Lets it listen, again where it was down. */
+  up(): Promise<void>
+  /** Ends the engine; its containers run on, as they do when one is updated. */
+  down(): Promise<void>
+  dispose(): Promise<void>
+}
+
 /** A Podman of a test's own, with its storage in a folder that goes with it. */
-export class TestEngine {
+export class PodmanEngine implements Engine {
   readonly socket: string
   readonly #home: string
   readonly #args: readonly string[]
@@ -42,13 +58,13 @@ export class TestEngine {
     ]
   }
 
-  static async start(runtime = 'runc'): Promise<TestEngine> {
+  static async start(runtime = 'runc'): Promise<PodmanEngine> {
     const home = await mkdtemp(join(tmpdir(), 'atelier-engine-'))
     await writeFile(join(home, 'containers.conf'), '[containers]\ndefault_ulimits=[]\n')
-    const engine = new TestEngine(home, runtime)
+    const engine = new PodmanEngine(home, runtime)
     try {
       const folder = join(home, 'busybox')
-      await engine.busybox(folder)
+      await busyboxInto(folder)
       await engine.image(BUSYBOX, folder, ['ENTRYPOINT ["/bin/busybox"]', 'ENV PATH=/bin'])
       await engine.up()
     } catch (error) {
@@ -58,35 +74,19 @@ export class TestEngine {
     return engine
   }
 
-  /** Puts a shell and small programs into `folder`. */
-  async busybox(folder: string): Promise<void> {
-    await mkdir(join(folder, 'bin'), { recursive: true })
-    await copyFile(programPath('busybox')!, join(folder, 'bin/busybox'))
-    for (const name of ['sh', 'cat', 'id', 'ls', 'nc', 'touch', 'sleep', 'httpd', 'wget', 'dd', 'mkdir'])
-      await symlink('busybox', join(folder, 'bin', name))
-  }
-
-  /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. */
   async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
     const archive = join(this.#home, 'image.tar')
-    await run('tar', ['-C', folder, '--owner=0', '--group=0', '-cf', archive, '.'], {
-      timeout: COMMAND_MS_MAX,
-    })
-    await this.podman('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
+    await packed(folder, archive)
+    await this.command('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
     await rm(archive)
   }
 
-  async podman(...args: string[]): Promise<string> {
-    const { stdout } = await run('podman', [...this.#args, ...args], {
-      env: this.#env(),
-      timeout: COMMAND_MS_MAX,
-    })
-    return stdout
+  command(...args: string[]): Promise<string> {
+    return commandWith('podman', [...this.#args, ...args], this.#env())
   }
 
-  /** Ids of all containers there are. */
   async containers(): Promise<string[]> {
-    return (await this.podman('ps', '-aq')).split('\n').filter(Boolean)
+    return (await this.command('ps', '-aq')).split('\n').filter(Boolean)
   }
 
   /** Processes that belong to its containers. */
@@ -103,7 +103,6 @@ export class TestEngine {
       })
   }
 
-  /** Lets it listen, again where it was down. */
   async up(): Promise<void> {
     this.#child = spawn('podman', [...this.#args, 'system', 'service', '--time=0', `unix://${this.socket}`], {
       env: this.#env(),
@@ -111,14 +110,9 @@ export class TestEngine {
       stdio: 'ignore',
       detached: true,
     })
-    const until = performance.now() + UP_MS_MAX
-    while (!(await answers(this.socket))) {
-      if (performance.now() > until) throw new Error('the engine did not come up')
-      await sleep(50)
-    }
+    await listensAt(this.socket, this.#child)
   }
 
-  /** Ends the engine; its containers run on, as they do when one is updated. */
   async down(): Promise<void> {
     const child = this.#child
     this.#child = undefined
@@ -131,8 +125,8 @@ export class TestEngine {
 
   async dispose(): Promise<void> {
     await this.down()
-    await this.podman('rm', '-af', '-t', '0').catch(() => {})
-    await this.podman('rmi', '-af').catch(() => {})
+    await this.command('rm', '-af', '-t', '0').catch(() => {})
+    await this.command('rmi', '-af').catch(() => {})
     await run('umount', ['-l', join(this.#home, 'root/overlay')]).catch(() => {})
     await rm(this.#home, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -147,7 +141,40 @@ export class TestEngine {
   }
 }
 
-function programPath(name: string): string | undefined {
+/** Puts a shell and small programs into `folder`. */
+export async function busyboxInto(folder: string): Promise<void> {
+  await mkdir(join(folder, 'bin'), { recursive: true })
+  await copyFile(programPath('busybox')!, join(folder, 'bin/busybox'))
+  for (const name of ['sh', 'cat', 'id', 'ls', 'nc', 'touch', 'sleep', 'httpd', 'wget', 'dd', 'mkdir'])
+    await symlink('busybox', join(folder, 'bin', name))
+}
+
+/** A tar archive of what is in `folder`, all of it root's. */
+export async function packed(folder: string, archive: string): Promise<void> {
+  await commandWith('tar', ['-C', folder, '--mode=a+rX', '--owner=0', '--group=0', '-cf', archive, '.'])
+}
+
+export async function commandWith(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const path = '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin'
+  const { stdout } = await run(program, [...args], { env: { PATH: path, ...env }, timeout: COMMAND_MS_MAX })
+  return stdout
+}
+
+/** Resolves when something listens at the socket `path`; rejects when `child`, which should, has ended. */
+export async function listensAt(path: string, child: ChildProcess): Promise<void> {
+  const until = performance.now() + UP_MS_MAX
+  while (!(await answers(path))) {
+    if (child.exitCode !== null) throw new Error('the engine ended')
+    if (performance.now() > until) throw new Error('the engine did not come up')
+    await sleep(50)
+  }
+}
+
+export function programPath(name: string): string | undefined {
   return ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
     .map(folder => join(folder, name))
     .find(existsSync)

@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto'
-import { LIMITS_DEFAULT } from '../../core/index.ts'
-import type { Backend, Capabilities, Launch, RunResult, Sandbox, SandboxSpec } from '../backend.ts'
-import { Demultiplexer } from './demux.ts'
+import type { Backend, Capabilities, RunResult, Sandbox, SandboxSpec } from '../backend.ts'
+import { Debts } from './debts.ts'
 import type { Doors } from './doors.ts'
-import { Engine } from './engine.ts'
+import { Engine, imageGone } from './engine.ts'
 import { type EngineSocket, findEngine } from './engine-socket.ts'
+import { HeldContainer } from './held.ts'
 import { EngineHttp, engineFailed } from './http.ts'
 import { type ImageFacts, Images, type PullRequest } from './images.ts'
-import { containerBody } from './policy.ts'
-import { type Container, ContainerSandbox } from './sandbox.ts'
+import { type ContainerSpec, Maker } from './making.ts'
 
 const FACTS_MAX = 1_000
-const REMOVE_PAUSE_MS = 2_000
-const REMOVE_TRIES_MAX = 150 // five minutes of an engine that is down; then the next sweep has them
 
 export interface ContainerBackendOptions {
   /** Private folder of this installation: its name marks what is ours. */
@@ -30,15 +27,21 @@ export class ContainerBackend implements Backend {
   readonly #options: ContainerBackendOptions
   readonly #installation: string
   readonly #facts = new Map<string, ImageFacts>()
-  readonly #living = new Set<ContainerSandbox>()
-  /** Containers made and not yet removed, by the engine's ids. */
-  readonly #owed = new Set<string>()
+  readonly #living = new Set<Sandbox>()
+  readonly #debts = new Debts()
+  readonly #maker: Maker
   #http: EngineHttp | undefined
   #closed = false
 
   constructor(options: ContainerBackendOptions) {
     this.#options = options
     this.#installation = createHash('sha256').update(options.runPath).digest('hex').slice(0, 12)
+    this.#maker = new Maker({
+      installation: this.#installation,
+      runtime: options.runtime,
+      doors: options.doors,
+      debts: this.#debts,
+    })
   }
 
   capabilities(): Capabilities {
@@ -79,75 +82,17 @@ export class ContainerBackend implements Backend {
   }
 
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    const { launch, grant, process: own } = spec
     if (this.#closed) throw engineFailed('the server is stopping')
     if (signal.aborted) throw engineFailed('the start was given up', signal.reason)
-    if (!hasImage(launch)) throw engineFailed(`environment "${launch.environment}" has no image`)
-    if (own?.held === true || own?.beforeStart !== undefined || own?.folder !== undefined)
-      throw engineFailed(
-        'a container cannot wait inside for its orders, nor be given a folder first; use contract http',
-      )
-    const network = grant?.network ?? 'none'
-    if (network === 'outbound' && this.#options.doors.noNetwork !== undefined)
-      throw engineFailed(`there is no network: ${this.#options.doors.noNetwork}`)
+    if (!hasImage(spec)) throw engineFailed(`environment "${spec.launch.environment}" has no image`)
     const http = this.#client()
-    const engine = new Engine(http)
-    const facts = await this.#factsOf(http, launch.image)
-    const limits = grant?.limits ?? LIMITS_DEFAULT
-    const speaksOnStdio = own === undefined
-    const stdin = speaksOnStdio || own?.stdin === true
-    const body = containerBody({
-      installation: this.#installation,
-      instance: spec.id,
-      launch,
-      env: own?.env ?? {},
-      limits,
-      network,
-      stdin,
-      imageUser: facts?.user ?? '',
-      runtime: this.#options.runtime,
-      nameServer: this.#options.doors.nameServer,
-      openFilesHard: this.#options.doors.openFilesHard,
-    })
-    const name = `atelier-${this.#installation}-${spec.id}`
-    // Not aborted with the start: a container that is being made must be known to be removed.
-    const id = await engine.create(name, body, new AbortController().signal)
-    this.#owed.add(id)
-    try {
-      signal.throwIfAborted()
-      const raw = await engine.attach(id, stdin, signal)
-      const output = new Demultiplexer(raw)
-      await engine.start(id, signal)
-      const pid = await engine.pidOf(id)
-      const way =
-        pid !== undefined && network === 'outbound' ? await this.#wayOut(engine, id, pid) : undefined
-      signal.throwIfAborted()
-      if (this.#closed) throw engineFailed('the server is stopping')
-      const inside =
-        pid !== undefined && this.#options.doors.noSockets === undefined
-          ? this.#options.doors.inside(pid)
-          : undefined
-      return this.#hold(
-        new ContainerSandbox(spec.id, {
-          id,
-          pid,
-          raw,
-          output,
-          hasStdin: stdin,
-          speaksOnStdio,
-          inside,
-          limits,
-          hasGrant: grant !== undefined,
-          way,
-          signal: each => engine.signal(id, each),
-          end: () => engine.wait(id).catch(() => undefined),
-          remove: () => this.#remove(engine, id),
-        } satisfies Container),
-      )
-    } catch (error) {
-      await this.#remove(engine, id)
-      throw signal.aborted ? engineFailed('the start was given up', error) : error
-    }
+    const own = spec.process
+    if (own?.held !== true) return this.#hold(await this.#make(http, spec, signal))
+    // What can be known before its call is told before it.
+    await this.#needImage(http, spec.launch.image)
+    const make = (env: Readonly<Record<string, string>>, each: AbortSignal) =>
+      this.#make(http, { ...spec, process: { ...own, env: { ...own.env, ...env } } }, each)
+    return this.#hold(new HeldContainer(spec.id, make))
   }
 
   /** Builds run beside the platform, where its packages are. */
@@ -158,7 +103,7 @@ export class ContainerBackend implements Backend {
   async sweep(): Promise<number> {
     if ('reason' in this.#found()) return 0
     const engine = new Engine(this.#client())
-    const ids = (await engine.list(this.#installation)).filter(id => !this.#owed.has(id))
+    const ids = (await engine.list(this.#installation)).filter(id => !this.#debts.has(id))
     await Promise.all(ids.map(id => engine.remove(id)))
     return ids.length
   }
@@ -166,21 +111,24 @@ export class ContainerBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#living].map(each => each.kill()))
+    this.#debts.close()
     this.#http?.close()
     this.#options.doors.close()
   }
 
-  /** Its way to the network; `undefined` when it has ended meanwhile, which is not a failure of ours. */
-  async #wayOut(engine: Engine, id: string, pid: number): Promise<{ close(): void } | undefined> {
-    try {
-      return await this.#options.doors.connect(pid)
-    } catch (error) {
-      if ((await engine.pidOf(id)) === undefined) return undefined
-      throw error
-    }
+  async #make(http: EngineHttp, spec: ContainerSpec, signal: AbortSignal): Promise<Sandbox> {
+    const facts = await this.#factsOf(http, spec.launch.image)
+    const sandbox = await this.#maker.make(new Engine(http), spec, facts, signal)
+    if (!this.#closed) return sandbox
+    await sandbox.kill()
+    throw engineFailed('the server is stopping')
   }
 
-  #hold(sandbox: ContainerSandbox): ContainerSandbox {
+  async #needImage(http: EngineHttp, image: string): Promise<void> {
+    if ((await new Images(http).facts(image)) === undefined) throw imageGone()
+  }
+
+  #hold(sandbox: Sandbox): Sandbox {
     this.#living.add(sandbox)
     void sandbox.exited.then(() => this.#living.delete(sandbox))
     return sandbox
@@ -209,32 +157,8 @@ export class ContainerBackend implements Backend {
     if (this.#facts.size >= FACTS_MAX) this.#facts.clear()
     this.#facts.set(image, facts)
   }
-
-  /** Now, or while the engine is down again and again in the background; never rejects. */
-  async #remove(engine: Engine, id: string): Promise<void> {
-    try {
-      await engine.remove(id)
-      this.#owed.delete(id)
-    } catch {
-      this.#removeLater(engine, id, REMOVE_TRIES_MAX)
-    }
-  }
-
-  #removeLater(engine: Engine, id: string, triesLeft: number): void {
-    if (triesLeft === 0 || this.#closed) {
-      this.#owed.delete(id) // the next sweep's
-      return
-    }
-    const timer = setTimeout(() => {
-      engine.remove(id).then(
-        () => this.#owed.delete(id),
-        () => this.#removeLater(engine, id, triesLeft - 1),
-      )
-    }, REMOVE_PAUSE_MS)
-    timer.unref()
-  }
 }
 
-function hasImage(launch: Launch): launch is Launch & { readonly image: string } {
-  return launch.image !== undefined
+function hasImage(spec: SandboxSpec): spec is ContainerSpec {
+  return spec.launch.image !== undefined
 }

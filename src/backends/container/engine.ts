@@ -28,6 +28,13 @@ export class Engine {
 
   /** Makes a container; it does not run. Returns its id. */
   async create(name: string, body: unknown, signal: AbortSignal): Promise<string> {
+    const id = await this.createIfThere(name, body, signal)
+    if (id !== undefined) return id
+    throw imageGone()
+  }
+
+  /** As `create`; `undefined` when the engine has no such image. */
+  async createIfThere(name: string, body: unknown, signal: AbortSignal): Promise<string | undefined> {
     const query = new URLSearchParams({ name }).toString()
     const { status, json, message } = await this.#http.ask('POST', `/containers/create?${query}`, {
       body,
@@ -35,13 +42,19 @@ export class Engine {
       timeoutMs: ASK_MS_MAX,
     })
     if (status === 201) return (json as { Id: string }).Id
-    if (status === 404)
-      throw new AtelierError(
-        'FUNCTION_LOAD_FAILED',
-        'The image of the function is no longer on this machine; deploy the function again.',
-        { cause: new Error(message) },
-      )
+    if (status === 404) return undefined
     throw whose('made', message)
+  }
+
+  /** Makes an image of a tar archive's files. */
+  async importImage(reference: string, archive: Uint8Array): Promise<void> {
+    const [repo = '', tag = ''] = reference.split(/:(?=[^/]*$)/)
+    const query = new URLSearchParams({ fromSrc: '-', repo, tag }).toString()
+    const { status, json, message } = await this.#http.ask('POST', `/images/create?${query}`, {
+      archive,
+      timeoutMs: ASK_MS_MAX,
+    })
+    if (status !== 200) throw whose('imported', message || JSON.stringify(json))
   }
 
   /** The raw stream of a container that was made; nothing that it prints is lost. */
@@ -106,6 +119,14 @@ export class Engine {
       throw engineFailed(`it does not tell what runs (status ${status})`)
     return json.map(each => (each as { Id: string }).Id)
   }
+}
+
+/** Somebody has removed what a version was pinned to. */
+export function imageGone(): AtelierError {
+  return new AtelierError(
+    'FUNCTION_LOAD_FAILED',
+    'The image of the function is no longer on this machine; deploy the function again.',
+  )
 }
 
 function whose(done: string, message: string): AtelierError {

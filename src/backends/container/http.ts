@@ -19,6 +19,8 @@ export interface EngineAnswer {
 
 export interface AskOptions {
   readonly body?: unknown
+  /** A body as it is, in the place of `body`. */
+  readonly archive?: Uint8Array
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
   /** No word of the engine for so long is an error. @default none */
@@ -111,8 +113,9 @@ export class EngineHttp {
   }
 
   #send(method: string, target: string, options: AskOptions): Promise<IncomingMessage> {
-    const { body, headers, signal, timeoutMs } = options
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+    const { body, archive, headers, signal, timeoutMs } = options
+    const payload = archive ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)))
+    const type = archive === undefined ? 'application/json' : 'application/x-tar'
     return new Promise((resolve, reject) => {
       const request = httpRequest(
         {
@@ -122,7 +125,7 @@ export class EngineHttp {
           method,
           headers: {
             host: 'engine',
-            ...(payload && { 'content-type': 'application/json', 'content-length': payload.length }),
+            ...(payload && { 'content-type': type, 'content-length': payload.length }),
             ...headers,
           },
           ...(signal && { signal }),

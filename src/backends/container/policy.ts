@@ -1,5 +1,6 @@
 import type { Limits, NetworkMode } from '../../core/index.ts'
 import type { Launch } from '../backend.ts'
+import type { BundleMount } from './bundle.ts'
 
 /** Label with the installation that a container belongs to: what a sweep removes by. */
 export const LABEL = 'atelier.installation'
@@ -10,6 +11,7 @@ const SHM_BYTES_MAX = 16 * MIB
 const NOBODY = '65534:65534'
 /** Of one user on the whole machine; what holds one container is its own limit of processes. */
 const USER_PROCESSES_MAX = 4_096
+const FOLDER_OPTIONS = 'rw,nosuid,nodev,noexec,mode=1777,size=1m'
 const FILES_ENOUGH_FOR_ANY_PROGRAM = 64
 
 /** What a container is to be. */
@@ -29,6 +31,12 @@ export interface ContainerWish {
   readonly nameServer: string
   /** The most open files that this server may give to anybody. */
   readonly openFilesHard: number
+  /** A small folder of its own, that is there before it runs. */
+  readonly folder: string | undefined
+  /** The code that came with the image. Paths that the platform has checked, never a tenant's words. */
+  readonly mounts: readonly BundleMount[]
+  /** Id of the container whose network it has. @default one of its own */
+  readonly networkOf?: string
 }
 
 /** The whole policy for one container, as the engine's API takes it: what is not given here, a container does not have. */
@@ -49,7 +57,7 @@ export function containerBody(wish: ContainerWish): Record<string, unknown> {
     ...(launch.directory !== undefined && { WorkingDir: launch.directory }),
     User: isRoot(wish.imageUser) ? NOBODY : wish.imageUser,
     Labels: { [LABEL]: wish.installation, 'atelier.instance': wish.instance },
-    Hostname: 'function',
+    ...(wish.networkOf === undefined && { Hostname: 'function' }),
     Tty: false,
     OpenStdin: wish.stdin,
     StdinOnce: wish.stdin,
@@ -70,17 +78,31 @@ export function containerBody(wish: ContainerWish): Record<string, unknown> {
       ...(limits.cpuMillicores !== undefined && { NanoCpus: limits.cpuMillicores * NANOS_PER_MILLICORE }),
       PidsLimit: limits.processesMax,
       ShmSize: SHM_BYTES_MAX,
-      Tmpfs: { '/tmp': `rw,nosuid,nodev,mode=1777,size=${Math.max(1, limits.tmpMiB)}m` },
+      Tmpfs: {
+        '/tmp': `rw,nosuid,nodev,mode=1777,size=${Math.max(1, limits.tmpMiB)}m`,
+        ...(wish.folder !== undefined && { [wish.folder]: FOLDER_OPTIONS }),
+      },
+      Mounts: wish.mounts.map(({ source, target }) => ({
+        Type: 'bind',
+        Source: source,
+        Target: target,
+        ReadOnly: true,
+        BindOptions: { Propagation: 'rprivate' },
+      })),
       Ulimits: [
         { Name: 'nofile', Soft: openFiles, Hard: openFiles },
         { Name: 'nproc', Soft: USER_PROCESSES_MAX, Hard: USER_PROCESSES_MAX },
         { Name: 'core', Soft: 0, Hard: 0 },
       ],
       // The engine never connects it to anything: the way out, where there is one, is put into its namespace.
-      NetworkMode: 'none',
-      ...(wish.network === 'outbound' && { Dns: [wish.nameServer] }),
-      // Without capabilities port 80 would be closed to it, in a network where nobody else is.
-      Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' },
+      ...(wish.networkOf === undefined
+        ? {
+            NetworkMode: 'none',
+            ...(wish.network === 'outbound' && { Dns: [wish.nameServer] }),
+            // Without capabilities port 80 would be closed to it, in a network where nobody else is.
+            Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' },
+          }
+        : { NetworkMode: `container:${wish.networkOf}` }),
       IpcMode: 'private',
       Binds: [],
       AutoRemove: false,

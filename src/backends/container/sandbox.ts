@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Server, Socket } from 'node:net'
 import { constants } from 'node:os'
 import { Duplex, type Readable, type Writable } from 'node:stream'
@@ -135,6 +136,10 @@ export class ContainerSandbox implements Sandbox {
     await this.exited
   }
 
+  isEnding(): boolean {
+    return this.pid !== undefined && !existsSync(`/proc/${this.pid}`)
+  }
+
   #inside(): Inside {
     const { inside } = this.#container
     if (inside === undefined)
@@ -156,7 +161,9 @@ export class ContainerSandbox implements Sandbox {
       code: signal === undefined ? code : undefined,
       signal,
       reason: this.#killed ? 'killed' : ended?.outOfMemory === true ? 'memory' : 'exit',
-      tail: ended === undefined && !this.#killed ? 'The container engine went away.' : output.tail,
+      tail: output.tail,
+      ...(ended === undefined &&
+        !this.#killed && { error: engineFailed('the container engine went away while it ran') }),
     }
   }
 }

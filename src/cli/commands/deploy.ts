@@ -118,7 +118,7 @@ async function send(
   progress: Progress,
   { source, app, name, settings }: Sending,
 ): Promise<WireDeployResult> {
-  const pack = settings.image === undefined ? await packed(progress, source) : undefined
+  const pack = sendsFiles(settings) ? await packed(progress, source) : undefined
   const client = await context.client()
   progress.step(`send to ${client.login.url}`)
   let sent = 0
@@ -143,6 +143,12 @@ async function send(
   throw new CliFailure(EXIT.failed, 'the server ended the deploy without a result', {
     hint: `See what is live with "atelier version list ${app}/${name}".`,
   })
+}
+
+/** An image is all that runs, unless there is a runtime in it that is given its code. */
+function sendsFiles({ image, contract }: DeploySettings): boolean {
+  const name = typeof contract === 'object' ? contract.name : contract
+  return image === undefined || name === 'fission' || name === 'qinling'
 }
 
 async function packed(progress: Progress, source: string): Promise<SourcePackage> {

@@ -67,9 +67,9 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
 /** Another name on the command line leaves what the manifest says of its own. */
 function contractFrom(manifest: Manifest, options: Options): string | ContractChoice | undefined {
   const said = typeof manifest.contract === 'string' ? { name: manifest.contract } : manifest.contract
-  const isImage = (options.text('image') ?? manifest.image) !== undefined
-  const name = options.text('contract') ?? said?.name ?? (isImage ? 'http' : undefined)
   const port = options.integer('port', '--port', { min: 1 })
+  const isServer = port !== undefined && (options.text('image') ?? manifest.image) !== undefined
+  const name = options.text('contract') ?? said?.name ?? (isServer ? 'http' : undefined)
   if (name === undefined) {
     if (port !== undefined)
       throw usage('--port says where a contract finds the process: name it with --contract')

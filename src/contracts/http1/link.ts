@@ -43,6 +43,8 @@ export interface HttpServerAccess {
 const IDLE_MS_MAX = 1_500
 /** A connection breaks a little before the exit that explains it. */
 const EXIT_FIRST_MS = 250
+/** Looks at one that is ending, each so long after the other: engines of containers take their time to tell. */
+const EXIT_LOOKS_MAX = 60
 
 /** The conversation with a server in an instance: a connection for each call at once, used again and again. */
 export class HttpLink implements Link, HttpCallHome {
@@ -141,12 +143,7 @@ export class HttpLink implements Link, HttpCallHome {
       return
     }
     if (!wasClosed) return call.fail('violation', `The server sent ${problem}.`)
-    // Its process may just be ending, which says more.
-    this.#clock.after(EXIT_FIRST_MS, () => {
-      const closed = this.#closed
-      if (closed) call.fail(closed.kind, closed.detail)
-      else call.fail('violation', `The server closed the connection: it sent ${problem}.`)
-    })
+    this.#failUnlessEnded(call, `The server closed the connection: it sent ${problem}.`)
   }
 
   #send(call: HttpCall): void {
@@ -173,15 +170,18 @@ export class HttpLink implements Link, HttpCallHome {
     if (closed || call.isOver) {
       socket?.destroy()
       if (closed) call.fail(closed.kind, closed.detail)
-    } else if (socket === undefined) this.#nobodyListens(call)
+    } else if (socket === undefined) this.#failUnlessEnded(call, 'The server has stopped to listen.')
     else call.begin(this.#adopt(socket), false)
   }
 
-  #nobodyListens(call: HttpCall): void {
+  /** Its process may just be ending, which says more. */
+  #failUnlessEnded(call: HttpCall, violation: string, looksLeft = EXIT_LOOKS_MAX): void {
     this.#clock.after(EXIT_FIRST_MS, () => {
       const closed = this.#closed
       if (closed) call.fail(closed.kind, closed.detail)
-      else call.fail('violation', 'The server has stopped to listen.')
+      else if (looksLeft > 0 && this.#access.isEnding?.() === true)
+        this.#failUnlessEnded(call, violation, looksLeft - 1)
+      else call.fail('violation', violation)
     })
   }
 

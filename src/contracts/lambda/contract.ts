@@ -45,14 +45,17 @@ export function createLambdaContract(clock: Clock): Contract {
 
 function runtimeEnv(spec: StartSpec, port: number): Record<string, string> {
   const { name, version } = spec.function
+  const handler = spec.choice.functionName ?? (spec.isImage === true ? undefined : spec.entry)
   return {
-    TZ: ':UTC',
-    LANG: 'en_US.UTF-8',
-    _HANDLER: lambdaHandlerOf(spec.entry),
+    ...(spec.isImage !== true && { TZ: ':UTC', LANG: 'en_US.UTF-8' }),
+    ...(handler !== undefined && { _HANDLER: lambdaHandlerOf(handler) }),
     ...processEnv(spec),
     AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
-    LAMBDA_TASK_ROOT: spec.directory ?? '/function',
-    LAMBDA_RUNTIME_DIR: '/var/runtime',
+    // AWS's images say of themselves where these are.
+    ...(spec.isImage !== true && {
+      LAMBDA_TASK_ROOT: spec.directory ?? '/function',
+      LAMBDA_RUNTIME_DIR: '/var/runtime',
+    }),
     AWS_LAMBDA_FUNCTION_NAME: name,
     AWS_LAMBDA_FUNCTION_VERSION: String(version),
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(spec.memoryMiB),

@@ -13,7 +13,7 @@ export function executeBody(spec: StartSpec, head: CallHead, body: Uint8Array, d
       memory_size: spec.memoryMiB * MIB,
       timeout: Math.ceil(spec.timeoutMs / 1000),
       input: inputOf(body),
-      entry: spec.choice.functionName ?? spec.entry,
+      entry: spec.choice.functionName ?? (spec.isImage === true ? ENTRY_DEFAULT : spec.entry),
       download_url: downloadUrl,
       request_id: `req-${head.id}`,
     }),
@@ -21,6 +21,7 @@ export function executeBody(spec: StartSpec, head: CallHead, body: Uint8Array, d
 }
 
 const MIB = 1024 * 1024
+const ENTRY_DEFAULT = 'main.main' // Qinling's own
 
 /** An object as it is; no body as nothing; what else it may be is text, which is passed as the one positional argument. */
 function inputOf(body: Uint8Array): unknown {

@@ -19,7 +19,8 @@ export const containerEnvironment: Environment = {
   }),
   detects: () => false,
   defaultEntry: () => undefined,
-  commandFor: (contract, entry) => (contract === 'http' ? { command: [], image: entry } : undefined),
-  // The package is only a note of which image it is.
+  // A shim of ours, which contract frames needs, is in no image.
+  commandFor: (contract, entry) => (contract === 'frames' ? undefined : { command: [], image: entry }),
+  // The package is a note of which image it is, or code for a runtime in it that takes files as they are.
   buildPlan: () => ({ lockFiles: [], dependencySteps: [], dependencyFolder: undefined, checkSteps: [] }),
 }

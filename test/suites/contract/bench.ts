@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Backend, openLocalBackend, type Sandbox } from '../../../src/backends/index.ts'
+import { openLocalBackend, type Sandbox } from '../../../src/backends/index.ts'
 import type {
   CallFailure,
   CallHandle,
@@ -14,7 +14,7 @@ import type {
 } from '../../../src/contracts/index.ts'
 import { LIMITS_DEFAULT, systemClock } from '../../../src/core/index.ts'
 import { nodejsEnvironment } from '../../../src/environments/index.ts'
-import type { ContractUnderTest, Program } from './under-test.ts'
+import type { ContractUnderTest, Place, Program } from './under-test.ts'
 
 const PROGRAMS = join(import.meta.dirname, '../../fixtures/contracts')
 const ANSWER_MS_MAX = 20_000
@@ -36,72 +36,77 @@ export interface CallOptions {
 /** A real backend in which the suite's programs run. */
 export class ContractBench {
   readonly #under: ContractUnderTest
-  readonly #home: string
-  readonly #backend: Backend
+  readonly #place: Place
   #count = 0
 
-  private constructor(under: ContractUnderTest, home: string, backend: Backend) {
+  private constructor(under: ContractUnderTest, place: Place) {
     this.#under = under
-    this.#home = home
-    this.#backend = backend
+    this.#place = place
   }
 
   static async open(under: ContractUnderTest): Promise<ContractBench> {
-    const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
-    const bundle = join(home, 'bundles', 'one')
-    await mkdir(bundle, { recursive: true })
-    await cp(PROGRAMS, bundle, { recursive: true })
-    const backend = await openLocalBackend({
-      runPath: join(home, 'run'),
-      bundlesPath: join(home, 'bundles'),
-      isolation: 'auto',
-      clock: systemClock,
-    })
-    return new ContractBench(under, home, backend)
+    return new ContractBench(under, await (under.place ?? localPlace)())
   }
 
-  async close(): Promise<void> {
-    await this.#backend.close()
-    await rm(this.#home, { recursive: true, force: true })
+  close(): Promise<void> {
+    return this.#place.close()
   }
 
   async start(program: Program): Promise<Running> {
-    const { name, contract } = this.#under
-    const status = await nodejsEnvironment.probe()
-    if (!status.ready) throw new Error(status.reason)
-    const found = nodejsEnvironment.commandFor!(name, program.entry)!
+    const { name, contract, capabilities } = this.#under
     const id = `contract-${++this.#count}`
+    const launch = await this.#place.launch(name, program.entry)
     const spec: StartSpec = {
       entry: program.entry,
       config: { GREETING: "hello 'there'" },
       secrets: { KEY: 's3cret' },
       function: { project: 'p', app: 'a', name: 'f', version: 1 },
       instance: id,
-      concurrency: 1,
+      concurrency: capabilities.concurrency ? 2 : 1,
       memoryMiB: 128,
       timeoutMs: 30_000,
       choice: { name, ...program.choice },
       port: undefined,
       cpuMillicores: 1_000,
+      isImage: launch.image !== undefined,
     }
     const preparation = await contract.prepare(spec)
-    const { environment, mounts } = status.launch
-    const sandbox = await this.#backend.start(
-      {
-        id,
-        launch: {
-          environment,
-          mounts,
-          command: found.command,
-          env: { ...found.env },
-          directory: '/function',
-        },
-        grant: { bundlePath: join(this.#home, 'bundles', 'one'), limits: LIMITS_DEFAULT, network: 'none' },
-        ...(preparation.process && { process: preparation.process }),
-      },
+    const { process } = preparation
+    const starting = this.#place.backend.start(
+      { id, launch, grant: this.#place.grant, ...(process && { process }) },
       new AbortController().signal,
     )
+    starting.catch(() => preparation.discard?.())
+    const sandbox = await starting
     return new Running(this.#under, spec, sandbox, events => preparation.open(sandbox, events))
+  }
+}
+
+async function localPlace(): Promise<Place> {
+  const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
+  const bundlePath = join(home, 'bundles', 'one')
+  await mkdir(bundlePath, { recursive: true })
+  await cp(PROGRAMS, bundlePath, { recursive: true })
+  const backend = await openLocalBackend({
+    runPath: join(home, 'run'),
+    bundlesPath: join(home, 'bundles'),
+    isolation: 'auto',
+    clock: systemClock,
+  })
+  return {
+    backend,
+    grant: { bundlePath, limits: LIMITS_DEFAULT, network: 'none' },
+    async launch(contract, entry) {
+      const status = await nodejsEnvironment.probe()
+      if (!status.ready) throw new Error(status.reason)
+      const { command, env } = nodejsEnvironment.commandFor!(contract, entry)!
+      const { environment, mounts } = status.launch
+      return { environment, mounts, command, env: { ...env }, directory: '/function' }
+    },
+    async close() {
+      await backend.close()
+      await rm(home, { recursive: true, force: true })
+    },
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Backend, Grant, Launch } from '../../../src/backends/index.ts'
 import type { Contract, ContractCapabilities } from '../../../src/contracts/index.ts'
 import type { ContractChoice } from '../../../src/core/index.ts'
 
@@ -7,21 +8,33 @@ export interface Program {
   readonly choice?: Omit<ContractChoice, 'name'>
 }
 
+/** Where programs run: the local backend, unless a test brings another. */
+export interface Place {
+  readonly backend: Backend
+  readonly grant: Grant
+  /** How a program of `test/fixtures/contracts` is started there, for this contract. */
+  launch(contract: string, entry: string): Promise<Launch>
+  close(): Promise<void>
+}
+
 /** One contract, with programs that speak it. */
 export interface ContractUnderTest {
   readonly name: string
   readonly contract: Contract
   readonly capabilities: ContractCapabilities
   readonly skip?: string | false
+  /** @default the local backend's */
+  readonly place?: () => Promise<Place>
   /** Behaves as it is told. */
   readonly good: Program
   /** Takes no notice of SIGTERM. */
   readonly stubborn?: Program
   /** Answers with the bytes it is told; only where answers are HTTP that the caller sees. */
   readonly raw?: Program
-  /** Whether it is a server that listens, on which port. */
+  /** Whether it has to come up before it can be called. */
   readonly isServer: boolean
-  readonly port?: number
+  /** What is said of one that never does, when it had 300 ms. */
+  readonly silence?: RegExp
   /** Whether bodies are any bytes; else they are text. */
   readonly isBinary: boolean
   readonly exitCodeIsAnswer?: boolean

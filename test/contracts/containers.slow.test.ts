@@ -1,0 +1,65 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe } from 'node:test'
+import { ContainerBackend, MachineDoors } from '../../src/backends/index.ts'
+import { LIMITS_DEFAULT } from '../../src/core/index.ts'
+import { nodejsEnvironment } from '../../src/environments/index.ts'
+import { contractsUnderTest } from '../suites/contract/programs.ts'
+import type { Place } from '../suites/contract/under-test.ts'
+import { contractSuite } from '../suites/contract.ts'
+import { busyboxInto, commandWith, type Engine } from '../support/engine.ts'
+import { ENGINES } from '../support/engines.ts'
+
+const PROGRAMS = join(import.meta.dirname, '../fixtures/contracts')
+const IMAGE = 'localhost/atelier-test/contracts:1'
+
+for (const { name, skip, start } of ENGINES)
+  describe(`contracts of images, with ${name}`, { skip }, () => {
+    let engine: Engine
+    before(async () => {
+      engine = await start()
+      await imageOfPrograms(engine)
+    })
+    after(() => engine?.dispose())
+
+    const place = async (): Promise<Place> => {
+      const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
+      const bundlePath = join(home, 'bundle')
+      await cp(PROGRAMS, bundlePath, { recursive: true })
+      const backend = new ContainerBackend({
+        runPath: home,
+        engine: engine.socket,
+        doors: new MachineDoors(),
+      })
+      return {
+        backend,
+        grant: { bundlePath, limits: LIMITS_DEFAULT, network: 'none' },
+        launch: async (contract, entry) => {
+          const { command } = nodejsEnvironment.commandFor!(contract, entry)!
+          return { environment: 'container', image: IMAGE, command, env: {}, mounts: [] }
+        },
+        async close() {
+          await backend.close()
+          await rm(home, { recursive: true, force: true })
+        },
+      }
+    }
+    for (const under of contractsUnderTest()) contractSuite({ ...under, place })
+  })
+
+/** The suite's programs, and the Node that runs this test with the libraries that it is linked with. */
+async function imageOfPrograms(engine: Engine): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
+  await busyboxInto(folder)
+  const libraries = (await commandWith('ldd', [process.execPath])).match(/\/\S+/g) ?? []
+  for (const path of libraries) {
+    await mkdir(join(folder, dirname(path)), { recursive: true })
+    await cp(path, join(folder, path), { dereference: true })
+  }
+  await mkdir(join(folder, 'opt/atelier'), { recursive: true })
+  await cp(process.execPath, join(folder, 'opt/atelier/node'), { dereference: true })
+  await cp(PROGRAMS, join(folder, 'function'), { recursive: true })
+  await engine.image(IMAGE, folder, [])
+  await rm(folder, { recursive: true, force: true })
+}

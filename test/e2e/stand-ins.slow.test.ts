@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
+
+const NO_ENGINE = ['--container-engine', '/nowhere/engine.sock']
+
+async function deploy(
+  server: ServerProcess,
+  name: string,
+  settings: object,
+): Promise<Answer<Deployed & Problem>> {
+  const form = new FormData()
+  form.set('settings', JSON.stringify({ access: 'public', ...settings }))
+  return server.api('POST', `/v1/apps/default/functions/${name}/deploy`, form)
+}
+
+describe('well-known sample images on a machine without engine and registry', () => {
+  let server: ServerProcess
+  before(async () => {
+    server = await ServerProcess.start({ flags: NO_ENGINE })
+  })
+  after(() => server?.dispose())
+
+  const deployed = async (name: string, image: string, more = {}) => {
+    const answer = await deploy(server, name, { image, ...more })
+    assert.equal(answer.status, 201, answer.text)
+  }
+
+  test('iron/hello greets the world, and whom it is told', async () => {
+    await deployed('iron', 'iron/hello')
+    assert.equal((await server.call('iron')).text, 'Hello World!\n')
+    const told = await server.call('iron', { method: 'POST', body: '{"name":"Ann"}' })
+    assert.equal(told.text, 'Hello Ann!\n')
+  })
+
+  test('fnproject/hello greets in JSON, whatever tag and registry it is named with', async () => {
+    await deployed('fn', 'docker.io/fnproject/hello:latest', { contract: 'fn' })
+    const told = await server.call('fn', { method: 'POST', body: '{"name":"Ann"}' })
+    assert.deepEqual(JSON.parse(told.text), { message: 'Hello Ann' })
+    const world = await server.call('fn')
+    assert.deepEqual(JSON.parse(world.text), { message: 'Hello World' })
+  })
+
+  test("Qinling's test images greet and sleep", async () => {
+    await deployed('greet', 'openstackqinling/alpine-test')
+    const greeted = await server.call('greet', { method: 'POST', body: 'Qinling' })
+    assert.match(greeted.text, /Qinling/)
+    await deployed('sleep', 'lingxiankong/sleep', { limits: { timeoutMs: 2_000 } })
+    assert.equal((await server.call('sleep', { method: 'POST', body: '0' })).status, 200)
+    assert.equal((await server.call('sleep', { method: 'POST', body: '600' })).status, 504)
+  })
+
+  test('other images, and these with another contract, are images: they need an engine', async () => {
+    for (const settings of [{ image: 'iron/goodbye' }, { image: 'iron/hello', contract: 'http' }]) {
+      const answer = await deploy(server, 'other', settings)
+      assert.equal(answer.json.code, 'BACKEND_FAILED', answer.text)
+      assert.match(answer.json.detail, /engine/)
+    }
+  })
+})
+
+test('where the operator wants the real images, nothing stands in for them', async () => {
+  const server = await ServerProcess.start({ flags: NO_ENGINE, env: { ATELIER_IMAGE_STAND_INS: 'false' } })
+  try {
+    const answer = await deploy(server, 'iron', { image: 'iron/hello' })
+    assert.equal(answer.json.code, 'BACKEND_FAILED', answer.text)
+  } finally {
+    await server.dispose()
+  }
+})
