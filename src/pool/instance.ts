@@ -133,7 +133,7 @@ export class Instance {
       leases[lease.index] = last
       last.index = lease.index
     }
-    this.voice.remember(lease)
+    this.voice.remember(lease, now)
     if (leases.length === 0) {
       this.idleSince = now
       if (this.#state === 'busy') this.become('rest')

@@ -4,18 +4,24 @@ import type { SlotLease } from './lease.ts'
 import { eachLine, OutputBudget, readLines } from './output.ts'
 
 const RECENT_MAX = 8 // calls whose late output still finds them
+/** What a process printed before it answered may come a little after the answer: over another pipe, or by way of an engine. */
+const LATE_MS_MAX = 200
 const OWN_BYTES_PER_PERIOD_MAX = 256 * 1024 // output outside any call
 const OWN_PERIOD_MS = 60_000
 
 /**
  * What one instance says, and for which call. Output that the contract ties to a call is that call's, also a little after
- * its end. What the process prints itself is the call's when only one runs, else the instance's.
+ * its end. What the process prints itself is the call's when only one runs or has just ended, else the instance's.
  */
 export class Voice {
   /** Calls that run now. */
   readonly leases: SlotLease[] = []
   readonly #recent: (SlotLease | undefined)[] = []
   #recentAt = 0
+  /** The call that ended last, when no other ran at its end. */
+  #last: SlotLease | undefined
+  #lastEndedAt = 0
+  #crowdedAt = Number.NEGATIVE_INFINITY
   #own = new OutputBudget(OWN_BYTES_PER_PERIOD_MAX)
   #ownSince: number
   #version: TableVersion | undefined
@@ -53,8 +59,13 @@ export class Voice {
     eachLine(text, line => this.#say(undefined, 'platform', line))
   }
 
-  /** The call is over; what it still says is kept apart for a while. */
-  remember(lease: SlotLease): void {
+  /** The call is over, and no longer among `leases`; what it still says is kept apart for a while. `now`: of the monotonic clock. */
+  remember(lease: SlotLease, now: number): void {
+    // Of two that ran at once, nobody knows whose late words are.
+    if (this.leases.length > 0) this.#crowdedAt = now
+    const isAlone = now - this.#crowdedAt > LATE_MS_MAX
+    this.#last = isAlone ? lease : undefined
+    this.#lastEndedAt = now
     this.#recent[this.#recentAt] = lease
     this.#recentAt = (this.#recentAt + 1) % RECENT_MAX
   }
@@ -66,7 +77,10 @@ export class Voice {
   }
 
   #only(): SlotLease | undefined {
-    return this.leases.length === 1 ? this.leases[0] : undefined
+    if (this.leases.length > 0) return this.leases.length === 1 ? this.leases[0] : undefined
+    return this.#last !== undefined && this.#clock.monotonic() - this.#lastEndedAt <= LATE_MS_MAX
+      ? this.#last
+      : undefined
   }
 
   #say(lease: SlotLease | undefined, stream: LogLine['stream'], text: string): void {

@@ -6,16 +6,25 @@ import { ContainerBackend, type Launch, MachineDoors } from '../../src/backends/
 import { backendSuite, GRANT_LIMITS } from '../suites/backend.ts'
 import { BUSYBOX, type Engine } from '../support/engine.ts'
 import { ENGINES } from '../support/engines.ts'
+import { watchLeaks } from '../support/leaks.ts'
 
 const ECHO: Launch = { environment: 'echo', image: BUSYBOX, command: ['/bin/cat'], env: {}, mounts: [] }
 
 for (const { name, skip, start } of ENGINES)
   describe(`containers with ${name}`, { skip }, () => {
     let engine: Engine
+    let nothingLeft: (() => Promise<void>) | undefined
     before(async () => {
       engine = await start()
+      nothingLeft = await watchLeaks(engine)
     })
-    after(() => engine?.dispose())
+    after(async () => {
+      try {
+        await nothingLeft?.()
+      } finally {
+        await engine?.dispose()
+      }
+    })
 
     backendSuite(`container with ${name}`, async () => {
       const runPath = await mkdtemp(join(tmpdir(), 'atelier-run-'))

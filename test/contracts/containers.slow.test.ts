@@ -10,6 +10,7 @@ import type { Place } from '../suites/contract/under-test.ts'
 import { contractSuite } from '../suites/contract.ts'
 import { busyboxInto, commandWith, type Engine } from '../support/engine.ts'
 import { ENGINES } from '../support/engines.ts'
+import { watchLeaks } from '../support/leaks.ts'
 
 const PROGRAMS = join(import.meta.dirname, '../fixtures/contracts')
 const IMAGE = 'localhost/atelier-test/contracts:1'
@@ -17,11 +18,19 @@ const IMAGE = 'localhost/atelier-test/contracts:1'
 for (const { name, skip, start } of ENGINES)
   describe(`contracts of images, with ${name}`, { skip }, () => {
     let engine: Engine
+    let nothingLeft: (() => Promise<void>) | undefined
     before(async () => {
       engine = await start()
       await imageOfPrograms(engine)
+      nothingLeft = await watchLeaks(engine)
     })
-    after(() => engine?.dispose())
+    after(async () => {
+      try {
+        await nothingLeft?.()
+      } finally {
+        await engine?.dispose()
+      }
+    })
 
     const place = async (): Promise<Place> => {
       const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))

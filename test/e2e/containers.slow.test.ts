@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { busyboxInto, engineUnavailable, PodmanEngine } from '../support/engine.ts'
+import { engineUnavailable, imageWith, PodmanEngine } from '../support/engine.ts'
 import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
 
 /** A web server of the smallest kind, that says in its log that it is up. */
 const HELLO = 'localhost/atelier-test/hello:1'
 const SERVE = 'echo serving; exec httpd -f -p "$PORT" -h /www'
+const COMMAND = 'CMD ["/bin/sh", "/serve"]'
 
 describe('functions that are container images', { skip: engineUnavailable() }, () => {
   let engine: PodmanEngine
@@ -17,13 +15,7 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
 
   before(async () => {
     engine = await PodmanEngine.start()
-    await derive(
-      engine,
-      HELLO,
-      { 'www/index.html': 'hello from an image\n' },
-      ['CMD ["/bin/sh", "/serve"]'],
-      SERVE,
-    )
+    await imageWith(engine, HELLO, { 'www/index.html': 'hello from an image\n', serve: SERVE }, [COMMAND])
     containersBefore = (await engine.containers()).length
     server = await ServerProcess.start({ flags: ['--container-engine', engine.socket] })
   })
@@ -57,9 +49,9 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
 
   test('an image that ends at once, or listens nowhere, is the function’s fault and is named', async () => {
     const quits = 'localhost/atelier-test/quits:1'
-    await derive(engine, quits, {}, ['CMD ["/bin/sh", "/serve"]'], 'echo no reason; exit 7')
+    await imageWith(engine, quits, { serve: 'echo no reason; exit 7' }, [COMMAND])
     const deaf = 'localhost/atelier-test/deaf:1'
-    await derive(engine, deaf, {}, ['CMD ["/bin/sh", "/serve"]'], 'exec sleep 1000')
+    await imageWith(engine, deaf, { serve: 'exec sleep 1000' }, [COMMAND])
     for (const [name, image] of Object.entries({ quits, deaf })) {
       const deployed = await deployImage(name, { image, contract: { name: 'http', startMs: 1_000 } })
       assert.equal(deployed.status, 201, deployed.text)
@@ -78,21 +70,3 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     assert.equal(bare.json.code, 'INVALID_INPUT', bare.text)
   })
 })
-
-/** An image with these files beside busybox's. */
-async function derive(
-  engine: PodmanEngine,
-  reference: string,
-  files: Readonly<Record<string, string>>,
-  instructions: readonly string[],
-  serve: string,
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
-  await busyboxInto(folder)
-  for (const [path, text] of Object.entries({ ...files, serve })) {
-    await mkdir(join(folder, path, '..'), { recursive: true })
-    await writeFile(join(folder, path), text)
-  }
-  await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions])
-  await rm(folder, { recursive: true, force: true })
-}

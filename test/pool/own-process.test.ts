@@ -31,6 +31,42 @@ test('what such a process says before it is ready is already its function’s lo
   lease.release('ok')
 })
 
+test('what such a process prints is the call’s that runs alone, or has just ended alone', async () => {
+  const fleet = new TestFleet()
+  fleet.contract.capabilities = { ...fleet.contract.capabilities, concurrency: true }
+  const version = aVersion({ contract: OWN, limits: { concurrency: 2 } })
+  const call = async (number: number) => {
+    const lease = await fleet.pool.acquire(version, 1_000, undefined)
+    lease.attachCall(number, `call-${number}`)
+    return lease
+  }
+  const print = async (text: string) => {
+    fleet.backend.started.at(-1)!.print(`${text}\n`)
+    await fleet.settle()
+  }
+  const first = await call(1)
+  await print('while it runs')
+  first.release('ok')
+  await print('a little late')
+  await fleet.pass(1_000)
+  await print('much too late')
+  const [second, third] = [await call(2), await call(3)]
+  await print('of one of two')
+  second.release('ok')
+  third.release('ok')
+  await print('late of one of two')
+  assert.deepEqual(
+    fleet.logs.map(({ text, invocationId }) => [text, invocationId]),
+    [
+      ['while it runs', 'call-1'],
+      ['a little late', 'call-1'],
+      ['much too late', undefined],
+      ['of one of two', undefined],
+      ['late of one of two', undefined],
+    ],
+  )
+})
+
 test('a process that serves one call is not used for a second', async () => {
   const fleet = new TestFleet()
   fleet.contract.capabilities = { ...fleet.contract.capabilities, concurrency: false, callsMax: 1 }

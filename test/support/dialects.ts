@@ -16,11 +16,9 @@ type Answered = any
 /** What a function of the fixture answers; throws for a call that fails. */
 export type Behaviour = (request: InvokeRequest) => { readonly status?: number; readonly body: string }
 
-const commandFor = (_contract: string, entry: string) => ({ command: [], image: entry })
-
 /**
  * A dialect on a real control plane and identity. Images are pulled from a registry in memory, and calls are answered by
- * `behaviour`: how real functions run is for the tests of contracts and backends, and for `test/compat`.
+ * `behaviour`: how images run behind dialects is for `images.slow.test.ts`.
  */
 export class DialectFixture {
   readonly fixture: ControlFixture
@@ -39,7 +37,7 @@ export class DialectFixture {
     settings: Partial<DialectParts['settings']> = {},
   ): Promise<DialectFixture> {
     const fixture = await ControlFixture.open({
-      environments: environments.map(each => (each.isImage === true ? { ...each, commandFor } : each)),
+      environments,
       images: {
         pull: async ({ reference }) => {
           if (reference.startsWith('missing/'))

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BUSYBOX, busyboxInto, commandWith, type Engine, listensAt, packed, programPath } from './engine.ts'
@@ -15,11 +15,11 @@ export function dockerUnavailable(): string | false {
 /** A Docker of a test's own: daemon, containerd and storage in a folder that goes with it, and no bridge. */
 export class DockerEngine implements Engine {
   readonly socket: string
-  readonly #home: string
+  readonly home: string
   #child: ChildProcess | undefined
 
   private constructor(home: string) {
-    this.#home = home
+    this.home = home
     this.socket = join(home, 'docker.sock')
   }
 
@@ -48,14 +48,26 @@ export class DockerEngine implements Engine {
   }
 
   async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
-    const archive = join(this.#home, 'image.tar')
+    const archive = join(this.home, 'image.tar')
     await packed(folder, archive)
     await this.command('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
     await rm(archive)
   }
 
+  async push(reference: string, credentials: string): Promise<void> {
+    const [registry = ''] = reference.split('/', 1)
+    const auths = { [registry]: { auth: Buffer.from(credentials).toString('base64') } }
+    await mkdir(join(this.home, '.docker'), { recursive: true })
+    await writeFile(join(this.home, '.docker/config.json'), JSON.stringify({ auths }))
+    await this.command('push', reference)
+  }
+
+  async once(): Promise<void> {
+    await this.command('run', '--rm', '--network=none', BUSYBOX, 'true')
+  }
+
   async command(...args: string[]): Promise<string> {
-    return commandWith('docker', ['-H', `unix://${this.socket}`, ...args], { HOME: this.#home })
+    return commandWith('docker', ['-H', `unix://${this.socket}`, ...args], { HOME: this.home })
   }
 
   async containers(): Promise<string[]> {
@@ -63,7 +75,7 @@ export class DockerEngine implements Engine {
   }
 
   async up(): Promise<void> {
-    const at = (name: string) => join(this.#home, name)
+    const at = (name: string) => join(this.home, name)
     const log = at('log')
     const options = {
       'data-root': at('root'),
@@ -78,10 +90,10 @@ export class DockerEngine implements Engine {
     }
     const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
     this.#child = spawn('/bin/sh', ['-c', 'exec dockerd "$@" >>"$0" 2>&1', log, ...args], {
-      cwd: this.#home,
+      cwd: this.home,
       stdio: 'ignore',
       detached: true,
-      env: { PATH: PROGRAMS, HOME: this.#home },
+      env: { PATH: PROGRAMS, HOME: this.home },
     })
     await listensAt(this.socket, this.#child)
   }
@@ -103,9 +115,9 @@ export class DockerEngine implements Engine {
     await commandWith('sh', [
       '-c',
       'umount -l "$0"/root/overlay2/*/merged "$0"/exec/netns/* 2>/dev/null; true',
-      this.#home,
+      this.home,
     ])
-    await rm(this.#home, { recursive: true, force: true, maxRetries: 5 })
+    await rm(this.home, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -25,10 +25,16 @@ export function engineUnavailable(): string | false {
 /** A container engine of a test's own. */
 export interface Engine {
   readonly socket: string
+  /** The folder in which all is that it has. */
+  readonly home: string
   /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. */
   image(reference: string, folder: string, instructions: readonly string[]): Promise<void>
   /** Runs its own command line. */
   command(...args: string[]): Promise<string>
+  /** Puts an image that it has into the registry that its name begins with. `credentials`: user:password. */
+  push(reference: string, credentials: string): Promise<void>
+  /** Runs a container to its end: what an engine makes with its first one is there then. */
+  once(): Promise<void>
   /** Ids of all containers there are. */
   containers(): Promise<string[]>
   /** Lets it listen, again where it was down. */
@@ -38,15 +44,24 @@ export interface Engine {
   dispose(): Promise<void>
 }
 
+export interface PodmanOptions {
+  /** @default runc */
+  readonly runtime?: string
+  /** Where its folder is made. @default the temporary folder */
+  readonly folder?: string
+  /** A registry, `host:port`, that speaks HTTP without encryption. */
+  readonly registry?: string
+}
+
 /** A Podman of a test's own, with its storage in a folder that goes with it. */
 export class PodmanEngine implements Engine {
   readonly socket: string
-  readonly #home: string
+  readonly home: string
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
   private constructor(home: string, runtime: string) {
-    this.#home = home
+    this.home = home
     this.socket = join(home, 'engine.sock')
     const folders = { root: 'root', runroot: 'run', tmpdir: 'tmp' }
     this.#args = [
@@ -58,14 +73,16 @@ export class PodmanEngine implements Engine {
     ]
   }
 
-  static async start(runtime = 'runc'): Promise<PodmanEngine> {
-    const home = await mkdtemp(join(tmpdir(), 'atelier-engine-'))
+  static async start({ runtime = 'runc', folder, registry }: PodmanOptions = {}): Promise<PodmanEngine> {
+    const home = await mkdtemp(join(folder ?? tmpdir(), 'atelier-engine-'))
     await writeFile(join(home, 'containers.conf'), '[containers]\ndefault_ulimits=[]\n')
+    const plain = registry === undefined ? '' : `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`
+    await writeFile(join(home, 'registries.conf'), plain)
     const engine = new PodmanEngine(home, runtime)
     try {
-      const folder = join(home, 'busybox')
-      await busyboxInto(folder)
-      await engine.image(BUSYBOX, folder, ['ENTRYPOINT ["/bin/busybox"]', 'ENV PATH=/bin'])
+      const files = join(home, 'busybox')
+      await busyboxInto(files)
+      await engine.image(BUSYBOX, files, ['ENTRYPOINT ["/bin/busybox"]', 'ENV PATH=/bin'])
       await engine.up()
     } catch (error) {
       await engine.dispose()
@@ -75,10 +92,18 @@ export class PodmanEngine implements Engine {
   }
 
   async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
-    const archive = join(this.#home, 'image.tar')
+    const archive = join(this.home, 'image.tar')
     await packed(folder, archive)
     await this.command('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
     await rm(archive)
+  }
+
+  async push(reference: string, credentials: string): Promise<void> {
+    await this.command('push', '--quiet', '--creds', credentials, reference)
+  }
+
+  async once(): Promise<void> {
+    await this.command('run', '--rm', '--ulimit=host', '--network=none', BUSYBOX, 'true')
   }
 
   command(...args: string[]): Promise<string> {
@@ -89,24 +114,10 @@ export class PodmanEngine implements Engine {
     return (await this.command('ps', '-aq')).split('\n').filter(Boolean)
   }
 
-  /** Processes that belong to its containers. */
-  processes(): number[] {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter(pid => {
-        if (Number.isNaN(pid) || pid === this.#child?.pid) return false
-        try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.#home)
-        } catch {
-          return false // it ended meanwhile
-        }
-      })
-  }
-
   async up(): Promise<void> {
     this.#child = spawn('podman', [...this.#args, 'system', 'service', '--time=0', `unix://${this.socket}`], {
       env: this.#env(),
-      cwd: this.#home, // where it leaves a file when a container is out of memory
+      cwd: this.home, // where it leaves a file when a container is out of memory
       stdio: 'ignore',
       detached: true,
     })
@@ -127,16 +138,17 @@ export class PodmanEngine implements Engine {
     await this.down()
     await this.command('rm', '-af', '-t', '0').catch(() => {})
     await this.command('rmi', '-af').catch(() => {})
-    await run('umount', ['-l', join(this.#home, 'root/overlay')]).catch(() => {})
-    await rm(this.#home, { recursive: true, force: true, maxRetries: 5 })
+    await run('umount', ['-l', join(this.home, 'root/overlay')]).catch(() => {})
+    await rm(this.home, { recursive: true, force: true, maxRetries: 5 })
   }
 
   #env(): Record<string, string> {
     return {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      HOME: this.#home,
-      TMPDIR: this.#home,
-      CONTAINERS_CONF: join(this.#home, 'containers.conf'),
+      HOME: this.home,
+      TMPDIR: this.home,
+      CONTAINERS_CONF: join(this.home, 'containers.conf'),
+      CONTAINERS_REGISTRIES_CONF: join(this.home, 'registries.conf'),
     }
   }
 }
@@ -147,6 +159,26 @@ export async function busyboxInto(folder: string): Promise<void> {
   await copyFile(programPath('busybox')!, join(folder, 'bin/busybox'))
   for (const name of ['sh', 'cat', 'id', 'ls', 'nc', 'touch', 'sleep', 'httpd', 'wget', 'dd', 'mkdir'])
     await symlink('busybox', join(folder, 'bin', name))
+}
+
+/** Makes an image with these files, by path, beside a shell and small programs. */
+export async function imageWith(
+  engine: Engine,
+  reference: string,
+  files: Readonly<Record<string, string>>,
+  instructions: readonly string[],
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
+  try {
+    await busyboxInto(folder)
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true })
+      await writeFile(join(folder, path), text)
+    }
+    await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 /** A tar archive of what is in `folder`, all of it root's. */

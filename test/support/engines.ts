@@ -5,8 +5,10 @@ import { type Engine, engineUnavailable, PodmanEngine } from './engine.ts'
 export const ENGINES: readonly {
   readonly name: string
   readonly skip: string | false
-  start(): Promise<Engine>
+  /** `registry`: one, `host:port` on loopback, that speaks HTTP without encryption. */
+  start(options?: { readonly registry?: string }): Promise<Engine>
 }[] = [
-  { name: 'Podman', skip: engineUnavailable(), start: () => PodmanEngine.start() },
+  { name: 'Podman', skip: engineUnavailable(), start: options => PodmanEngine.start(options) },
+  // Docker takes registries on loopback as they are.
   { name: 'Docker', skip: dockerUnavailable(), start: () => DockerEngine.start() },
 ]

@@ -63,13 +63,13 @@ export class ServerProcess {
   readonly #exited: Promise<number | NodeJS.Signals>
   #token: string | undefined
 
-  readonly #said: { stderr: string }
+  readonly #said: { readonly stdout: string; readonly stderr: string }
 
   private constructor(
     home: string,
     child: ChildProcess,
     exited: Promise<number | NodeJS.Signals>,
-    said: { stderr: string },
+    said: { readonly stdout: string; readonly stderr: string },
   ) {
     this.#said = said
     this.home = home
@@ -149,6 +149,13 @@ export class ServerProcess {
   /** What it wrote on its standard error so far. */
   get stderr(): string {
     return this.#said.stderr
+  }
+
+  /** Where a dialect that it was asked for answers. */
+  dialectUrl(name: string): string {
+    const url = new RegExp(`^ +${name} +(http\\S+)$`, 'm').exec(this.#said.stdout)?.[1]
+    if (url === undefined) throw new Error(`the server does not say where ${name} is`)
+    return url
   }
 
   get isRunning(): boolean {
