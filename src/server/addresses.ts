@@ -2,14 +2,15 @@ import { type AddressPolicy, AtelierError, createAddressPolicy } from '../core/i
 import type { ServerConfig } from './config.ts'
 
 /**
- * Where the server connects to for tenants: triggers to their sources, destinations to their webhooks. Throws INVALID_INPUT
- * that names the network that is none.
+ * Where the server connects to for tenants: triggers to their sources, destinations to their webhooks, deploys to
+ * registries. Throws INVALID_INPUT that names the network that is none.
  */
 export function addressPoliciesOf(config: ServerConfig): {
   readonly sources: AddressPolicy
   readonly webhooks: AddressPolicy
+  readonly registries: AddressPolicy
 } {
-  const list = (name: 'source-allow' | 'source-deny') => {
+  const list = (name: 'source-allow' | 'source-deny' | 'registry-allow') => {
     const networks = config[name].split(',').flatMap(each => each.trim() || [])
     try {
       createAddressPolicy({ allow: networks })
@@ -24,5 +25,6 @@ export function addressPoliciesOf(config: ServerConfig): {
   return {
     sources: createAddressPolicy(options),
     webhooks: createAddressPolicy({ ...options, local: config['local-webhooks'] }),
+    registries: createAddressPolicy({ ...options, allow: list('registry-allow') }),
   }
 }

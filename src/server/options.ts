@@ -221,8 +221,16 @@ export const serverOptions = [
     type: 'text',
     default: undefined,
     description:
-      'Networks or addresses that neither triggers nor outcomes may go to: those of management, say. This machine and link-local ' +
-      'addresses, where clouds keep their metadata, are denied anyway.',
+      'Networks or addresses that neither triggers nor outcomes may go to, nor pulls of images: those of management, say. This ' +
+      'machine and link-local addresses, where clouds keep their metadata, are denied anyway.',
+  },
+  {
+    name: 'registry-allow',
+    type: 'text',
+    default: undefined,
+    description:
+      'Networks or addresses, with commas between them, that container images may be pulled from although they are denied: that of ' +
+      'a registry on this machine (127.0.0.1), say.',
   },
   {
     name: 'drain-ms',

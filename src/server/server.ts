@@ -94,6 +94,7 @@ export async function startServer(
     engine: config['container-engine'],
     runtime: config['container-runtime'],
     doors: new MachineDoors(),
+    registries: addresses.registries,
   })
   const local = await openLocalBackend({
     runPath: home.runPath,

@@ -11,6 +11,7 @@ import {
   MachineDoors,
   type Sandbox,
 } from '../../src/backends/index.ts'
+import { createAddressPolicy } from '../../src/core/index.ts'
 import { GRANT_LIMITS } from '../suites/backend.ts'
 import { BUSYBOX, engineUnavailable, PodmanEngine } from '../support/engine.ts'
 
@@ -23,7 +24,9 @@ describe('containers that misbehave, and engines', { skip: engineUnavailable() }
   let backend: ContainerBackend
   let count = 0
 
-  const open = () => new ContainerBackend({ runPath, engine: engine.socket, doors: new MachineDoors() })
+  const registries = createAddressPolicy({ allow: ['127.0.0.1'] })
+  const open = () =>
+    new ContainerBackend({ runPath, engine: engine.socket, doors: new MachineDoors(), registries })
   const start = (command: readonly string[], limits = {}): Promise<Sandbox> => {
     const launch: Launch = { environment: 'test', image: BUSYBOX, command, env: {}, mounts: [] }
     const given = { ...grant, limits: { ...GRANT_LIMITS, ...limits } }

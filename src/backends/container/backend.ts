@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type AddressPolicy, createAddressPolicy } from '../../core/index.ts'
 import type { Backend, Capabilities, RunResult, Sandbox, SandboxSpec } from '../backend.ts'
 import { Debts } from './debts.ts'
 import type { Doors } from './doors.ts'
@@ -8,6 +9,7 @@ import { HeldContainer } from './held.ts'
 import { EngineHttp, engineFailed } from './http.ts'
 import { type ImageFacts, Images, type PullRequest } from './images.ts'
 import { type ContainerSpec, Maker } from './making.ts'
+import { guardRegistries, type RegistryGuard } from './registries.ts'
 
 const FACTS_MAX = 1_000
 
@@ -19,6 +21,8 @@ export interface ContainerBackendOptions {
   /** OCI runtime: runc, crun, runsc, kata. @default the engine's own */
   readonly runtime?: string | undefined
   readonly doors: Doors
+  /** Which addresses images may be pulled from. @default all but this machine's, link-local and multicast ones */
+  readonly registries?: AddressPolicy
 }
 
 /** Sandboxes that a Docker-compatible engine makes from images. The engine need not be there before the first of them. */
@@ -30,12 +34,14 @@ export class ContainerBackend implements Backend {
   readonly #living = new Set<Sandbox>()
   readonly #debts = new Debts()
   readonly #maker: Maker
+  readonly #guard: RegistryGuard
   #http: EngineHttp | undefined
   #closed = false
 
   constructor(options: ContainerBackendOptions) {
     this.#options = options
     this.#installation = createHash('sha256').update(options.runPath).digest('hex').slice(0, 12)
+    this.#guard = guardRegistries(options.registries ?? createAddressPolicy())
     this.#maker = new Maker({
       installation: this.#installation,
       runtime: options.runtime,
@@ -76,7 +82,7 @@ export class ContainerBackend implements Backend {
 
   /** Pulls an image; see `Images.pull`. */
   async pull(request: PullRequest, told: (text: string) => void, signal: AbortSignal): Promise<ImageFacts> {
-    const facts = await new Images(this.#client()).pull(request, told, signal)
+    const facts = await this.#images(this.#client()).pull(request, told, signal)
     this.#remember(facts.pinned, facts)
     return facts
   }
@@ -125,7 +131,11 @@ export class ContainerBackend implements Backend {
   }
 
   async #needImage(http: EngineHttp, image: string): Promise<void> {
-    if ((await new Images(http).facts(image)) === undefined) throw imageGone()
+    if ((await this.#images(http).facts(image)) === undefined) throw imageGone()
+  }
+
+  #images(http: EngineHttp): Images {
+    return new Images(http, this.#guard)
   }
 
   #hold(sandbox: Sandbox): Sandbox {
@@ -148,7 +158,7 @@ export class ContainerBackend implements Backend {
   async #factsOf(http: EngineHttp, image: string): Promise<ImageFacts | undefined> {
     const known = this.#facts.get(image)
     if (known !== undefined) return known
-    const facts = await new Images(http).facts(image)
+    const facts = await this.#images(http).facts(image)
     if (facts !== undefined) this.#remember(image, facts)
     return facts
   }

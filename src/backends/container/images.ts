@@ -1,11 +1,10 @@
 import { AtelierError } from '../../core/index.ts'
 import { type EngineHttp, engineFailed } from './http.ts'
+import { OWN_IMAGES, type RegistryGuard, registryOf } from './registries.ts'
 
 const REFERENCE_CHARACTERS_MAX = 500
 const REFERENCE =
-  /^(?:(?<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)\/)?(?<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?<tag>[\w][\w.-]{0,127}))?(?:@(?<digest>sha256:[0-9a-f]{64}))?$/
-/** Images of this machine, which its operator has put there for everybody; never pulled. */
-const OWN = 'localhost'
+  /^(?:(?<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)\/)?(?<path>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::(?<tag>[\w][\w.-]{0,127}))?(?:@(?<digest>sha256:[0-9a-f]{64}))?$/
 const PULL_SILENCE_MS_MAX = 120_000
 const LAYERS_MAX = 1_000 // of which is remembered what was told
 
@@ -27,19 +26,26 @@ export interface ImageFacts {
 /** Makes sure that the engine has an image, and pins it. */
 export class Images {
   readonly #http: EngineHttp
+  readonly #guard: RegistryGuard
 
-  constructor(http: EngineHttp) {
+  constructor(http: EngineHttp, guard: RegistryGuard) {
     this.#http = http
+    this.#guard = guard
   }
 
   /**
    * Images are pulled each time, even those that are here: whether this project may have it is the registry's to say. Rejects with
-   * INVALID_INPUT for a reference that is none, BUILD_FAILED when there is no such image, STORAGE_FULL when the disk is.
+   * INVALID_INPUT for a reference that is none, FORBIDDEN for a registry that may not be asked, BUILD_FAILED when there is no such image,
+   * STORAGE_FULL when the disk is.
    */
   async pull(request: PullRequest, told: (text: string) => void, signal: AbortSignal): Promise<ImageFacts> {
     const { name, tag, digest, host } = parseReference(request.reference)
     const full = digest === undefined ? `${name}:${tag}` : `${name}@${digest}`
-    if (host !== OWN) await this.#fetch(name, digest ?? tag, request, told, signal)
+    if (host !== OWN_IMAGES) {
+      const registry = registryOf(name)
+      if (registry !== undefined) await this.#guard(registry)
+      await this.#fetch(name, digest ?? tag, request, told, signal)
+    }
     const facts = await this.facts(full, name, digest)
     if (facts === undefined)
       throw new AtelierError(
@@ -63,7 +69,7 @@ export class Images {
     }
     const id = image.Id ?? ''
     const repo = digest ? `${name}@${digest}` : image.RepoDigests?.find(each => each.startsWith(`${name}@`))
-    const isOwn = name === undefined || name.startsWith(`${OWN}/`)
+    const isOwn = name === undefined || name.startsWith(`${OWN_IMAGES}/`)
     return {
       pinned: !isOwn && repo ? repo : id.startsWith('sha256:') ? id : `sha256:${id}`,
       user: image.Config?.User ?? '',
@@ -135,7 +141,8 @@ function authOf(credentials: string): string {
   const at = credentials.indexOf(':')
   const username = at < 0 ? credentials : credentials.slice(0, at)
   const password = at < 0 ? '' : credentials.slice(at + 1).trimEnd()
-  return Buffer.from(JSON.stringify({ username, password })).toString('base64url')
+  const encoded = Buffer.from(JSON.stringify({ username, password })).toString('base64url')
+  return encoded.padEnd(Math.ceil(encoded.length / 4) * 4, '=') // without it engines read less than all
 }
 
 /** A reference as part of a path: its slashes are the engine's to read. */
