@@ -4,7 +4,7 @@ import type { Control, DialectRecords } from '../control/index.ts'
 import type { Clock, FunctionTable } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
-import type { SecretSource } from '../pool/index.ts'
+import type { Pool, SecretSource } from '../pool/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
 
 /** The API of another system, spoken so that its clients need not know that we are there: translation, and nothing else. */
@@ -29,6 +29,8 @@ export interface DialectParts {
   readonly records: DialectRecords
   /** Values of a project's secrets, by name. */
   readonly secrets: SecretSource
+  /** What runs the functions, for dialects that show it. */
+  readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly settings: DialectSettings
   readonly clock: Clock
   readonly log: DialectLog
@@ -45,6 +47,14 @@ export interface DialectSettings {
   readonly picasso: {
     /** Where another IronFunctions runs its functions; empty for our own. */
     readonly functionsUrl: string
+  }
+  readonly qinling: {
+    /** Where clients reach it, for the addresses of webhooks; empty for the address that was asked. */
+    readonly endpoint: string
+    /** Of the object store that functions' code may be read from, with `%(project_id)s` for the project; empty for none. */
+    readonly swiftUrl: string
+    /** How long executions are kept. */
+    readonly executionDays: number
   }
 }
 

@@ -5,4 +5,5 @@ export const dialectLoaders: ReadonlyMap<string, () => Promise<Dialect>> = new M
   ['fn', async () => (await import('./fn/dialect.ts')).fn],
   ['ironfunctions', async () => (await import('./ironfunctions/dialect.ts')).ironfunctions],
   ['picasso', async () => (await import('./picasso/dialect.ts')).picasso],
+  ['qinling', async () => (await import('./qinling/dialect.ts')).qinling],
 ])

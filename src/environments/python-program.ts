@@ -1,2 +1,8 @@
 /** The server's Python, for environments whose runner is written in it. */
-export { pythonCommand, pythonEnvironment, pythonMounts } from './python/environment.ts'
+export {
+  isOfQinling,
+  planOfQinling,
+  pythonCommand,
+  pythonEnvironment,
+  pythonMounts,
+} from './python/environment.ts'

@@ -322,10 +322,16 @@ export async function startServer(
       table,
       records: createDialectRecords(store, clock),
       secrets: control.secrets,
+      pool,
       settings: {
         openProject: config['dialect-project'],
         ironfunctions: { jwtKey: config['ironfunctions-jwt-key'] },
         picasso: { functionsUrl: config['picasso-functions-url'] },
+        qinling: {
+          endpoint: config['qinling-endpoint'],
+          swiftUrl: config['qinling-swift-url'],
+          executionDays: config['qinling-execution-days'],
+        },
       },
       clock,
       log,

@@ -1,12 +1,21 @@
 import { Buffer } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
-import type { AsyncCalls, NewAsyncCall } from '../../src/async/index.ts'
+import type { AsyncCalls, AsyncResult, NewAsyncCall } from '../../src/async/index.ts'
 import { createDialectRecords } from '../../src/control/index.ts'
-import { AtelierError, newId, type Principal } from '../../src/core/index.ts'
+import {
+  type AsyncCall,
+  AtelierError,
+  type LogLine,
+  newId,
+  type Principal,
+  type Role,
+} from '../../src/core/index.ts'
 import type { Dialect, DialectParts } from '../../src/dialects/dialect.ts'
 import { createDialectServer } from '../../src/dialects/index.ts'
 import { environments } from '../../src/environments/index.ts'
 import type { InvokeRequest, Invoker } from '../../src/invoker/index.ts'
+import type { InstanceView } from '../../src/pool/index.ts'
+import type { TelemetryReader } from '../../src/telemetry/index.ts'
 import { ControlFixture } from './control.ts'
 
 /** JSON that a test reads as it likes. */
@@ -14,7 +23,11 @@ import { ControlFixture } from './control.ts'
 type Answered = any
 
 /** What a function of the fixture answers; throws for a call that fails. */
-export type Behaviour = (request: InvokeRequest) => { readonly status?: number; readonly body: string }
+export type Behaviour = (request: InvokeRequest) => {
+  readonly status?: number
+  readonly headers?: readonly string[]
+  readonly body: string
+}
 
 /**
  * A dialect on a real control plane and identity. Images are pulled from a registry in memory, and calls are answered by
@@ -24,7 +37,13 @@ export class DialectFixture {
   readonly fixture: ControlFixture
   readonly calls: InvokeRequest[] = []
   readonly accepted: NewAsyncCall[] = []
+  /** What the pool says that it holds. */
+  instances: InstanceView[] = []
   behaviour: Behaviour = () => ({ body: 'Hello World!\n' })
+  /** How accepted calls stand, by id. */
+  readonly ends = new Map<string, { call: Partial<AsyncCall>; answer?: AsyncResult }>()
+  /** What calls have said, by invocation; `any` for all others. */
+  readonly logs = new Map<string, readonly string[]>()
   server!: FastifyInstance
   url = ''
 
@@ -58,10 +77,7 @@ export class DialectFixture {
   }
 
   /** A user of this project, logged in. */
-  async login(
-    project: string,
-    role: 'member' | 'reader' = 'member',
-  ): Promise<{ token: string; principal: Principal }> {
+  async login(project: string, role: Role = 'member'): Promise<{ token: string; principal: Principal }> {
     await this.fixture.member(project)
     const { identity, admin } = this.fixture
     const name = `${role}-of-${project}`
@@ -78,7 +94,12 @@ export class DialectFixture {
   async ask(
     method: string,
     path: string,
-    { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+    {
+      token,
+      body,
+      form,
+      headers = {},
+    }: { token?: string; body?: unknown; form?: FormData; headers?: Record<string, string> } = {},
   ): Promise<{ status: number; headers: Headers; text: string; json: Answered }> {
     const response = await fetch(this.url + path, {
       method,
@@ -88,6 +109,7 @@ export class DialectFixture {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
+      ...(form && { body: form }),
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
@@ -110,21 +132,36 @@ export class DialectFixture {
           this.accepted.push(...calls)
           return calls.map(() => ({ id: newId(Date.now()), duplicate: false }))
         },
+        get: async (_projectId, id) => (this.ends.get(id)?.call ?? { state: 'queued' }) as AsyncCall,
+        result: async (_projectId, id) => this.ends.get(id)!.answer!,
       } as Partial<AsyncCalls> as AsyncCalls,
-      telemetry: undefined as never,
+      telemetry: {
+        listLogs: async (_projectId, { invocationId }) =>
+          (this.logs.get(invocationId ?? '') ?? this.logs.get('any') ?? []).map(
+            text => ({ stream: 'stdout', text }) as LogLine,
+          ),
+      } as Partial<TelemetryReader> as TelemetryReader,
       identity: fixture.identity,
       table: fixture.table,
       records: createDialectRecords(fixture.store, fixture.clock),
       secrets: fixture.control.secrets,
+      pool: { instances: () => this.instances, kill: async id => this.#kill(id) },
       settings: {
         openProject: '',
         ironfunctions: { jwtKey: '' },
         picasso: { functionsUrl: '' },
+        qinling: { endpoint: '', swiftUrl: '', executionDays: 90 },
         ...settings,
       },
       clock: fixture.clock,
       log: { debug: () => {}, error: () => {} },
     }
+  }
+
+  #kill(id: string): boolean {
+    const before = this.instances.length
+    this.instances = this.instances.filter(each => each.id !== id)
+    return this.instances.length < before
   }
 
   #invoker(): Invoker {
@@ -133,8 +170,8 @@ export class DialectFixture {
         this.calls.push(request)
         queueMicrotask(() => {
           try {
-            const { status = 200, body } = this.behaviour(request)
-            sink.onHead(status, ['content-type', 'text/plain; charset=utf-8'])
+            const { status = 200, headers = [], body } = this.behaviour(request)
+            sink.onHead(status, ['content-type', 'text/plain; charset=utf-8', ...headers])
             sink.onData(Buffer.from(body))
             sink.onEnd()
           } catch (error) {

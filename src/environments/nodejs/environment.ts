@@ -3,6 +3,7 @@ import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
 import { NODE_TARGET, nodeMount } from '../node-program.ts'
+import { isOfQinling, planOfQinling } from '../python-program.ts'
 import { findNpm } from './npm.ts'
 import { nodeProgram } from './program.ts'
 
@@ -63,6 +64,7 @@ function probe(): EnvironmentStatus {
 }
 
 function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+  if (isOfQinling(entry)) return planOfQinling()
   const locked = firstOf(files, ['package-lock.json', 'npm-shrinkwrap.json'])
   const manifest = firstOf(files, ['package.json'])
   // A package that brings its own node_modules is taken as it is.

@@ -112,6 +112,7 @@ function mounts(python: Python | undefined): { source: string; target: string }[
 }
 
 function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+  if (isOfQinling(entry)) return planOfQinling()
   const requirements = firstOf(files, ['requirements.txt'])
   const brought = files.some(file => file.startsWith(`${PACKAGES_FOLDER}/`))
   const installs = requirements !== undefined && !brought
@@ -120,6 +121,21 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
     dependencySteps: installs ? [installStep(requirements)] : [],
     dependencyFolder: installs ? PACKAGES_FOLDER : undefined,
     checkSteps: [step('check the entry', pythonCommand('check.py', '/work', entry), {})],
+  }
+}
+
+/** Whether this is a function as Qinling has them: it brings all it needs, and is looked at when it runs. */
+export function isOfQinling(entry: string): boolean {
+  return entry.endsWith(':qinling')
+}
+
+/** Its package is one file, package.zip, as it was sent. */
+export function planOfQinling(): BuildPlan {
+  return {
+    lockFiles: [],
+    dependencySteps: [],
+    dependencyFolder: undefined,
+    checkSteps: [step('unpack package.zip', pythonCommand('unpack.py', '/work'), {})],
   }
 }
 

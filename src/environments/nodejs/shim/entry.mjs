@@ -12,6 +12,7 @@ const CONVENTIONS = {
   lambda: async () => (await import('./lambda.mjs')).lambda,
   fission: async () => (await import('./fission.mjs')).fission,
   http: async () => (await import('./http.mjs')).http,
+  qinling: async () => (await import('./qinling.mjs')).qinling,
 }
 
 /** Imports the code. Resolves with its handler and a function that loads the handler's convention. */

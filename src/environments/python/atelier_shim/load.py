@@ -30,6 +30,10 @@ def prepare(spec, wire):
     if os.path.isdir(packages):
         add_packages(packages)
     sys.argv = [spec["entry"]]
+    if spec["entry"].endswith(":qinling"):
+        from .qinling import prepare_qinling
+
+        return prepare_qinling(spec, output)
     set_up_logging()
     offer_module()
     target, name, convention = find_handler(directory, spec["entry"])
