@@ -119,7 +119,9 @@ for (const { name: language, files, memoryDeeds } of LANGUAGES)
             'the instance is gone',
             () => processesOfInstance(server.home, record.instanceId!).length === 0,
           )
-          assert.ok((await server.instances(name)).every(each => each.id !== record.instanceId))
+          await until('it is listed no more', async () =>
+            (await server.instances(name)).every(each => each.id !== record.instanceId),
+          )
         },
       )
 
