@@ -3,10 +3,9 @@
 // own Node is older starts this file again with that one.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import module from 'node:module'
-import { homedir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { userInfo } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { useCompileCache } from './compile-cache.js'
 
 const NODE_MAJOR_MIN = 24
 
@@ -35,11 +34,7 @@ const env =
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   if (env !== process.env && process.execve && !process.send)
     process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
-  // Two thirds of a short command's time is reading its source: types are taken away and code is compiled once. The cache lies
-  // in the user's own folder; the default, a shared temporary folder, is a place where somebody else could prepare something.
-  module.enableCompileCache(
-    join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'atelier', 'compile'),
-  )
+  useCompileCache()
   const built = new URL('../dist/atelier.js', import.meta.url)
   await import(existsSync(built) ? built.href : new URL('../src/cli/main.ts', import.meta.url).href)
 } else {

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { untilReady } from '../platform.ts'
 import type { Bench, Row } from '../row.ts'
 import { median } from '../statistics.ts'
@@ -17,6 +18,7 @@ export const ready: Row = {
     const laterMs: number[] = []
     for (let i = 0; i < STARTS; i++) {
       const cache = await temporaryFolder(bench)
+      await promisify(execFile)('npm', ['run', 'prepare'], { cwd: root, env: environment(cache) }) // as `npm ci` ends
       firstMs.push(await start(bench, cache))
       laterMs.push(await start(bench, cache))
     }
@@ -26,7 +28,6 @@ export const ready: Row = {
         value: median(firstMs),
         unit: 'ms',
         floor: { most: 3_000 },
-        detail: 'nothing is compiled yet',
       },
       { what: 'later starts', value: median(laterMs), unit: 'ms' },
     ]
@@ -39,7 +40,7 @@ async function start(bench: Bench, cache: string): Promise<number> {
   const startedAt = performance.now()
   const child = spawn('npm', ['start', '--', '--home', home, '--port', '0', '--router-port', '0'], {
     cwd: root,
-    env: { ...process.env, XDG_CACHE_HOME: cache },
+    env: environment(cache),
     stdio: 'ignore',
     detached: true, // a group of its own: npm does not pass signals on
   })
@@ -54,6 +55,10 @@ async function start(bench: Bench, cache: string): Promise<number> {
   const tookMs = performance.now() - startedAt
   await stop()
   return tookMs
+}
+
+function environment(cache: string): NodeJS.ProcessEnv {
+  return { ...process.env, XDG_CACHE_HOME: cache }
 }
 
 async function temporaryFolder(bench: Bench): Promise<string> {
