@@ -39,6 +39,8 @@ test('the example of the page on schedules does what the page says', async () =>
   }
   const record = await server.record(status.lastCallId ?? null)
   assert.deepEqual([record.status, record.trigger, record.functionName], ['ok', 'schedule', 'report'])
+  const result = await server.api('GET', `/v1/async-invocations/${status.lastCallId}/result`)
+  assert.equal(result.text, 'reported on orders')
 })
 
 test('a schedule calls its function again and again, and goes on after a restart', async () => {

@@ -24,6 +24,8 @@ test('the example of the page on topics does what the page says', async () => {
     await until('the function is called', async () => (await callsOf(server, 'billing')).length === 1)
     const [call] = await callsOf(server, 'billing')
     assert.deepEqual([call?.status, call?.trigger], ['ok', 'queue'])
+    const said = async () => (await server.cli('logs', 'shop/billing')).stdout
+    await until('it has said which order it got', async () => /order 17$/m.test(await said()))
   } finally {
     await server.dispose()
   }

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeHome, ServerProcess } from '../support/server-process.ts'
+import { aStranger } from '../support/stranger.ts'
 
 const TRIES_MAX = 400
 const POLL_MS = 50
@@ -49,28 +50,14 @@ suite('webhooks of a whole server', { timeout: 180_000 }, () => {
 
   test("another project's trigger is not there", async () => {
     await create('mine', { signature: 'none' })
-    const made = await server.api('POST', '/v1/projects', { name: 'other' })
-    assert.equal(made.status, 201, made.text)
-    const user = { name: 'eve', password: 'a long enough password' }
-    assert.equal((await server.api('POST', '/v1/users', user)).status, 201)
-    const granted = await server.api('PUT', '/v1/projects/other/grants', { user: user.name, role: 'member' })
-    assert.ok(granted.status < 300, granted.text)
-    const login = await fetch(`${server.url}/v1/tokens`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user: user.name, password: user.password, project: 'other' }),
-    })
-    const { token } = (await login.json()) as { token: string }
+    const stranger = await aStranger(server)
     for (const [method, path] of [
       ['GET', ''],
       ['GET', '/requests'],
       ['POST', '/requests/x/replay'],
       ['POST', '/rotate'],
     ] as const) {
-      const answer = await fetch(`${server.url}/v1/triggers/mine${path}`, {
-        method,
-        headers: { authorization: `Bearer ${token}` },
-      })
+      const answer = await stranger.ask(method, `/v1/triggers/mine${path}`)
       assert.equal(answer.status, 404, `${method} ${path}`)
     }
   })

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { leftoversOf } from '../support/leftovers.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
+import { fillDisk, mountSmallDisk } from '../support/small-disk.ts'
 
 const SLOW =
   'export default async () => { await new Promise(resolve => setTimeout(resolve, 1500)); return "slow" }'
@@ -155,7 +153,7 @@ test('a full disk refuses deploys with STORAGE_FULL, calls go on, and space make
   await using server = await ServerProcess.start({ home })
   await server.deploy('hello', says('hello'))
   assert.equal((await server.call('hello')).text, 'hello')
-  fill(home)
+  const filler = fillDisk(home)
   const big = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`file${n}.txt`, 'x'.repeat(20_000)]))
   const refused = await server.tryDeploy('big', { ...says('big'), ...big })
   assert.equal(refused.status, 507, refused.text)
@@ -168,39 +166,9 @@ test('a full disk refuses deploys with STORAGE_FULL, calls go on, and space make
   const ports = ['--port', new URL(server.url).port, '--router-port', new URL(server.routerUrl).port]
   await using second = await ServerProcess.start({ home, flags: ports })
   assert.equal((await second.call('hello')).text, 'hello', 'it comes up on a full disk')
-  rmSync(join(home, 'filler'))
+  rmSync(filler)
   await second.deploy('big', { ...says('big'), ...big })
   assert.equal((await second.call('big')).text, 'big')
   const answer = await second.call('hello')
   assert.equal((await second.record(answer.headers.get('atelier-invocation-id'))).status, 'ok')
 })
-
-function mountSmallDisk(t: TestContext): ({ readonly home: string } & Disposable) | undefined {
-  if (process.getuid?.() !== 0) {
-    t.skip('only root may mount a small file system')
-    return undefined
-  }
-  const place = mkdtempSync(join(tmpdir(), 'atelier-small-'))
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=700', 'tmpfs', place])
-  if (mounted.status !== 0) {
-    rmSync(place, { recursive: true })
-    t.skip('this machine lets nobody mount a tmpfs')
-    return undefined
-  }
-  const dispose = () => {
-    spawnSync('umount', [place])
-    rmSync(place, { recursive: true, force: true })
-  }
-  return { home: join(place, 'home'), [Symbol.dispose]: dispose }
-}
-
-/** Takes all space that is left. */
-function fill(home: string): void {
-  for (const bytes of [1024 * 1024, 4096])
-    for (;;)
-      try {
-        writeFileSync(join(home, 'filler'), Buffer.alloc(bytes), { flag: 'a' })
-      } catch {
-        break
-      }
-}

@@ -287,7 +287,8 @@ interface InstanceSeen {
   readonly functionId?: string
 }
 
-async function answerOf<T>(response: Response): Promise<Answer<T>> {
+/** A response, read to its end. */
+export async function answerOf<T>(response: Response): Promise<Answer<T>> {
   const body = await response.text()
   return {
     status: response.status,

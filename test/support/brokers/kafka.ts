@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Certificates } from './certificates.ts'
 import { Daemon, missingProgram } from './daemon.ts'
 
 const JAVA = '/usr/bin/java'
@@ -25,7 +26,8 @@ export async function kafkaMissing(): Promise<string | undefined> {
 }
 
 /** Apache Kafka in KRaft mode: broker and controller in one. Topics are made with three partitions when they are first used. */
-export async function startKafka(): Promise<Daemon> {
+export async function startKafka({ tls }: { tls?: Certificates } = {}): Promise<Daemon> {
+  const clients = tls ? 'SSL' : 'PLAINTEXT'
   const jars = await classPath()
   const java = ['-Xmx384m', '-Xss512k', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jars]
   return Daemon.start({
@@ -39,11 +41,12 @@ export async function startKafka(): Promise<Daemon> {
           'process.roles=broker,controller',
           'node.id=1',
           `controller.quorum.voters=1@127.0.0.1:${otherPorts[0]}`,
-          `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${otherPorts[0]}`,
-          `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+          `listeners=${clients}://127.0.0.1:${port},CONTROLLER://127.0.0.1:${otherPorts[0]}`,
+          `advertised.listeners=${clients}://127.0.0.1:${port}`,
           'controller.listener.names=CONTROLLER',
-          'inter.broker.listener.name=PLAINTEXT',
-          'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+          `inter.broker.listener.name=${clients}`,
+          `listener.security.protocol.map=${clients}:${clients},CONTROLLER:PLAINTEXT`,
+          ...(tls ? await encryption(tls, folder) : []),
           `log.dirs=${logs}`,
           'num.partitions=3',
           'offsets.topic.num.partitions=1',
@@ -67,6 +70,19 @@ export async function startKafka(): Promise<Daemon> {
       return { program: JAVA, args: [...java, 'kafka.Kafka', properties] }
     },
   })
+}
+
+/** Its certificate, and the authority by which it trusts itself: Kafka wants key and certificate in one file. */
+async function encryption(tls: Certificates, folder: string): Promise<readonly string[]> {
+  const both = join(folder, 'broker.pem')
+  const [key, certificate] = await Promise.all([readFile(tls.keyPath), readFile(tls.certPath)])
+  await writeFile(both, Buffer.concat([key, certificate]), { mode: 0o600 })
+  return [
+    'ssl.keystore.type=PEM',
+    `ssl.keystore.location=${both}`,
+    'ssl.truststore.type=PEM',
+    `ssl.truststore.location=${tls.caPath}`,
+  ]
 }
 
 let found: Promise<string> | undefined

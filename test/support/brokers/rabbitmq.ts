@@ -26,7 +26,11 @@ export class RabbitMq {
     this.port = port
   }
 
-  static async start(site: Site, { tls }: { tls?: Certificates } = {}): Promise<RabbitMq> {
+  /** `definitions`: users, virtual hosts, exchanges … that it begins with, as its management exports them; then `guest` is none. */
+  static async start(
+    site: Site,
+    { tls, definitions }: { tls?: Certificates; definitions?: object } = {},
+  ): Promise<RabbitMq> {
     const port = await site.freePort()
     const epmdPort = await site.freePort()
     const distributionPort = await site.freePort()
@@ -44,6 +48,11 @@ export class RabbitMq {
               'ssl_options.verify = verify_none',
             ]
           : [`listeners.tcp.1 = ${site.address}:${port}`]),
+        ...(definitions
+          ? [
+              `load_definitions = ${await site.write('rabbitmq/definitions.json', JSON.stringify(definitions))}`,
+            ]
+          : []),
         'loopback_users = none',
         'disk_free_limit.absolute = 50MB',
         'log.console = true',

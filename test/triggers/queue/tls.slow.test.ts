@@ -4,11 +4,13 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect as connectNats } from '@nats-io/transport-node'
+import { Admin } from '@platformatic/kafka'
 import { createAddressPolicy } from '../../../src/core/index.ts'
 import type { RunningTrigger } from '../../../src/triggers/index.ts'
 import { createQueueKind } from '../../../src/triggers/queue/index.ts'
 import { aQueueTrigger } from '../../suites/queue.ts'
 import { type Certificates, makeCertificates, opensslMissing } from '../../support/brokers/certificates.ts'
+import { kafkaMissing, startKafka } from '../../support/brokers/kafka.ts'
 import { mosquittoMissing, startMosquitto } from '../../support/brokers/mosquitto.ts'
 import { natsMissing, startNats } from '../../support/brokers/nats.ts'
 import { RabbitMq, rabbitmqMissing } from '../../support/brokers/rabbitmq.ts'
@@ -57,6 +59,25 @@ const KINDS: readonly Kind[] = [
       queue: 'orders',
       exchange: 'amq.topic',
     }),
+  },
+  {
+    name: 'Kafka',
+    missing: await kafkaMissing(),
+    async start(tls) {
+      const daemon = await startKafka({ tls })
+      const admin = new Admin({
+        clientId: 'test',
+        bootstrapBrokers: [`127.0.0.1:${daemon.place.port}`],
+        tls: { ca: tls.ca },
+        retries: 100, // it listens before it serves
+        retryDelay: 200,
+        context: { network: { resolve: async (host: string) => host }, encrypted: true },
+      })
+      await admin.createTopics({ topics: ['orders'], partitions: 1, replicas: 1 })
+      await admin.close()
+      return { port: daemon.place.port, close: () => daemon.close() }
+    },
+    config: (host, port) => ({ source: 'kafka', servers: [`kafka+tls://${host}:${port}`], topic: 'orders' }),
   },
   {
     name: 'MQTT',

@@ -52,9 +52,9 @@ export class TopicSource implements Source {
     return this.#session
   }
 
-  /** Reads on from there. What is in hand is handled all the same. */
+  /** Reads on from there. What is in hand is handled all the same. Rejects with NOT_FOUND where there is no such topic. */
   async seek(to: SeekTo): Promise<void> {
-    const topic = await this.#topic()
+    const topic = await this.#topics.get(this.#projectId, this.#config.topic!)
     const wanted = 'position' in to ? to.position : await this.#topics.positionAt(topic.id, to.at)
     if (!Number.isInteger(wanted) || wanted < 0)
       throw new AtelierError('INVALID_INPUT', 'position must be a whole number from 0.')
