@@ -49,6 +49,15 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     bodyLimit: jsonBytesMax,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // In its place. To the framework's types a server of HTTPS is another kind of thing; it is spoken to in the same way.
+    ...(parts.encryption &&
+      ({
+        https: {
+          ...parts.encryption,
+          headersTimeout: HEADERS_TIMEOUT_MS,
+          handshakeTimeout: HEADERS_TIMEOUT_MS,
+        },
+      } as object)),
     genReqId: () => newId(parts.clock.now()),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',

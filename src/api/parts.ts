@@ -45,6 +45,8 @@ export interface ApiParts {
   readonly log: ApiLog
   readonly clock: Clock
   readonly limits?: Partial<ApiLimits>
+  /** Certificate and key, PEM. Without it: plain HTTP. */
+  readonly encryption?: { readonly cert: string; readonly key: string } | undefined
 }
 
 export interface CallsInUse {

@@ -34,6 +34,8 @@ export interface DialectParts {
   readonly settings: DialectSettings
   readonly clock: Clock
   readonly log: DialectLog
+  /** Certificate and key, PEM. Without it: plain HTTP. */
+  readonly encryption?: { readonly cert: string; readonly key: string } | undefined
 }
 
 /** What the operator says of single dialects. */

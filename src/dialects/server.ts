@@ -12,6 +12,15 @@ export async function createDialectServer(dialect: Dialect, parts: DialectParts)
     bodyLimit: BODY_BYTES_BUFFERED_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // In its place. To the framework's types a server of HTTPS is another kind of thing; it is spoken to in the same way.
+    ...(parts.encryption &&
+      ({
+        https: {
+          ...parts.encryption,
+          headersTimeout: HEADERS_TIMEOUT_MS,
+          handshakeTimeout: HEADERS_TIMEOUT_MS,
+        },
+      } as object)),
     genReqId: () => newId(parts.clock.now()),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',

@@ -77,7 +77,7 @@ export function outgoing(
     method: head.method,
     path: resolved.path + target.query,
     headers: parameterFields(resolved),
-    block: fields.seal(head.remoteAddress, target.host, plane.trustForwarded, spent),
+    block: fields.seal(head, target.host, plane.trustForwarded, spent),
     body,
     webSocket,
     // The invoker continues the trace, or begins one.

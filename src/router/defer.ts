@@ -23,7 +23,7 @@ export async function defer(
     plane.clock.now(),
   )
   // The preference is fulfilled, and not for the function.
-  const fieldsSeen = fields.complete(head.remoteAddress, target.host, plane.trustForwarded, spent)
+  const fieldsSeen = fields.complete(head, target.host, plane.trustForwarded, spent)
   const headers = [
     ...fieldsSeen.filter((_, i) => fieldsSeen[i & ~1] !== 'prefer'),
     ...parameterFields(resolved),

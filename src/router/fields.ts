@@ -40,23 +40,25 @@ export class RequestFields {
   }
 
   /** As `complete`, ready to be sent; the same as the last time where nothing about it has changed. */
-  seal(address: string, host: string, trustForwarded: boolean, spent: Credential | undefined): HeaderBlock {
+  seal(from: CameFrom, host: string, trustForwarded: boolean, spent: Credential | undefined): HeaderBlock {
     const last = this.#sealed
+    const address = from.remoteAddress
     if (last && last.host === host && last.address === address && last.spent === spent) return last.block
-    const block = new HeaderBlock(this.complete(address, host, trustForwarded, spent))
+    const block = new HeaderBlock(this.complete(from, host, trustForwarded, spent))
     this.#sealed = { address, host, spent, block }
     return block
   }
 
   /**
-   * The complete fields for the function. `host` and `address` are what this request really came by; `spent` is the
+   * The complete fields for the function. `host` and `from` are what this request really came by; `spent` is the
    * credential that was the platform's and is not for the function.
    */
-  complete(address: string, host: string, trustForwarded: boolean, spent?: Credential): string[] {
+  complete(from: CameFrom, host: string, trustForwarded: boolean, spent?: Credential): string[] {
+    const { remoteAddress: address, scheme } = from
     const fields = [...this.#passed]
     const before = trustForwarded ? this.#forwarded : NOTHING
     const node = address.includes(':') ? `"[${address}]"` : address
-    const forwarded = `for=${node};host="${host}";proto=http`
+    const forwarded = `for=${node};host="${host}";proto=${scheme}`
     const chain = before['x-forwarded-for']
     fields.push(
       'host',
@@ -64,7 +66,7 @@ export class RequestFields {
       'x-forwarded-for',
       chain === undefined ? address : `${chain}, ${address}`,
       'x-forwarded-proto',
-      before['x-forwarded-proto'] ?? 'http',
+      before['x-forwarded-proto'] ?? scheme,
       'x-forwarded-host',
       before['x-forwarded-host'] ?? host,
       'forwarded',
@@ -156,6 +158,12 @@ export class RequestFields {
     passed.length = 0
     passed.push(...kept)
   }
+}
+
+/** Who sent a request, and how it came. */
+export interface CameFrom {
+  readonly remoteAddress: string
+  readonly scheme: 'http' | 'https'
 }
 
 /** The field that a token came in. */

@@ -1,7 +1,7 @@
-import type { Server as NetServer } from 'node:net'
+import type { Server as NetServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AtelierError, Clock } from '../core/index.ts'
-import type { RequestFields } from './fields.ts'
+import type { CameFrom, RequestFields } from './fields.ts'
 import type { RouterLimits } from './limits.ts'
 
 /**
@@ -29,7 +29,12 @@ export interface FrontOptions {
   readonly limits: RouterLimits
   readonly clock: Clock
   readonly handler: FrontHandler
+  /** Makes the encrypted connection of each plain one. Without it: none is encrypted. */
+  readonly encrypt?: Encrypt | undefined
 }
+
+/** The server's side of TLS on a connection that was just accepted: its handshake is under way when this returns. */
+export type Encrypt = (socket: Socket) => Socket
 
 /** What a front tells the router. */
 export interface FrontHandler {
@@ -42,12 +47,11 @@ export interface FrontHandler {
 }
 
 /** The head of a request as it came. The target holds printable ASCII only; header values are Latin-1. */
-export interface RequestHead {
+export interface RequestHead extends CameFrom {
   readonly method: string
   readonly target: string
   /** Name, value, …: names as the client spelled them, duplicates kept, in order. */
   readonly rawHeaders: readonly string[]
-  readonly remoteAddress: string
   /** Where the router keeps what it has read of `rawHeaders`, when the next request may bring the same ones. */
   readonly memo?: FieldsMemo | undefined
 }

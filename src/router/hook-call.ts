@@ -99,7 +99,7 @@ export class HookCall implements ExchangeReceiver {
 
   /** Takes the address apart; the project of its trigger. Throws NOT_FOUND. */
   #find(hooks: HookReceiver | undefined): string {
-    const { method, target: raw, rawHeaders, remoteAddress } = this.#exchange
+    const { method, target: raw, rawHeaders } = this.#exchange
     const fields = new RequestFields(rawHeaders)
     const target = readTarget(method, raw, fields.host)
     const match = HOOK.exec(target.path)
@@ -108,7 +108,7 @@ export class HookCall implements ExchangeReceiver {
     this.#token = match[1]!
     this.#rest = match[2]!
     this.#query = target.query
-    this.#headers = fields.complete(remoteAddress, target.host, this.#plane.trustForwarded)
+    this.#headers = fields.complete(this.#exchange, target.host, this.#plane.trustForwarded)
     return project
   }
 

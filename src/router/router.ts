@@ -4,7 +4,7 @@ import type { Clock, FunctionTable, TableChange } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import { Call } from './call.ts'
-import type { CreateFront, Front } from './front.ts'
+import type { CreateFront, Encrypt, Front } from './front.ts'
 import { GatherBudget } from './gather-budget.ts'
 import { SocketHost } from './handshake.ts'
 import { HookCall, type HookReceiver, isPlatformTarget } from './hook-call.ts'
@@ -42,6 +42,8 @@ export interface RouterOptions {
   readonly limits?: Partial<RouterLimits>
   /** Believe X-Forwarded-… and Forwarded: only where a proxy of ours stands in front. */
   readonly trustForwarded?: boolean
+  /** Without it, connections are not encrypted. */
+  readonly encrypt?: Encrypt | undefined
   /** What speaks HTTP to clients; `createNodeFront` is the other one. */
   readonly front?: CreateFront
 }
@@ -67,6 +69,7 @@ class LiveRouter implements Router {
     clock,
     limits: overrides,
     trustForwarded = false,
+    encrypt,
     front = createThinFront,
   }: RouterOptions) {
     const limits = { ...ROUTER_LIMITS_DEFAULT, ...overrides }
@@ -95,6 +98,7 @@ class LiveRouter implements Router {
     this.#front = front({
       limits,
       clock,
+      encrypt,
       handler: {
         onExchange: exchange =>
           (isPlatformTarget(exchange.target)

@@ -1,6 +1,8 @@
 import { closeSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
+import type { CertificatePair } from './certificate.ts'
 import { type ListenAt, listen } from './listen.ts'
 
 /** A socket that listens, opened by who started this process. */
@@ -60,6 +62,12 @@ export class Doors {
       if (fd !== undefined) handles.push({ name, fd, port: (server.address() as AddressInfo).port })
     }
     return handles
+  }
+
+  /** Connections from now on are shown this certificate, where a server of Node's HTTPS listens. */
+  renew(pair: CertificatePair): void {
+    for (const server of this.#open.values())
+      if ('setSecureContext' in server) (server as HttpsServer).setSecureContext(pair)
   }
 
   /** From now on each answer is the last one of its connection. */

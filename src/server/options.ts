@@ -54,6 +54,27 @@ export const serverOptions = [
       'How the outside reaches the router; shown in the URLs of functions. Without it: host and port.',
   },
   {
+    name: 'api-url',
+    type: 'text',
+    default: undefined,
+    description:
+      'How the outside reaches the API, behind a proxy or by the name in its certificate; shown in links. Without it: host and port.',
+  },
+  {
+    name: 'tls-cert',
+    type: 'text',
+    default: '',
+    description:
+      'File with the certificate, PEM, that API, router and dialects show, its own first and then those between it and its authority. ' +
+      'SIGHUP reads it and its key again. Without it they speak plain HTTP (docs/operations.md).',
+  },
+  {
+    name: 'tls-key',
+    type: 'text',
+    default: '',
+    description: "File with that certificate's private key, PEM, without a passphrase.",
+  },
+  {
     name: 'dialects',
     type: 'text',
     default: '',

@@ -53,6 +53,7 @@ async function leaving(
   stopAsked: Promise<void>,
 ): Promise<void> {
   const restarts = restartSignals()
+  if (config['tls-cert'] !== '') process.on('SIGHUP', () => void reload(server, log))
   while (await before(restarts.next(), stopAsked)) {
     try {
       await handOver(server, stopAsked)
@@ -67,6 +68,15 @@ async function leaving(
   console.log('Stopping: running calls may finish; another signal ends them.')
   removeProcessFile(config.home)
   await server.stop()
+}
+
+/** Without a certificate, SIGHUP is what it is to every program: the terminal is gone. */
+async function reload(server: Server, log: ServerLog): Promise<void> {
+  try {
+    await server.reload()
+  } catch (thrown) {
+    log.error({}, `The certificate stays as it was: ${asAtelierError(thrown).message}`)
+  }
 }
 
 /** Whether `wanted` came before `stop` did. */

@@ -16,6 +16,7 @@ import { createTopics, messageOfEvent } from '../topics/index.ts'
 import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
 import { addressPoliciesOf } from './addresses.ts'
 import { banner } from './banner.ts'
+import { Certificate } from './certificate.ts'
 import type { ServerConfig } from './config.ts'
 import { databasesOf } from './databases.ts'
 import { readDialects, startDialects } from './dialects.ts'
@@ -44,6 +45,8 @@ export interface Server {
   readonly doors: Pick<Doors, 'handles'>
   /** Whether it was told to stop. */
   readonly isStopping: boolean
+  /** Reads its certificate again, if it has one. Rejects with INVALID_INPUT when that cannot be used; the old one is kept. */
+  reload(): Promise<void>
   /** Takes nothing new, lets what runs finish for at most the configured time, and closes everything. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -63,6 +66,7 @@ export async function startServer(
   const version = packageVersion()
   const addresses = addressPoliciesOf(config)
   const wantedDialects = readDialects(config.dialects)
+  const certificate = await Certificate.open(config)
   const home = openHome(config.home)
   const databases = databasesOf(config, home)
   const notReady = new Set(['The server is starting.'])
@@ -226,6 +230,7 @@ export async function startServer(
       log,
       clock,
       trustForwarded: config['trust-forwarded'],
+      encrypt: certificate?.encrypt,
       limits: { messageBytesMax: config['websocket-message-kib-max'] * KIB },
       hooks: triggers,
     }),
@@ -285,12 +290,14 @@ export async function startServer(
       log,
       clock,
       limits: { packageBytesMax: config['package-mib-max'] * MIB },
+      encryption: certificate?.pair,
     }),
     each => each.close(),
   )
   let apiRequests = 0
   api.server.on('request', () => apiRequests++)
   const { host } = config
+  const urlOf = (port: number): string => addressOf(certificate ? 'https' : 'http', host, port)
   const doors = new Doors(inherited)
   const routerPort = await doors.open({
     name: 'router',
@@ -302,7 +309,7 @@ export async function startServer(
       return router.listener
     },
   })
-  if (routerUrl === '') routerUrl = urlOf(host, routerPort)
+  if (routerUrl === '') routerUrl = urlOf(routerPort)
   const apiPort = await doors.open({
     name: 'api',
     setting: 'port',
@@ -310,7 +317,8 @@ export async function startServer(
     host,
     open: at => listening(api, at),
   })
-  apiUrl = urlOf(host, apiPort)
+  const ownUrl = urlOf(apiPort)
+  apiUrl = config['api-url'].replace(/\/+$/, '') || ownUrl
 
   const dialects = opened.adopt(
     await startDialects(wantedDialects, host, doors, {
@@ -335,6 +343,7 @@ export async function startServer(
       },
       clock,
       log,
+      encryption: certificate?.pair,
     }),
     async all => void (await Promise.all(all.map(each => each.close()))),
   )
@@ -342,7 +351,8 @@ export async function startServer(
   doors.closeUnused()
 
   await triggers.start()
-  updateAdminFile(home, { url: apiUrl, routerUrl })
+  // A command on this machine needs no detour, unless the certificate is for the name that the outside knows.
+  updateAdminFile(home, { url: certificate ? apiUrl : ownUrl, routerUrl })
   const collecting = setInterval(() => {
     control.collect().catch((error: unknown) => log.error({ err: error }, 'packages could not be tidied up'))
   }, COLLECT_EVERY_MS)
@@ -385,18 +395,24 @@ export async function startServer(
       backend: backend.name,
       capabilities: backend.capabilities(),
       environments: languages.shown,
-      dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(host, port) })),
+      dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(port) })),
     }),
-    dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(host, port)])),
+    dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(port)])),
     doors,
     get isStopping() {
       return stopping !== undefined
+    },
+    async reload() {
+      if (!certificate) return
+      await certificate.reload()
+      doors.renew(certificate.pair)
+      log.info(certificate.facts, 'the certificate was read again')
     },
     stop: () => (stopping ??= stop()),
   }
 }
 
-function urlOf(host: string, port: number): string {
+function addressOf(scheme: 'http' | 'https', host: string, port: number): string {
   const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+  return `${scheme}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }

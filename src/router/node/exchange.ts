@@ -19,6 +19,7 @@ export class NodeExchange implements Exchange {
   readonly target: string
   readonly rawHeaders: readonly string[]
   readonly remoteAddress: string
+  readonly scheme = 'http'
   readonly bodyLength: number | undefined
   readonly watched: Watched
   receiver: ExchangeReceiver | undefined

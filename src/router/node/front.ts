@@ -136,6 +136,7 @@ class NodeFront implements Front, ExchangeHome {
       target: url!,
       rawHeaders,
       remoteAddress,
+      scheme: 'http',
       socket,
       rest,
     })

@@ -4,7 +4,6 @@ import type { Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 import type { Flusher } from '../plane.ts'
 import { refuseOn } from '../wire.ts'
-
 import { ThinExchange } from './exchange.ts'
 import { type Head, type HeadFields, headTooLarge, readHead } from './head.ts'
 import { Outbox } from './outbox.ts'
@@ -37,6 +36,7 @@ type State = 'head' | 'body' | 'answering' | 'leaving' | 'gone'
 export class Connection {
   readonly socket: Socket
   readonly remoteAddress: string
+  readonly scheme: 'http' | 'https'
   readonly home: ConnectionHome
   readonly outbox: Outbox
   #state: State = 'head'
@@ -56,11 +56,13 @@ export class Connection {
   #fields: HeadFields | undefined
   readonly #stalls = new ConnectionStalls()
 
-  constructor(home: ConnectionHome, socket: Socket) {
+  /** `carrier`: as in `Outbox`. */
+  constructor(home: ConnectionHome, socket: Socket, carrier: Socket) {
     this.home = home
     this.socket = socket
-    this.outbox = new Outbox(socket, home.flusher)
-    const address = socket.remoteAddress ?? ''
+    this.outbox = new Outbox(socket, carrier, home.flusher)
+    this.scheme = socket === carrier ? 'http' : 'https'
+    const address = carrier.remoteAddress ?? ''
     this.remoteAddress = address.startsWith('::ffff:') ? address.slice(7) : address
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
@@ -79,7 +81,7 @@ export class Connection {
       requests: this.#requests,
     }
     const overdue = this.#stalls.overdue(nowMs, waiting, socket, this.home.limits)
-    if (overdue === 'write') socket.resetAndDestroy()
+    if (overdue === 'write') this.outbox.reset()
     else if (overdue === 'idle') this.leave()
     else if (overdue !== undefined)
       this.#fail(new AtelierError('REQUEST_TIMEOUT', `The ${overdue} of the request did not arrive in time.`))
@@ -188,9 +190,9 @@ export class Connection {
     if (head.isWebSocket) {
       const { method, target } = head
       const rest = this.#kept ?? EMPTY
-      const { socket, remoteAddress } = this
+      const { socket, remoteAddress, scheme } = this
       this.#release()
-      this.home.upgrade({ method, target, rawHeaders, remoteAddress, socket, rest })
+      this.home.upgrade({ method, target, rawHeaders, remoteAddress, scheme, socket, rest })
       return
     }
     this.#chunks = bodyLength === undefined ? new ChunkDecoder(this.home.limits.headBytesMax) : undefined
@@ -244,7 +246,7 @@ export class Connection {
     exchange?.abort()
     if (this.#state === 'leaving' || this.#state === 'gone') return
     // Without an exchange the request has its answer: a second one would be taken for the next request's.
-    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.outbox.socket.resetAndDestroy()
+    if (exchange ? exchange.isHeadSent : this.#state === 'body') this.outbox.reset()
     else this.refuse(error)
   }
 

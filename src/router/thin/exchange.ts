@@ -11,6 +11,7 @@ export class ThinExchange implements Exchange {
   readonly rawHeaders: readonly string[]
   readonly memo: FieldsMemo | undefined
   readonly remoteAddress: string
+  readonly scheme: 'http' | 'https'
   readonly bodyLength: number | undefined
   receiver: ExchangeReceiver | undefined
   isReading = false
@@ -31,6 +32,7 @@ export class ThinExchange implements Exchange {
     this.rawHeaders = fields.rawHeaders
     this.memo = fields.memo
     this.remoteAddress = connection.remoteAddress
+    this.scheme = connection.scheme
     this.bodyLength = fields.bodyLength
     this.#isOld = head.isOld
     this.#expectsContinue = fields.expectsContinue
@@ -91,7 +93,7 @@ export class ThinExchange implements Exchange {
 
   reset(): void {
     this.#isOver = true
-    this.#connection.socket.resetAndDestroy()
+    this.#connection.outbox.reset()
   }
 
   /** The connection ends with this answer. */

@@ -43,7 +43,7 @@ class ThinFront implements Front, ConnectionHome {
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
       socket => {
-        this.#connections.add(new Connection(this, socket))
+        this.#connections.add(new Connection(this, options.encrypt?.(socket) ?? socket, socket))
         this.#cancelSweep ??= clock.after(this.#sweepMs, this.#sweep)
       },
     )

@@ -7,11 +7,14 @@ import type { Flusher } from '../plane.ts'
  */
 export class Outbox {
   readonly #socket: Socket
+  readonly #carrier: Socket
   readonly #flusher: Flusher
   #waiting: string | undefined
 
-  constructor(socket: Socket, flusher: Flusher) {
+  /** `carrier`: what carries `socket`, when that is encrypted; else the same. */
+  constructor(socket: Socket, carrier: Socket, flusher: Flusher) {
     this.#socket = socket
+    this.#carrier = carrier
     this.#flusher = flusher
   }
 
@@ -26,6 +29,11 @@ export class Outbox {
     this.flush()
     this.#waiting = text
     this.#flusher.add(this)
+  }
+
+  /** Breaks the connection off so that no client takes what it has for the whole. */
+  reset(): void {
+    this.#carrier.resetAndDestroy() // what is encrypted goes with it
   }
 
   flush(): void {
