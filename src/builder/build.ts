@@ -33,6 +33,8 @@ export interface BuildRequest {
   readonly packageDigest: string
   readonly environment: string
   readonly entry: string | undefined
+  /** The entry is a program that speaks a contract itself, and no handler. @default false */
+  readonly isProgram?: boolean
   /**
    * Builds share installed dependencies only within one scope (a project's id): install scripts are tenants' code, and what
    * they leave behind must not reach another tenant. Places to build are shared fairly between scopes. Without one a build

@@ -134,6 +134,7 @@ class LocalBuilder implements OwnedBuilder {
         order.entry,
         order.cacheScope,
         machine,
+        ...(order.isProgram ? ['program'] : []),
       )
       const found = await this.#bundles.find(key)
       if (found) {
@@ -184,7 +185,9 @@ class LocalBuilder implements OwnedBuilder {
         },
       )
     }
-    const entry = request.entry ?? environment.defaultEntry(manifest.entries.map(each => each.path))
+    const { isProgram = false } = request
+    const paths = manifest.entries.map(each => each.path)
+    const entry = request.entry ?? environment.defaultEntry(paths, { isProgram })
     if (entry === undefined)
       throw new AtelierError(
         'BUILD_FAILED',
@@ -197,7 +200,7 @@ class LocalBuilder implements OwnedBuilder {
         `The environment ${environment.name} cannot run on this server: ${status.reason}`,
       )
     const cacheScope = request.cacheScope ?? request.packageDigest
-    return { manifest, environment, environmentRevision: status.revision, entry, cacheScope }
+    return { manifest, environment, environmentRevision: status.revision, entry, isProgram, cacheScope }
   }
 
   async #make(

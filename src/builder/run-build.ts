@@ -38,6 +38,8 @@ export interface Order {
   readonly environment: Environment
   readonly environmentRevision: string
   readonly entry: string
+  /** As in `BuildRequest`. */
+  readonly isProgram: boolean
   /** Who shares installed dependencies. */
   readonly cacheScope: string
 }
@@ -88,7 +90,7 @@ class Build {
     this.#log = log
     this.#signal = signal
     this.#scratch = scratch
-    this.#plan = order.environment.buildPlan(this.#paths(), { entry: order.entry })
+    this.#plan = order.environment.buildPlan(this.#paths(), order)
   }
 
   async make(): Promise<Finished> {

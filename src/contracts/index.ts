@@ -1,5 +1,5 @@
 export * from './contract.ts'
 export { createFramesContract, framesContract } from './frames/contract.ts'
 export { HeaderBlock } from './header-block.ts'
-export { lambdaHandlerOf } from './lambda/handler.ts'
+export { LAMBDA_EVENT_SETTING, lambdaHandlerOf } from './lambda/handler.ts'
 export { contractNames, findContract } from './list.ts'

@@ -70,6 +70,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     const language = await languageOf(options.environments, {
       environment: request.environment,
       entry: request.entry,
+      contract: settled.contract?.name,
       files: received?.files,
       live: live?.version.spec,
     })
@@ -111,6 +112,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
           packageDigest: source.digest,
           environment: language.environment.name,
           entry: language.entry,
+          isProgram: language.isProgram,
           cacheScope: by.projectId,
           onEvent(event) {
             if (event.kind === 'log') log.add(event.text)

@@ -7,12 +7,16 @@ export interface Language {
   readonly revision: string
   /** What to call, when it is known before the build. */
   readonly entry: string | undefined
+  /** The entry is a program that speaks the contract itself. */
+  readonly isProgram: boolean
 }
 
 /** What was asked for, and what is live. `files` is absent when the live package is used again. */
 export interface LanguageInput {
   readonly environment: string | undefined
   readonly entry: string | undefined
+  /** Name of the contract, where it is not the environment's own. */
+  readonly contract: string | undefined
   readonly files: readonly string[] | undefined
   readonly live: { readonly environment: string; readonly entry: string } | undefined
 }
@@ -33,8 +37,9 @@ export async function languageOf(
       `The environment "${environment.name}" cannot run here: ${status.reason}`,
     )
   const live = input.live?.environment === environment.name ? input.live.entry : undefined
-  const detected = input.files && environment.defaultEntry(input.files)
-  return { environment, revision: status.revision, entry: input.entry ?? detected ?? live }
+  const isProgram = input.contract !== undefined && input.contract !== environment.contract
+  const detected = input.files && environment.defaultEntry(input.files, { isProgram })
+  return { environment, revision: status.revision, entry: input.entry ?? detected ?? live, isProgram }
 }
 
 function choose(

@@ -1,3 +1,4 @@
+import { LAMBDA_EVENT_SETTING } from '../contracts/index.ts'
 import { AtelierError, type InputError, type Limits, type Quota, type Scaling } from '../core/index.ts'
 
 const CONFIG_BYTES_MAX = 64 * 1024
@@ -85,7 +86,7 @@ export function checkConfig(config: Readonly<Record<string, unknown>>, problems:
     const shown = `config.${name.slice(0, 80)}`
     if (!CONFIG_NAME.test(name) || name.length > CONFIG_NAME_MAX)
       problems.add(shown, 'is not a name: use letters, digits and "_", beginning with no digit')
-    else if (name.toUpperCase().startsWith('ATELIER_'))
+    else if (name.toUpperCase().startsWith('ATELIER_') && name !== LAMBDA_EVENT_SETTING)
       problems.add(shown, 'is reserved: choose another prefix than ATELIER_')
     if (typeof value !== 'string' || value.includes('\0')) problems.add(shown, 'must be a text without NUL')
     bytes += Buffer.byteLength(name) + Buffer.byteLength(String(value))

@@ -30,9 +30,14 @@ export interface Environment {
   /** Whether the files of a package are of this language (file names relative to its root). */
   detects(files: readonly string[]): boolean
   /** The entry to use when none is given, from the file names; `undefined` when there is no obvious one. */
-  defaultEntry(files: readonly string[]): string | undefined
+  defaultEntry(files: readonly string[], options?: EntryOptions): string | undefined
   /** Steps that make a package runnable; an empty list when it is so already. */
-  buildPlan(files: readonly string[], options: { readonly entry: string }): BuildPlan
+  buildPlan(files: readonly string[], options: EntryOptions & { readonly entry: string }): BuildPlan
+}
+
+export interface EntryOptions {
+  /** The entry is a program of the package's own that speaks another contract (`commandFor`), and no handler. @default false */
+  readonly isProgram?: boolean
 }
 
 export interface ProcessCommand {

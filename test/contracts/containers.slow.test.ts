@@ -5,6 +5,7 @@ import { after, before, describe } from 'node:test'
 import { ContainerBackend, MachineDoors } from '../../src/backends/index.ts'
 import { LIMITS_DEFAULT } from '../../src/core/index.ts'
 import { nodejsEnvironment } from '../../src/environments/index.ts'
+import { copyPrograms } from '../suites/contract/bench.ts'
 import { contractsUnderTest } from '../suites/contract/programs.ts'
 import type { Place } from '../suites/contract/under-test.ts'
 import { contractSuite } from '../suites/contract.ts'
@@ -12,7 +13,6 @@ import { busyboxInto, commandWith, type Engine } from '../support/engine.ts'
 import { ENGINES } from '../support/engines.ts'
 import { watchLeaks } from '../support/leaks.ts'
 
-const PROGRAMS = join(import.meta.dirname, '../fixtures/contracts')
 const IMAGE = 'localhost/atelier-test/contracts:1'
 
 for (const { name, skip, start } of ENGINES)
@@ -35,7 +35,7 @@ for (const { name, skip, start } of ENGINES)
     const place = async (): Promise<Place> => {
       const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
       const bundlePath = join(home, 'bundle')
-      await cp(PROGRAMS, bundlePath, { recursive: true })
+      await copyPrograms(bundlePath)
       const backend = new ContainerBackend({
         runPath: home,
         engine: engine.socket,
@@ -68,7 +68,7 @@ async function imageOfPrograms(engine: Engine): Promise<void> {
   }
   await mkdir(join(folder, 'opt/atelier'), { recursive: true })
   await cp(process.execPath, join(folder, 'opt/atelier/node'), { dereference: true })
-  await cp(PROGRAMS, join(folder, 'function'), { recursive: true })
+  await copyPrograms(join(folder, 'function'))
   await engine.image(IMAGE, folder, [])
   await rm(folder, { recursive: true, force: true })
 }

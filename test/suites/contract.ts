@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ContractBench, type Running } from './contract/bench.ts'
 import { breaches } from './contract/breaches.ts'
 import type { ContractUnderTest } from './contract/under-test.ts'
+import { webSocketTests } from './contract/websocket.ts'
 
 /** The promises of the Contract interface that can be seen with real processes in real sandboxes. */
 export function contractSuite(under: ContractUnderTest): void {
@@ -144,6 +145,8 @@ export function contractSuite(under: ContractUnderTest): void {
           assert.ok((await running.call('echo', { body })).body.equals(under.expected('echo', body)))
         }),
     )
+
+    webSocketTests(capabilities.webSocket, withGood)
 
     test('a process that exits at once leaves its code and its last words', async () => {
       const running = await bench.start({ entry: 'exits.mjs' })

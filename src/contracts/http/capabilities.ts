@@ -3,7 +3,7 @@ import type { ContractCapabilities } from '../contract.ts'
 export const HTTP_CAPABILITIES: ContractCapabilities = {
   streaming: true,
   concurrency: true,
-  webSocket: false,
+  webSocket: true,
   lateLoad: false,
   concurrencyDefault: 10,
 }

@@ -27,6 +27,7 @@ export function createHttpContract(clock: Clock): Contract {
             place: { port },
             startMs,
             notListening: notListening(spec, port, startMs),
+            webSocket: true,
             request: head => ({ method: head.method, target: head.target, extra: callFields(head) }),
             ...(readyPath !== undefined && {
               load: server => untilReady(server, clock, readyPath, functionName(spec)),

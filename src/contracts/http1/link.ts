@@ -13,7 +13,8 @@ import type {
 } from '../contract.ts'
 import { HttpCall, type HttpCallHome } from './call.ts'
 import { HttpConnection } from './connection.ts'
-import { type RequestLine, requestText } from './request.ts'
+import { type RequestLine, type RequestText, requestText } from './request.ts'
+import { HttpSocketCall, type SocketCallHome } from './socket-call.ts'
 
 /** How one contract uses HTTP. */
 export interface HttpWays {
@@ -27,6 +28,8 @@ export interface HttpWays {
   request(head: CallHead): RequestLine
   /** What is between the server's answer and the caller; it tells `drop` of the bytes that it does not pass on. @default nothing */
   answer?(sink: CallSink, head: CallHead, drop: (bytes: number) => void): CallSink
+  /** Whether the server may accept WebSockets. @default false: it is asked without the wish for one */
+  readonly webSocket?: boolean
   /** What comes between listening and the first call. Rejects with FUNCTION_LOAD_FAILED. */
   load?(server: HttpServerAccess): Promise<void>
 }
@@ -47,13 +50,13 @@ const EXIT_FIRST_MS = 250
 const EXIT_LOOKS_MAX = 60
 
 /** The conversation with a server in an instance: a connection for each call at once, used again and again. */
-export class HttpLink implements Link, HttpCallHome {
+export class HttpLink implements Link, HttpCallHome, SocketCallHome {
   readonly ready = Promise.resolve()
   readonly #access: ContractAccess
   readonly #events: LinkEvents
   readonly #clock: Clock
   readonly #ways: HttpWays
-  readonly #calls = new CallTable<HttpCall>()
+  readonly #calls = new CallTable<HttpCall | HttpSocketCall>()
   readonly #connections = new Set<HttpConnection>() // at most one for each call at once, of which the pool counts
   readonly #idle: HttpConnection[] = []
   readonly #gone = Promise.withResolvers<undefined>()
@@ -91,6 +94,8 @@ export class HttpLink implements Link, HttpCallHome {
   invoke(head: CallHead, sink: CallSink): CallHandle {
     const request = requestText(this.#ways.request(head), head)
     const number = this.#calls.nextNumber()
+    if (head.webSocket === true && this.#ways.webSocket === true)
+      return this.#invokeSocket(number, head, request, sink)
     const drop = (bytes: number) => call.consumed(bytes)
     const call: HttpCall = new HttpCall(
       this,
@@ -103,6 +108,15 @@ export class HttpLink implements Link, HttpCallHome {
     const closed = this.#closed
     if (closed) queueMicrotask(() => call.fail(closed.kind, closed.detail))
     else this.#send(call)
+    return call
+  }
+
+  #invokeSocket(number: number, head: CallHead, request: RequestText, sink: CallSink): CallHandle {
+    const call = new HttpSocketCall(this, number, head, request, sink)
+    this.#calls.add(call)
+    const closed = this.#closed
+    if (closed) queueMicrotask(() => call.fail(closed.kind, closed.detail))
+    else void this.#open(call)
     return call
   }
 
@@ -126,8 +140,9 @@ export class HttpLink implements Link, HttpCallHome {
     return socket !== undefined
   }
 
-  over(call: HttpCall, isReusable: boolean): void {
+  over(call: HttpCall | HttpSocketCall, isReusable?: boolean): void {
     this.#calls.delete(call.number)
+    if (call instanceof HttpSocketCall) return
     const { connection } = call
     if (connection === undefined) return
     if (isReusable && !connection.isClosed && this.#closed === undefined) this.#rest(connection)
@@ -143,7 +158,11 @@ export class HttpLink implements Link, HttpCallHome {
       return
     }
     if (!wasClosed) return call.fail('violation', `The server sent ${problem}.`)
-    this.#failUnlessEnded(call, `The server closed the connection: it sent ${problem}.`)
+    this.#failUnlessEnded(call, 'violation', `The server closed the connection: it sent ${problem}.`)
+  }
+
+  brokeOff(call: HttpSocketCall, kind: 'error' | 'violation', problem: string): void {
+    this.#failUnlessEnded(call, kind, `The server broke the WebSocket off: ${problem}.`)
   }
 
   #send(call: HttpCall): void {
@@ -158,7 +177,7 @@ export class HttpLink implements Link, HttpCallHome {
     void this.#open(call)
   }
 
-  async #open(call: HttpCall): Promise<void> {
+  async #open(call: HttpCall | HttpSocketCall): Promise<void> {
     let socket: Socket | undefined
     try {
       socket = await this.#connect(() => this.#access.connect(this.#ways.place))
@@ -170,18 +189,25 @@ export class HttpLink implements Link, HttpCallHome {
     if (closed || call.isOver) {
       socket?.destroy()
       if (closed) call.fail(closed.kind, closed.detail)
-    } else if (socket === undefined) this.#failUnlessEnded(call, 'The server has stopped to listen.')
+    } else if (socket === undefined)
+      this.#failUnlessEnded(call, 'violation', 'The server has stopped to listen.')
+    else if (call instanceof HttpSocketCall) call.begin(socket)
     else call.begin(this.#adopt(socket), false)
   }
 
   /** Its process may just be ending, which says more. */
-  #failUnlessEnded(call: HttpCall, violation: string, looksLeft = EXIT_LOOKS_MAX): void {
+  #failUnlessEnded(
+    call: HttpCall | HttpSocketCall,
+    kind: 'error' | 'violation',
+    message: string,
+    looksLeft = EXIT_LOOKS_MAX,
+  ): void {
     this.#clock.after(EXIT_FIRST_MS, () => {
       const closed = this.#closed
       if (closed) call.fail(closed.kind, closed.detail)
       else if (looksLeft > 0 && this.#access.isEnding?.() === true)
-        this.#failUnlessEnded(call, violation, looksLeft - 1)
-      else call.fail('violation', violation)
+        this.#failUnlessEnded(call, kind, message, looksLeft - 1)
+      else call.fail(kind, message)
     })
   }
 

@@ -3,11 +3,10 @@ import type { Contract, StartSpec } from '../contract.ts'
 import { portOf, START_MS_DEFAULT } from '../http1/server.ts'
 import { functionName, needStart, processEnv } from '../process-env.ts'
 import { LAMBDA_CAPABILITIES } from './capabilities.ts'
-import { lambdaHandlerOf } from './handler.ts'
+import { LAMBDA_EVENT_SETTING, lambdaHandlerOf } from './handler.ts'
 import { LambdaLink } from './link.ts'
 
 const PORT_DEFAULT = 9001
-const EVENT_SETTING = 'ATELIER_LAMBDA_EVENT'
 
 /** AWS Lambda's Runtime API: its runtimes and custom ones (`bootstrap`) run as they are. */
 export function createLambdaContract(clock: Clock): Contract {
@@ -22,7 +21,7 @@ export function createLambdaContract(clock: Clock): Contract {
           name: functionName(spec),
           arn: arnOf(spec),
           concurrency: spec.concurrency,
-          isRaw: spec.config[EVENT_SETTING] === 'body',
+          isRaw: spec.config[LAMBDA_EVENT_SETTING] === 'body',
           startMs: spec.choice.startMs ?? START_MS_DEFAULT,
         },
         clock,

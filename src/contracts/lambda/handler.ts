@@ -1,3 +1,6 @@
+/** Configuration variable that says whether the body itself is the event. The one of ours that functions may set. */
+export const LAMBDA_EVENT_SETTING = 'ATELIER_LAMBDA_EVENT'
+
 /**
  * A function's entry as Lambda's runtimes name a handler (`_HANDLER`): `index.mjs#main` and `index:main` are `index.main`; what follows
  * `#` is taken as it is where it has a dot (`bootstrap#app.handler`), and so is an entry of neither form.

@@ -1,8 +1,8 @@
 /**
- * Runs in the build's sandbox: node build.mjs download|compile <folder> <entry> <binary>
+ * Runs in the build's sandbox: node build.mjs download|compile <folder> <entry> <binary> [program]
  *
  * Adds a main function that serves the handler, and the module `atelier` beside this file; then lets Go do its work. What
- * is added to the sources is taken away again.
+ * is added to the sources is taken away again. A `program` has its own main function; its entry is its folder.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -18,17 +18,18 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 
-const [phase, root, entry, binary] = process.argv.slice(2)
+const [phase, root, entry, binary, kind] = process.argv.slice(2)
 const MODULE = join(import.meta.dirname, 'module')
 const MAIN_FOLDER = 'atelier_main'
 const MAIN_FILE = 'zz_atelier_main.go'
 const cache = process.env.ATELIER_CACHE
 
 process.chdir(root)
-const { folder, name } = parse(entry)
+const isProgram = kind === 'program'
+const { folder, name } = isProgram ? parseProgram(entry) : parse(entry)
 const target = readPackage(folder)
 const module = setUpModule()
-const main = writeMain()
+const main = isProgram ? checkMain() : writeMain()
 try {
   if (phase === 'download')
     go(['list', '-deps', '-e=false', '-f', '{{if .Module}}{{.Module}}{{end}}', main.path], { quiet: true })
@@ -41,7 +42,11 @@ try {
     console.log(`${binary}: ${(statSync(join(root, binary)).size / 1e6).toFixed(1)} MB`)
   }
 } finally {
-  rmSync(main.added, { recursive: true })
+  cleanUp()
+}
+
+function cleanUp() {
+  if (main?.added !== undefined) rmSync(main.added, { recursive: true, force: true })
 }
 
 function parse(text) {
@@ -50,10 +55,21 @@ function parse(text) {
     fail(
       `The entry ${JSON.stringify(text)} is not of the form Handler or folder:Handler; the name begins with a capital letter.`,
     )
+  return { folder: inPackage(folder), name }
+}
+
+/** The folder alone; a handler's name after it has no meaning for a program, nor has one without a folder. */
+function parseProgram(text) {
+  const [first, name] = text.split(':')
+  const isHandler = name === undefined && /^\p{Lu}[\p{L}\p{Nd}_]*$/u.test(first) && !existsSync(first)
+  return { folder: inPackage(isHandler ? '.' : first) }
+}
+
+function inPackage(folder) {
   const clean = folder.replace(/^\.\/|\/+$/g, '') || '.'
   if (clean.startsWith('/') || clean.split('/').includes('..'))
     fail(`The entry's folder ${clean} is not in the package.`)
-  return { folder: clean, name }
+  return clean
 }
 
 /** What stands in the Go files of the entry's folder: the package's name and its exported functions and variables. */
@@ -84,6 +100,7 @@ function setUpModule() {
   if (!existsSync('go.mod')) writeFileSync('go.mod', 'module function\n\ngo 1.21\n')
   const path = /^module\s+"?([^\s"]+)/m.exec(readFileSync('go.mod', 'utf8'))?.[1]
   if (path === undefined) fail('go.mod names no module: it begins with "module example.org/name".')
+  if (isProgram) return path
   go(['mod', 'edit', '-require=atelier@v0.0.0', `-replace=atelier=${MODULE}`])
   if (existsSync('vendor/modules.txt') && !existsSync('vendor/atelier')) {
     cpSync(MODULE, 'vendor/atelier', { recursive: true })
@@ -93,6 +110,17 @@ function setUpModule() {
     )
   }
   return path
+}
+
+/** A program as it is. */
+function checkMain() {
+  const { packageName, hasMain } = target
+  const where = folder === '.' ? 'The root folder' : folder
+  if (packageName !== 'main' || !hasMain)
+    fail(
+      `${where} is no program: with this contract it needs a package main with a func main. A program in another folder is named by the entry, as in cmd/server.`,
+    )
+  return { path: `./${folder}` }
 }
 
 /** The main function: beside the handler where that is in package main, else in a package of its own. */
@@ -142,7 +170,7 @@ function go(args, { env = {}, quiet = false } = {}) {
   })
   if (error) fail(`go could not be run: ${error.message}`)
   if (status !== 0) {
-    if (main !== undefined) rmSync(main.added, { recursive: true, force: true })
+    cleanUp()
     process.exit(status ?? 1)
   }
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
-import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
+import type { BuildPlan, BuildStep, EntryOptions, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf } from '../files.ts'
 import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
 import { makeShim } from './make.ts'
@@ -34,6 +34,9 @@ export const JVM_OPTIONS: readonly string[] = [
   '-Dfile.encoding=UTF-8',
 ]
 
+/** Of programs; `Code.java` has it for handlers. */
+const CLASS_PATH = ['classes', 'target/classes', '.', '*', 'lib/*'].map(path => `/function/${path}`).join(':')
+
 interface Jdk {
   readonly version: string
   readonly home: string
@@ -46,7 +49,7 @@ export const javaEnvironment: Environment = {
   name: 'java',
   description: 'Java classes, sources, Maven projects and jars',
   contract: 'frames',
-  entryHelp: 'Class, Class:method or Class:method:convention; conventions: plain (default), function',
+  entryHelp: 'Class, Class:method or Class:method:convention; conventions: plain (default), function, lambda',
   warmsWhenUsed: true,
   probe: probedOnce(look),
   lacks: () =>
@@ -56,6 +59,10 @@ export const javaEnvironment: Environment = {
   detects: files => files.some(file => /(^pom\.xml|\.java)$/.test(file) || /^[^/]+\.jar$/.test(file)),
   defaultEntry,
   buildPlan,
+  commandFor: (contract, entry) =>
+    contract === 'functions-framework'
+      ? undefined
+      : { command: [java(), ...JVM_OPTIONS, '-cp', CLASS_PATH, ...entry.split(':', 1)] },
 }
 
 async function look(): Promise<EnvironmentStatus> {
@@ -65,7 +72,6 @@ async function look(): Promise<EnvironmentStatus> {
       ready: false,
       reason: `Java ${MAJOR_MIN} or newer with its compiler is needed, and no such javac is here: install the package default-jdk-headless.`,
     }
-  const program = join(jdk.home, 'bin', 'java')
   let shim: { readonly folder: string; readonly key: string }
   try {
     shim = await makeShim(sources, jdk.home, jdk.version, JVM_OPTIONS)
@@ -80,7 +86,7 @@ async function look(): Promise<EnvironmentStatus> {
     launch: {
       environment: 'java',
       command: [
-        program,
+        java(),
         ...JVM_OPTIONS,
         `-XX:SharedArchiveFile=${shim.folder}/shim.jsa`,
         '-jar',
@@ -90,6 +96,10 @@ async function look(): Promise<EnvironmentStatus> {
       mounts: mounts(),
     },
   }
+}
+
+function java(): string {
+  return join(known?.jdk.home ?? '/usr', 'bin', 'java')
 }
 
 async function ask(program: string): Promise<Jdk | undefined> {
@@ -127,11 +137,14 @@ function defaultEntry(files: readonly string[]): string | undefined {
   return entry?.replaceAll('/', '.')
 }
 
-function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+function buildPlan(
+  files: readonly string[],
+  { entry, isProgram = false }: EntryOptions & { readonly entry: string },
+): BuildPlan {
   const pom = firstOf(files, ['pom.xml'])
   const check = (...more: readonly string[]) =>
     step(pom === undefined ? 'javac' : 'check the entry', [
-      join(known?.jdk.home ?? '/usr', 'bin', 'java'),
+      java(),
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',
       '-Xshare:auto',
@@ -141,6 +154,7 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
       '/work',
       entry,
       ...more,
+      ...(isProgram ? ['program'] : []),
     ])
   if (pom === undefined)
     return { lockFiles: [], dependencySteps: [], dependencyFolder: undefined, checkSteps: [check()] }

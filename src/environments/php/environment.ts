@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
-import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
+import type { BuildPlan, BuildStep, EntryOptions, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
 import { firstAnswer, isProgram, outputOf, probedOnce } from '../probing.ts'
+import { isPages, phpProgram } from './program.ts'
 
 const SHIM_TARGET = '/opt/atelier/php'
 const COMPOSER = '/usr/bin/composer'
@@ -36,7 +37,8 @@ export const phpEnvironment: Environment = {
   name: 'php',
   description: 'PHP functions, and plain scripts',
   contract: 'frames',
-  entryHelp: 'file.php or file.php:function; a file that only prints is a plain script',
+  entryHelp:
+    'file.php or file.php:function; a file that only prints is a plain script; with the contract http a folder of pages (public/)',
   warmsWhenUsed: true,
   probe: probedOnce(look),
   lacks: () =>
@@ -48,6 +50,10 @@ export const phpEnvironment: Environment = {
     files.some(file => file.endsWith('.php') && !/(^|\/)(vendor|node_modules)\//.test(file)),
   defaultEntry: files => firstOf(files, ENTRY_NAMES) ?? onlyFileWith(files, ['.php']),
   buildPlan,
+  commandFor: (contract, entry) => {
+    const args = phpProgram(contract, entry)
+    return args && { command: [...args.before, ...interpreter(installed()), ...args.after] }
+  },
 }
 
 async function look(): Promise<EnvironmentStatus> {
@@ -90,7 +96,10 @@ function interpreter({ program, extensions }: Php): string[] {
   return [program, '-n', ...extensions.flatMap(name => ['-d', `extension=${name}`])]
 }
 
-function buildPlan(files: readonly string[], { entry }: { readonly entry: string }): BuildPlan {
+function buildPlan(
+  files: readonly string[],
+  { entry, isProgram = false }: EntryOptions & { readonly entry: string },
+): BuildPlan {
   const manifest = firstOf(files, ['composer.json'])
   const locked = firstOf(files, ['composer.lock'])
   // A package that brings its own vendor folder is taken as it is.
@@ -99,8 +108,25 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
     lockFiles: installs ? [manifest, ...(locked === undefined ? [] : [locked])] : [],
     dependencySteps: installs ? [installStep()] : [],
     dependencyFolder: installs ? 'vendor' : undefined,
-    checkSteps: [step('check the entry', [`${SHIM_TARGET}/check.php`, '/work', entry], {})],
+    checkSteps:
+      isProgram && isPages(entry)
+        ? checkedPages(files, entry)
+        : [step('check the entry', [`${SHIM_TARGET}/check.php`, '/work', entry], {})],
   }
+}
+
+/** Pages have no entry to check: whether there are any is seen from the names. */
+function checkedPages(files: readonly string[], entry: string): readonly BuildStep[] {
+  const folder = entry === './' ? '' : entry
+  if (files.some(file => file.startsWith(folder) && file.endsWith('.php'))) return []
+  throw new AtelierError(
+    'BUILD_FAILED',
+    `The entry names the folder ${entry}, and there is no PHP file in it.`,
+  )
+}
+
+function installed(): Php {
+  return known ?? { version: '', major: 8, minor: 1, program: '/usr/bin/php', extensions: [] }
 }
 
 function installStep(): BuildStep {
@@ -122,10 +148,9 @@ function installStep(): BuildStep {
 }
 
 function step(title: string, command: readonly string[], env: Readonly<Record<string, string>>): BuildStep {
-  const php = known ?? { version: '', major: 8, minor: 1, program: '/usr/bin/php', extensions: [] }
   return {
     title,
-    command: [...interpreter(php), ...command],
+    command: [...interpreter(installed()), ...command],
     env,
     mounts: [{ source: shim, target: SHIM_TARGET, writable: false }],
   }

@@ -32,6 +32,11 @@ export const rubyEnvironment: Environment = {
     files.some(file => /\.(rb|ru)$/.test(file) && !/(^|\/)(vendor|node_modules)\//.test(file)),
   defaultEntry: files => firstOf(files, ENTRY_NAMES) ?? onlyFileWith(files, ['.rb']),
   buildPlan,
+  // A server of its own needs what a handler does without: RubyGems.
+  commandFor: (contract, entry) =>
+    contract === 'functions-framework'
+      ? undefined
+      : { command: [known, '-Eutf-8:utf-8', `${SHIM_TARGET}/program.rb`, scriptOf(entry)] },
 }
 
 async function look(): Promise<EnvironmentStatus> {
@@ -79,6 +84,12 @@ function buildPlan(files: readonly string[], { entry }: { readonly entry: string
     dependencyFolder: installs ? BUNDLE_FOLDER : undefined,
     checkSteps: [step('check the entry', [...ISOLATED, `${SHIM_TARGET}/check.rb`, '/work', entry], {})],
   }
+}
+
+/** As in a handler's entry, whose second part has no meaning for a program. */
+function scriptOf(entry: string): string {
+  const [file = ''] = entry.split(':', 1)
+  return file.endsWith('.rb') ? file : `${file}.rb`
 }
 
 /** Bundler makes a file that sets the paths of all gems: at run time neither it nor RubyGems is loaded. */

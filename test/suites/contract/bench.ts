@@ -82,11 +82,18 @@ export class ContractBench {
   }
 }
 
+/** The programs of `test/fixtures/contracts`, with the package that they use for WebSockets. */
+export async function copyPrograms(to: string): Promise<void> {
+  await cp(PROGRAMS, to, { recursive: true })
+  const webSockets = join('node_modules', 'ws')
+  await cp(join(import.meta.dirname, '../../..', webSockets), join(to, webSockets), { recursive: true })
+}
+
 async function localPlace(): Promise<Place> {
   const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
   const bundlePath = join(home, 'bundles', 'one')
   await mkdir(bundlePath, { recursive: true })
-  await cp(PROGRAMS, bundlePath, { recursive: true })
+  await copyPrograms(bundlePath)
   const backend = await openLocalBackend({
     runPath: join(home, 'run'),
     bundlesPath: join(home, 'bundles'),
@@ -161,6 +168,24 @@ export class Running {
     return this.#invoke([...raw, ...(ends ? ['x-ends', 'yes'] : [])], null, {}).answer
   }
 
+  /** Asks the program for a WebSocket; `what` it is to do stands in `x-do`. */
+  webSocket(
+    what: string,
+    options: { readonly protocols?: string; readonly passesOn?: boolean } = {},
+  ): Calling {
+    const { protocols, passesOn = true } = options
+    const head = {
+      id: `call-${++this.#number}`,
+      method: 'GET',
+      target: '/a/../path?q=1',
+      headers: ['x-do', what, ...(protocols === undefined ? [] : ['sec-websocket-protocol', protocols])],
+      deadline: Date.now() + 30_000,
+      body: undefined,
+      webSocket: true,
+    }
+    return new Calling(sink => this.link.invoke(head, sink), passesOn)
+  }
+
   /** What a program that describes its request says of one with these headers. */
   async described(block: HeaderBlock): Promise<string> {
     const head = { id: 'described', method: 'GET', target: '/', headers: ['x-do', 'describe'], block }
@@ -201,28 +226,40 @@ export class Running {
 export class Calling {
   readonly answer: Promise<Answered>
   readonly handle: CallHandle
+  /** Messages of a WebSocket as they came; `close` is what closed it. */
+  readonly messages: { readonly data: Buffer; readonly text: boolean }[] = []
+  status: number | undefined
+  headers: readonly string[] = []
+  close: Uint8Array | undefined
   #parts: Buffer[] = []
   #onPart: (() => void) | undefined
 
-  constructor(invoke: (sink: CallSink) => CallHandle) {
+  constructor(invoke: (sink: CallSink) => CallHandle, passesOn = true) {
     const { promise, resolve } = Promise.withResolvers<Answered>()
     this.answer = Promise.race([promise, late()])
     this.answer.catch(() => {}) // not every test waits for an answer, and some calls have none
-    let status: number | undefined
-    let headers: readonly string[] = []
     const over = (failure: CallFailure | undefined) =>
-      resolve({ status, headers, body: Buffer.concat(this.#parts), failure })
+      resolve({ status: this.status, headers: this.headers, body: Buffer.concat(this.#parts), failure })
     this.handle = invoke({
-      onHead(given, fields) {
-        status = given
-        headers = fields
+      onHead: (given, fields) => {
+        this.status = given
+        this.headers = fields
+        this.#onPart?.()
+      },
+      onMessage: (data, text) => {
+        this.messages.push({ data: Buffer.from(data), text })
+        if (passesOn) this.handle.consumed(data.length)
+        this.#onPart?.()
       },
       onData: chunk => {
         this.#parts.push(Buffer.from(chunk))
         this.handle.consumed(chunk.length)
         this.#onPart?.()
       },
-      onEnd: () => over(undefined),
+      onEnd: close => {
+        this.close = close
+        over(undefined)
+      },
       onFail: over,
     })
   }
@@ -236,12 +273,33 @@ export class Calling {
   }
 
   /** Resolves when the answer ends with `text` so far. */
-  async received(text: string): Promise<void> {
-    while (!Buffer.concat(this.#parts).toString().endsWith(text)) {
+  received(text: string): Promise<void> {
+    return this.until(() => Buffer.concat(this.#parts).toString().endsWith(text))
+  }
+
+  /** Resolves when `holds` does, which is asked again whenever something comes. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#onPart = resolve
       await Promise.race([promise, late()])
     }
+  }
+
+  async opened(): Promise<void> {
+    await this.until(() => this.status !== undefined)
+  }
+
+  say(text: string): boolean {
+    return this.handle.writeMessage(Buffer.from(text), true)
+  }
+
+  /** The answer to a message, as text. */
+  async answerTo(text: string): Promise<string> {
+    const before = this.messages.length
+    this.say(text)
+    await this.until(() => this.messages.length > before)
+    return this.messages[before]!.data.toString()
   }
 }
 

@@ -8,10 +8,11 @@ import java.util.List;
 public final class Build {
   private Build() {}
 
-  /** `folder entry [ready]`; `ready`: the classes are made by other tools. */
+  /** `folder entry [ready] [program]`; `ready`: the classes are made by other tools; `program`: the class has a main method and no handler. */
   public static void main(String[] arguments) throws Exception {
     Path folder = Path.of(arguments[0]);
-    if (arguments.length < 3) {
+    List<String> words = List.of(arguments).subList(2, arguments.length);
+    if (!words.contains("ready")) {
       List<Path> sources = Compiler.sources(folder);
       if (!sources.isEmpty()) {
         if (!Compiler.compile(folder, sources, folder.resolve(Code.CLASSES))) System.exit(1);
@@ -19,7 +20,10 @@ public final class Build {
       }
     }
     try {
-      System.out.println("the handler is " + Handler.check(Code.loader(folder), arguments[1]));
+      boolean program = words.contains("program");
+      System.out.println(program
+          ? "the program is " + Handler.checkProgram(Code.loader(folder), arguments[1])
+          : "the handler is " + Handler.check(Code.loader(folder), arguments[1]));
     } catch (IllegalArgumentException wrong) {
       System.err.println(wrong.getMessage());
       System.exit(1);

@@ -11,16 +11,18 @@ import java.util.function.Function;
 
 /** The method that answers calls, found by the rules in docs/environments.md. */
 final class Handler {
-  private static final List<String> CONVENTIONS = List.of("plain", "function");
+  private static final List<String> CONVENTIONS = List.of("plain", "function", "lambda");
 
   private final Method method;
   private final Object target;
   private final boolean isFunction;
+  private final Lambda lambda;
 
-  private Handler(Method method, Object target, boolean isFunction) {
+  private Handler(Method method, Object target, boolean isFunction, boolean isLambda) {
     this.method = method;
     this.target = target;
     this.isFunction = isFunction;
+    lambda = isLambda ? new Lambda(method, target) : null;
   }
 
   /** Loads the entry's class and makes its object. Throws with a sentence for the author. */
@@ -41,7 +43,7 @@ final class Handler {
       }
     }
     method.setAccessible(true);
-    return new Handler(method, target, isFunction(type, parts));
+    return new Handler(method, target, isFunction(type, parts), isLambda(type, parts));
   }
 
   /** Looks for the same without running anything of the code. */
@@ -49,11 +51,24 @@ final class Handler {
     return find(classOf(loader, split(entry)[0], entry, false), entry);
   }
 
+  /** The class of a program, which has a main method. */
+  static Class<?> checkProgram(ClassLoader loader, String entry) {
+    Class<?> type = classOf(loader, split(entry)[0], entry, false);
+    try {
+      Method main = type.getMethod("main", String[].class);
+      if (Modifier.isStatic(main.getModifiers())) return type;
+    } catch (NoSuchMethodException missing) {
+      // said below
+    }
+    throw new IllegalArgumentException(type.getName() + " is no program: with this contract it needs a method public static void main(String[] arguments).");
+  }
+
   ClassLoader loader() {
     return method.getDeclaringClass().getClassLoader();
   }
 
   Object handle(Request request, Context context) throws Throwable {
+    if (lambda != null) return lambda.handle(request, context);
     Class<?>[] types = method.getParameterTypes();
     Object[] arguments = new Object[types.length];
     for (int i = 0; i < types.length; i++) {
@@ -67,9 +82,9 @@ final class Handler {
     }
   }
 
-  /** `Class`, `Class:method`, `Class:method:convention`. */
+  /** `Class`, `Class:method`, `Class:method:convention`, and `Class::method`, as AWS writes it. */
   private static String[] split(String entry) {
-    String[] parts = entry.split(":", -1);
+    String[] parts = entry.replace("::", ":").split(":", -1);
     if (parts.length > 3 || parts[0].isEmpty())
       throw new IllegalArgumentException("The entry \"" + entry + "\" is not of the form Class:method:convention.");
     if (parts.length == 3 && !CONVENTIONS.contains(parts[2]))
@@ -88,11 +103,23 @@ final class Handler {
 
   private static boolean isFunction(Class<?> type, String[] parts) {
     if (parts.length == 3) return parts[2].equals("function");
-    return parts.length == 1 && Function.class.isAssignableFrom(type) && candidates(type, "handle").isEmpty();
+    return parts.length == 1 && !isLambda(type, parts) && Function.class.isAssignableFrom(type) && candidates(type, "handle").isEmpty();
+  }
+
+  private static boolean isLambda(Class<?> type, String[] parts) {
+    if (parts.length == 3) return parts[2].equals("lambda");
+    return candidates(type, "handle").isEmpty() && Lambda.isOne(type, parts.length > 1 && !parts[1].isEmpty() ? parts[1] : null);
   }
 
   private static Method find(Class<?> type, String entry) {
     String[] parts = split(entry);
+    if (isLambda(type, parts)) {
+      String wanted = parts.length > 1 && !parts[1].isEmpty() ? parts[1] : Lambda.METHOD;
+      Method method = Lambda.find(type, wanted);
+      if (method != null) return method;
+      throw new IllegalArgumentException(type.getName() + " has no handler: the convention lambda needs a public method " + wanted
+          + "(event, Context context) or " + wanted + "(InputStream input, OutputStream output, Context context).");
+    }
     boolean function = isFunction(type, parts);
     String name = parts.length > 1 && !parts[1].isEmpty() ? parts[1] : function ? "apply" : "handle";
     List<Method> found = candidates(type, name);

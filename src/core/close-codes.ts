@@ -11,7 +11,7 @@ export function closeOf(payload: Uint8Array | undefined): {
   return { code, reason: bytes.toString('utf8', 2) }
 }
 
-/** The payload for a client's close. 1005 stands for a close without a code. */
+/** The payload for a peer's close. 1005 stands for a close without a code. */
 export function closePayload(code: number, reason: Buffer): Uint8Array {
   if (code === NO_CODE) return new Uint8Array()
   const payload = Buffer.alloc(2 + reason.length)
