@@ -16,6 +16,7 @@ import { burst } from './rows/burst.ts'
 import { cold } from './rows/cold.ts'
 import { coldEmpty } from './rows/cold-empty.ts'
 import { connections } from './rows/connections.ts'
+import { containers } from './rows/containers.ts'
 import { dev } from './rows/dev.ts'
 import { httpContract } from './rows/http-contract.ts'
 import { latency } from './rows/latency.ts'
@@ -32,6 +33,7 @@ const ROWS: readonly Row[] = [
   connections,
   cold,
   coldEmpty,
+  containers,
   burst,
   many,
   asyncCalls,

@@ -13,6 +13,8 @@ export interface Platform {
   readonly pid: number
   /** Deploys one file of `bench/functions` under `name`; resolves with the function's URL. */
   deploy(name: string, file: string, settings?: object): Promise<string>
+  /** Deploys a container image under `name`; resolves with the function's URL. */
+  deployImage(name: string, image: string, settings?: object): Promise<string>
   /** Asks the API as the administrator; `body` is sent as JSON. */
   ask(method: string, path: string, body?: object): Promise<unknown>
   /** Generic instances that wait, of one environment. */
@@ -51,6 +53,17 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
   bench.after(() => child && end(child))
   const start = () => startServer(args, home, started => (child = started))
   let running = await start()
+  const deploy = async (
+    name: string,
+    settings: object,
+    source?: { file: string; bytes: Buffer<ArrayBuffer> },
+  ) => {
+    const form = new FormData()
+    form.append('settings', JSON.stringify({ access: 'public', ...settings }))
+    if (source) form.append('package', new Blob([source.bytes]), basename(source.file))
+    await running.api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
+    return `${running.login.routerUrl}/${running.login.project}/bench/${name}`
+  }
   return {
     get routerUrl() {
       return running.login.routerUrl
@@ -59,20 +72,11 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
       return running.child.pid!
     },
     deploy: async (name, file, settings = {}) => {
-      const form = new FormData()
-      form.append(
-        'settings',
-        JSON.stringify({
-          access: 'public',
-          environment: ENVIRONMENTS[extname(file)] ?? 'nodejs',
-          ...settings,
-        }),
-      )
-      const source = await readFile(join(import.meta.dirname, 'functions', file))
-      form.append('package', new Blob([source]), basename(file))
-      await running.api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
-      return `${running.login.routerUrl}/${running.login.project}/bench/${name}`
+      const bytes = await readFile(join(import.meta.dirname, 'functions', file))
+      const environment = ENVIRONMENTS[extname(file)] ?? 'nodejs'
+      return deploy(name, { environment, ...settings }, { file, bytes })
     },
+    deployImage: (name, image, settings = {}) => deploy(name, { image, ...settings }),
     ask: (method, path, body) => running.api(method, path, body && JSON.stringify(body)),
     genericInstances: async environment => {
       const { items } = (await running.api('GET', '/v1/instances')) as {

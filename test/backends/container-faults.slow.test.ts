@@ -14,6 +14,7 @@ import {
 import { createAddressPolicy } from '../../src/core/index.ts'
 import { GRANT_LIMITS } from '../suites/backend.ts'
 import { BUSYBOX, engineUnavailable, PodmanEngine } from '../support/engine.ts'
+import { until } from '../support/server-process.ts'
 
 const never = new AbortController().signal
 
@@ -43,7 +44,7 @@ describe('containers that misbehave, and engines', { skip: engineUnavailable() }
     backend = open()
   })
   afterEach(async () => {
-    assert.deepEqual(await engine.containers(), [], 'no container is left')
+    await until('no container is left', async () => (await engine.containers()).length === 0)
   })
   after(async () => {
     await backend?.close()

@@ -117,7 +117,7 @@ export class ContainerBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#living].map(each => each.kill()))
-    this.#debts.close()
+    await this.#debts.close()
     this.#http?.close()
     this.#options.doors.close()
   }

@@ -6,6 +6,7 @@ const REMOVE_TRIES_MAX = 150 // five minutes of an engine that is down; then the
 /** Containers made and not yet removed, by the engine's ids. */
 export class Debts {
   readonly #owed = new Set<string>() // bounded by the instances there are
+  readonly #payments = new Set<Promise<void>>() // as many at most
   #closed = false
 
   add(id: string): void {
@@ -17,18 +18,25 @@ export class Debts {
   }
 
   /** Removes a container now, or while the engine is down again and again in the background; never rejects. */
-  async pay(engine: Engine, id: string): Promise<void> {
+  pay(engine: Engine, id: string): Promise<void> {
+    const payment = this.#pay(engine, id).finally(() => this.#payments.delete(payment))
+    this.#payments.add(payment)
+    return payment
+  }
+
+  /** Waits for what is being removed. What is owed after it is the next sweep's. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#payments)
+  }
+
+  async #pay(engine: Engine, id: string): Promise<void> {
     try {
       await engine.remove(id)
       this.#owed.delete(id)
     } catch {
       this.#later(engine, id, REMOVE_TRIES_MAX)
     }
-  }
-
-  /** What is still owed is the next sweep's. */
-  close(): void {
-    this.#closed = true
   }
 
   #later(engine: Engine, id: string, triesLeft: number): void {

@@ -93,6 +93,7 @@ export class Engine {
     const { status, json } = await this.#http.ask('POST', `/containers/${id}/wait`)
     if (status !== 200) return undefined
     const code = (json as { StatusCode?: number }).StatusCode ?? 0
+    if (code === 0) return { code, outOfMemory: false }
     const { json: seen } = await this.#http.ask('GET', `/containers/${id}/json`, { timeoutMs: ASK_MS_MAX })
     return { code, outOfMemory: (seen as { State?: { OOMKilled?: boolean } }).State?.OOMKilled === true }
   }

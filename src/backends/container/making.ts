@@ -100,8 +100,9 @@ export class Maker {
       signal.throwIfAborted()
       const raw = await engine.attach(id, wish.stdin, signal)
       const output = new Demultiplexer(raw)
-      let pid = await engine.pidOf(id)
+      let pid: number | undefined
       if (beforeStart !== undefined) {
+        pid = await engine.pidOf(id)
         const inside = pid === undefined ? undefined : doors.inside(pid)
         if (inside === undefined) {
           raw.destroy()

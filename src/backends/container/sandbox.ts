@@ -50,6 +50,7 @@ export class ContainerSandbox implements Sandbox {
   #hasGrant: boolean
   #killed = false
   #killing: Promise<void> | undefined
+  #removal: Promise<void> | undefined
 
   constructor(id: string, container: Container) {
     this.id = id
@@ -128,12 +129,15 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #kill(): Promise<void> {
-    this.#killed = true
-    this.#meter.read()
-    const { raw, signal } = this.#container
-    // Without an engine nobody tells of the end; the container is removed when the engine is back.
-    await signal('SIGKILL').catch(() => raw.destroy())
-    await this.exited
+    if (this.#removal === undefined) {
+      this.#killed = true
+      this.#meter.read()
+      const { raw, signal } = this.#container
+      // Without an engine nobody tells of the end; the container is removed when the engine is back.
+      await signal('SIGKILL').catch(() => raw.destroy())
+      await this.exited
+    }
+    await this.#removal
   }
 
   isEnding(): boolean {
@@ -153,7 +157,8 @@ export class ContainerSandbox implements Sandbox {
     way?.close()
     raw.destroy()
     this.channel.destroy()
-    await remove()
+    // Not waited for: whoever waits for an answer that is an exit does not wait for an engine to tidy up.
+    this.#removal = remove()
     const code = ended?.code
     const signal =
       code !== undefined && code > SIGNAL_EXIT_BASE ? signalName(code - SIGNAL_EXIT_BASE) : undefined
