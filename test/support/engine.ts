@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -51,6 +51,8 @@ export interface PodmanOptions {
   readonly folder?: string
   /** A registry, `host:port`, that speaks HTTP without encryption. */
   readonly registry?: string
+  /** Run by an ordinary user of the test's own. */
+  readonly isRootless?: boolean
 }
 
 /** A Podman of a test's own, with its storage in a folder that goes with it. */
@@ -58,10 +60,12 @@ export class PodmanEngine implements Engine {
   readonly socket: string
   readonly home: string
   readonly #args: readonly string[]
+  readonly #under: readonly string[]
   #child: ChildProcess | undefined
 
-  private constructor(home: string, runtime: string) {
+  private constructor(home: string, runtime: string, under: readonly string[]) {
     this.home = home
+    this.#under = under
     this.socket = join(home, 'engine.sock')
     const folders = { root: 'root', runroot: 'run', tmpdir: 'tmp' }
     this.#args = [
@@ -73,12 +77,17 @@ export class PodmanEngine implements Engine {
     ]
   }
 
-  static async start({ runtime = 'runc', folder, registry }: PodmanOptions = {}): Promise<PodmanEngine> {
+  static async start({
+    runtime = 'runc',
+    folder,
+    registry,
+    isRootless = false,
+  }: PodmanOptions = {}): Promise<PodmanEngine> {
     const home = await mkdtemp(join(folder ?? tmpdir(), 'atelier-engine-'))
     await writeFile(join(home, 'containers.conf'), '[containers]\ndefault_ulimits=[]\n')
     const plain = registry === undefined ? '' : `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`
     await writeFile(join(home, 'registries.conf'), plain)
-    const engine = new PodmanEngine(home, runtime)
+    const engine = new PodmanEngine(home, runtime, isRootless ? await asOrdinaryUser(home) : [])
     try {
       const files = join(home, 'busybox')
       await busyboxInto(files)
@@ -107,7 +116,8 @@ export class PodmanEngine implements Engine {
   }
 
   command(...args: string[]): Promise<string> {
-    return commandWith('podman', [...this.#args, ...args], this.#env())
+    const [program, ...rest] = [...this.#under, 'podman', ...this.#args, ...args]
+    return commandWith(program!, rest, this.#env())
   }
 
   async containers(): Promise<string[]> {
@@ -115,7 +125,9 @@ export class PodmanEngine implements Engine {
   }
 
   async up(): Promise<void> {
-    this.#child = spawn('podman', [...this.#args, 'system', 'service', '--time=0', `unix://${this.socket}`], {
+    const service = ['system', 'service', '--time=0', `unix://${this.socket}`]
+    const [program, ...args] = [...this.#under, 'podman', ...this.#args, ...service]
+    this.#child = spawn(program!, args, {
       env: this.#env(),
       cwd: this.home, // where it leaves a file when a container is out of memory
       stdio: 'ignore',
@@ -138,6 +150,7 @@ export class PodmanEngine implements Engine {
     await this.down()
     await this.command('rm', '-af', '-t', '0').catch(() => {})
     await this.command('rmi', '-af').catch(() => {})
+    if (this.#under.length > 0) await this.command('system', 'migrate').catch(() => {}) // ends what holds its namespace
     await run('umount', ['-l', join(this.home, 'root/overlay')]).catch(() => {})
     await rm(this.home, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -147,10 +160,40 @@ export class PodmanEngine implements Engine {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: this.home,
       TMPDIR: this.home,
+      ...(this.#under.length > 0 && { XDG_RUNTIME_DIR: this.home }),
       CONTAINERS_CONF: join(this.home, 'containers.conf'),
       CONTAINERS_REGISTRIES_CONF: join(this.home, 'registries.conf'),
     }
   }
+}
+
+/** What runs a program as an ordinary user whose folder `home` is, and who has subordinate users: told in its own mounts alone. */
+async function asOrdinaryUser(home: string): Promise<readonly string[]> {
+  const passwd = await readFile('/etc/passwd', 'utf8')
+  await writeFile(join(home, 'passwd'), `${passwd}fn-test:x:${ORDINARY}:${ORDINARY}::${home}:/bin/sh\n`)
+  await writeFile(join(home, 'subordinate'), `fn-test:${SUBORDINATE}:65536\n`)
+  await writeFile(join(home, 'mounts'), MOUNTS)
+  await commandWith('chown', ['-R', `${ORDINARY}:${ORDINARY}`, home])
+  const user = ['setpriv', `--reuid=${ORDINARY}`, `--regid=${ORDINARY}`, '--clear-groups']
+  return ['unshare', '-m', 'sh', join(home, 'mounts'), home, ...user]
+}
+
+const ORDINARY = 1_899_999_000
+const SUBORDINATE = 1_900_000_000
+const MOUNTS = `set -e
+home=$1
+shift
+mount --bind "$home/passwd" /etc/passwd
+mount --bind "$home/subordinate" /etc/subuid
+mount --bind "$home/subordinate" /etc/subgid
+exec "$@"
+`
+
+/** Why no engine of an ordinary user can be started here. */
+export function rootlessUnavailable(): string | false {
+  for (const program of ['newuidmap', 'setpriv', 'unshare'])
+    if (!programPath(program)) return `${program} is not installed (apt install uidmap util-linux)`
+  return engineUnavailable()
 }
 
 /** Puts a shell and small programs into `folder`. */

@@ -1,5 +1,6 @@
 import { LIMITS_DEFAULT } from '../../core/index.ts'
 import type { Launch, SandboxSpec } from '../backend.ts'
+import { looseLimits } from './bounds.ts'
 import { bundleMounts } from './bundle.ts'
 import type { Debts } from './debts.ts'
 import { Demultiplexer } from './demux.ts'
@@ -113,6 +114,11 @@ export class Maker {
       }
       await engine.start(id, signal)
       pid ??= await engine.pidOf(id)
+      const loose = pid === undefined ? [] : looseLimits(pid, wish.limits)
+      if (loose.length > 0)
+        throw engineFailed(
+          `the engine does not hold its limits of ${loose.join(', ')}; that of an ordinary user needs control groups of version 2 that are delegated to it`,
+        )
       const way =
         pid !== undefined && wish.network === 'outbound' ? await this.#wayOut(engine, id, pid) : undefined
       signal.throwIfAborted()

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { Groups, readText } from './groups.ts'
 
 const NS_PER_MS = 1_000_000
 const US_PER_MS = 1_000
@@ -17,21 +17,15 @@ export class Meter {
   #peakSeen = 0
 
   constructor(pid: number | undefined) {
-    const groups = pid === undefined ? [] : (read(`/proc/${pid}/cgroup`) ?? '').trim().split('\n')
-    const pathOf = (controller: string) =>
-      groups.map(line => line.split(':')).find(([, names]) => names?.split(',').includes(controller))?.[2]
-    const memory = pathOf('memory')
-    const cpu = pathOf('cpuacct')
-    const unified = pathOf('')
-    if (memory !== undefined) {
-      const at = `/sys/fs/cgroup/memory${memory}`
-      this.#memory = [`${at}/memory.usage_in_bytes`, `${at}/memory.max_usage_in_bytes`]
-    } else if (unified !== undefined) {
-      const at = `/sys/fs/cgroup${unified}`
-      this.#memory = [`${at}/memory.current`, `${at}/memory.peak`]
-    }
-    if (cpu !== undefined) this.#cpu = [`/sys/fs/cgroup/cpuacct${cpu}/cpuacct.usage`, undefined, NS_PER_MS]
-    else if (unified !== undefined) this.#cpu = [`/sys/fs/cgroup${unified}/cpu.stat`, 'usage_usec', US_PER_MS]
+    const groups = new Groups(pid)
+    const memory = groups.of('memory')
+    const cpu = groups.of('cpuacct')
+    const { unified } = groups
+    if (memory !== undefined)
+      this.#memory = [`${memory}/memory.usage_in_bytes`, `${memory}/memory.max_usage_in_bytes`]
+    else if (unified !== undefined) this.#memory = [`${unified}/memory.current`, `${unified}/memory.peak`]
+    if (cpu !== undefined) this.#cpu = [`${cpu}/cpuacct.usage`, undefined, NS_PER_MS]
+    else if (unified !== undefined) this.#cpu = [`${unified}/cpu.stat`, 'usage_usec', US_PER_MS]
   }
 
   /** Now; once the container is gone, what was read last. */
@@ -57,21 +51,13 @@ export class Meter {
   #cpuMs(): number | undefined {
     if (this.#cpu === undefined) return undefined
     const [path, key, perMs] = this.#cpu
-    const text = read(path)
+    const text = readText(path)
     const value = key === undefined ? text : text?.match(new RegExp(`^${key} (\\d+)`, 'm'))?.[1]
     return value === undefined ? undefined : Number(value) / perMs
   }
 }
 
 function number(path: string | undefined): number | undefined {
-  const text = path === undefined ? undefined : read(path)
+  const text = path === undefined ? undefined : readText(path)
   return text === undefined ? undefined : Number(text)
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined // gone, or not there on this machine
-  }
 }

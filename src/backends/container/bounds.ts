@@ -1,0 +1,61 @@
+import type { Limits } from '../../core/index.ts'
+import { Groups, leastAbove, readText } from './groups.ts'
+
+const MIB = 1024 * 1024
+const MILLI = 1_000
+
+/**
+ * Which of its limits do not hold process `pid`, by what the kernel says and not by what the engine was asked: engines of ordinary users leave
+ * out what they may not set. None when all hold, or when it has ended.
+ */
+export function looseLimits(pid: number, limits: Limits): readonly string[] {
+  const groups = new Groups(pid)
+  const { unified } = groups
+  const least = (controller: string, first: Reader, second: Reader) => {
+    const folder = groups.of(controller)
+    if (folder !== undefined) return leastAbove(folder, first)
+    return unified && leastAbove(unified, second)
+  }
+  const has = {
+    memory: least('memory', numberIn('memory.limit_in_bytes'), numberIn('memory.max')),
+    processes: least('pids', numberIn('pids.max'), numberIn('pids.max')),
+    'processor time': least('cpu', quotaIn, shareIn),
+  }
+  const wanted = {
+    memory: limits.memoryMiB * MIB,
+    processes: limits.processesMax,
+    'processor time': limits.cpuMillicores,
+  }
+  const names = Object.keys(has) as (keyof typeof has)[]
+  const loose = names.filter(name => wanted[name] !== undefined && !(Number(has[name]) <= wanted[name]))
+  // One that ends leaves its groups first.
+  return loose.length > 0 && isRunning(pid) ? loose : []
+}
+
+function isRunning(pid: number): boolean {
+  const state = /^State:\s+(\w)/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1]
+  return state !== undefined && state !== 'Z' && state !== 'X'
+}
+
+type Reader = (folder: string) => number | undefined
+
+/** Millicores, by control groups of version 1. */
+function quotaIn(folder: string): number | undefined {
+  const quota = numberIn('cpu.cfs_quota_us')(folder)
+  const period = numberIn('cpu.cfs_period_us')(folder)
+  return quota === undefined || period === undefined ? undefined : (quota / period) * MILLI
+}
+
+/** Millicores, by those of version 2: `50000 100000` is half a processor. */
+function shareIn(folder: string): number | undefined {
+  const [quota, period] = (readText(`${folder}/cpu.max`) ?? '').trim().split(' ')
+  return !period || quota === 'max' ? undefined : (Number(quota) / Number(period)) * MILLI
+}
+
+/** `max` and -1 bound nothing. */
+function numberIn(file: string): Reader {
+  return folder => {
+    const value = Number(readText(`${folder}/${file}`) ?? Number.NaN)
+    return value >= 0 && Number.isFinite(value) ? value : undefined
+  }
+}
