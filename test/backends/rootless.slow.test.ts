@@ -11,9 +11,12 @@ import { BUSYBOX, PodmanEngine, rootlessUnavailable } from '../support/engine.ts
 const isVersion2 = existsSync('/sys/fs/cgroup/cgroup.controllers')
 const skip =
   rootlessUnavailable() ||
-  (isVersion2 && 'control groups of version 2 are here: whether an ordinary user has some is up to the machine')
+  (isVersion2 &&
+    'control groups of version 2 are here: whether an ordinary user has some is up to the machine')
 
-test('an engine of an ordinary user is refused where it cannot hold limits, and leaves nothing', { skip }, async () => {
+test('an engine of an ordinary user is refused where it cannot hold limits, and leaves nothing', {
+  skip,
+}, async () => {
   const engine = await PodmanEngine.start({ isRootless: true })
   const runPath = await mkdtemp(join(tmpdir(), 'atelier-run-'))
   const backend = new ContainerBackend({ runPath, engine: engine.socket, doors: new MachineDoors() })

@@ -9,13 +9,25 @@ import { copyPrograms } from '../suites/contract/bench.ts'
 import { contractsUnderTest } from '../suites/contract/programs.ts'
 import type { Place } from '../suites/contract/under-test.ts'
 import { contractSuite } from '../suites/contract.ts'
-import { busyboxInto, commandWith, type Engine } from '../support/engine.ts'
+import { DockerEngine, dockerUnavailable, GVISOR_ARGS } from '../support/docker.ts'
+import { busyboxInto, commandWith, type Engine, programPath } from '../support/engine.ts'
 import { ENGINES } from '../support/engines.ts'
 import { watchLeaks } from '../support/leaks.ts'
 
 const IMAGE = 'localhost/atelier-test/contracts:1'
 
-for (const { name, skip, start } of ENGINES)
+const GVISOR = {
+  name: 'Docker and gVisor',
+  skip: dockerUnavailable() || (!programPath('runsc') && 'runsc is not installed (apt install runsc)'),
+  start: () => DockerEngine.start({ runtimes: { runsc: GVISOR_ARGS }, isPure: true }),
+  runtime: 'runsc',
+  // One that is connected to, one that listens before the program runs, and one on stdin and stdout.
+  contracts: ['http', 'lambda', 'stdio'],
+}
+const PLACES: readonly ((typeof ENGINES)[number] & Partial<Pick<typeof GVISOR, 'runtime' | 'contracts'>>)[] =
+  [...ENGINES, GVISOR]
+
+for (const { name, skip, start, runtime, contracts } of PLACES)
   describe(`contracts of images, with ${name}`, { skip }, () => {
     let engine: Engine
     let nothingLeft: (() => Promise<void>) | undefined
@@ -40,6 +52,7 @@ for (const { name, skip, start } of ENGINES)
         runPath: home,
         engine: engine.socket,
         doors: new MachineDoors(),
+        runtime,
       })
       return {
         backend,
@@ -54,7 +67,8 @@ for (const { name, skip, start } of ENGINES)
         },
       }
     }
-    for (const under of contractsUnderTest()) contractSuite({ ...under, place })
+    for (const under of contractsUnderTest())
+      if (contracts?.includes(under.name) ?? true) contractSuite({ ...under, place })
   })
 
 /** The suite's programs, and the Node that runs this test with the libraries that it is linked with. */

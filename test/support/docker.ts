@@ -12,21 +12,34 @@ export function dockerUnavailable(): string | false {
   return false
 }
 
+export interface DockerOptions {
+  /** OCI runtimes beside runc, by their names and arguments. */
+  readonly runtimes?: Readonly<Record<string, readonly string[]>>
+  /** Sees control groups of one version alone, where the machine mounts both. */
+  readonly isPure?: boolean
+}
+
+/** The network is the one that is made for the container, in which calls reach it, and not gVisor's own. */
+export const GVISOR_ARGS: readonly string[] = ['--network=host']
+
+const PURE = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
+
 /** A Docker of a test's own: daemon, containerd and storage in a folder that goes with it, and no bridge. */
 export class DockerEngine implements Engine {
   readonly socket: string
   readonly home: string
+  readonly #under: readonly string[]
   #child: ChildProcess | undefined
 
-  private constructor(home: string) {
+  private constructor(home: string, under: readonly string[]) {
     this.home = home
+    this.#under = under
     this.socket = join(home, 'docker.sock')
   }
 
-  /** `runtimes`: OCI runtimes beside runc, by their names and arguments. */
-  static async start(runtimes: Readonly<Record<string, readonly string[]>> = {}): Promise<DockerEngine> {
+  static async start({ runtimes = {}, isPure = false }: DockerOptions = {}): Promise<DockerEngine> {
     const home = await mkdtemp(join(tmpdir(), 'atelier-docker-'))
-    const engine = new DockerEngine(home)
+    const engine = new DockerEngine(home, isPure ? ['unshare', '-m', 'sh', '-c', PURE, 'sh'] : [])
     try {
       const known = Object.entries(runtimes).map(([name, runtimeArgs]) => [
         name,
@@ -89,7 +102,9 @@ export class DockerEngine implements Engine {
       'ip-masq': 'false',
     }
     const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
-    this.#child = spawn('/bin/sh', ['-c', 'exec dockerd "$@" >>"$0" 2>&1', log, ...args], {
+    const command = [...this.#under, '/bin/sh', '-c', 'exec dockerd "$@" >>"$0" 2>&1', log, ...args]
+    const [program, ...rest] = command
+    this.#child = spawn(program!, rest, {
       cwd: this.home,
       stdio: 'ignore',
       detached: true,

@@ -9,6 +9,7 @@ import { HeldContainer } from './held.ts'
 import { EngineHttp, engineFailed } from './http.ts'
 import { type ImageFacts, Images, type PullRequest } from './images.ts'
 import { type ContainerSpec, Maker } from './making.ts'
+import { GVISOR } from './policy.ts'
 import { guardRegistries, type RegistryGuard } from './registries.ts'
 
 const FACTS_MAX = 1_000
@@ -55,7 +56,7 @@ export class ContainerBackend implements Backend {
     const found = this.#found()
     const by = 'path' in found ? `by the engine at ${found.path}` : `not here: ${found.reason}`
     return {
-      tier: runtime === 'runsc' ? 'gvisor' : 'process',
+      tier: runtime === GVISOR ? 'gvisor' : 'process',
       notes: [
         `Images run as containers ${by}${runtime ? `, with ${runtime}` : ''}: read-only, without capabilities or new privileges, not as root, with the engine's system call filter.`,
         ...(doors.noSockets === undefined ? [] : [`Images cannot be reached: ${doors.noSockets}.`]),

@@ -144,5 +144,10 @@ function whose(done: string, message: string): AtelierError {
       'The program of the image cannot be run: it is missing, may not be executed, or is for another kind of machine.',
       { cause },
     )
+  if (/unknown (?:or invalid )?runtime/i.test(message))
+    return engineFailed(
+      'its engine does not know the runtime that the setting container-runtime names',
+      cause,
+    )
   return engineFailed(`it could not be ${done}`, cause)
 }

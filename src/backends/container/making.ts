@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts'
 import { holdNetwork, type NetworkHolder } from './holder.ts'
 import { engineFailed } from './http.ts'
 import type { ImageFacts } from './images.ts'
-import { type ContainerWish, containerBody } from './policy.ts'
+import { boundsOf, type ContainerWish, containerBody, GVISOR } from './policy.ts'
 import { type Container, ContainerSandbox } from './sandbox.ts'
 
 export interface MakerOptions {
@@ -65,6 +65,8 @@ export class Maker {
     const network = grant?.network ?? 'none'
     if (network === 'outbound' && doors.noNetwork !== undefined)
       throw engineFailed(`there is no network: ${doors.noNetwork}`)
+    if (runtime === GVISOR && own?.folder !== undefined)
+      throw engineFailed('sockets in its file system, as contract fn has them, cannot be reached in gVisor')
     return {
       installation,
       instance: spec.id,
@@ -114,7 +116,7 @@ export class Maker {
       }
       await engine.start(id, signal)
       pid ??= await engine.pidOf(id)
-      const loose = pid === undefined ? [] : looseLimits(pid, wish.limits)
+      const loose = pid === undefined ? [] : looseLimits(pid, boundsOf(wish))
       if (loose.length > 0)
         throw engineFailed(
           `the engine does not hold its limits of ${loose.join(', ')}; that of an ordinary user needs control groups of version 2 that are delegated to it`,

@@ -13,6 +13,11 @@ const NOBODY = '65534:65534'
 const USER_PROCESSES_MAX = 4_096
 const FOLDER_OPTIONS = 'rw,nosuid,nodev,noexec,mode=1777,size=1m'
 const FILES_ENOUGH_FOR_ANY_PROGRAM = 64
+/** The runtime that is gVisor, and what it takes beside the code: as for functions of source code (backends/local). */
+export const GVISOR = 'runsc'
+const GVISOR_MEMORY_MIB = 96
+const GVISOR_TASKS = 192
+const GVISOR_TASKS_PER_PROCESS = 6
 
 /** What a container is to be. */
 export interface ContainerWish {
@@ -43,7 +48,8 @@ export interface ContainerWish {
 export function containerBody(wish: ContainerWish): Record<string, unknown> {
   const { launch, limits } = wish
   const openFiles = Math.min(Math.max(limits.openFilesMax, FILES_ENOUGH_FOR_ANY_PROGRAM), wish.openFilesHard)
-  const memory = limits.memoryMiB * MIB
+  const { memoryMiB, processesMax } = boundsOf(wish)
+  const memory = memoryMiB * MIB
   return {
     Image: launch.image,
     // With nothing said, the image's own program runs.
@@ -76,7 +82,7 @@ export function containerBody(wish: ContainerWish): Record<string, unknown> {
       Memory: memory,
       MemorySwap: memory,
       ...(limits.cpuMillicores !== undefined && { NanoCpus: limits.cpuMillicores * NANOS_PER_MILLICORE }),
-      PidsLimit: limits.processesMax,
+      PidsLimit: processesMax,
       ShmSize: SHM_BYTES_MAX,
       Tmpfs: {
         '/tmp': `rw,nosuid,nodev,mode=1777,size=${Math.max(1, limits.tmpMiB)}m`,
@@ -110,6 +116,16 @@ export function containerBody(wish: ContainerWish): Record<string, unknown> {
       LogConfig: { Type: 'none' },
       ...(wish.runtime !== undefined && { Runtime: wish.runtime }),
     },
+  }
+}
+
+/** What the container may use as a whole: what gVisor takes for itself and its threads comes to what the code may. */
+export function boundsOf({ limits, runtime }: Pick<ContainerWish, 'limits' | 'runtime'>): Limits {
+  if (runtime !== GVISOR) return limits
+  return {
+    ...limits,
+    memoryMiB: limits.memoryMiB + GVISOR_MEMORY_MIB,
+    processesMax: limits.processesMax * GVISOR_TASKS_PER_PROCESS + GVISOR_TASKS,
   }
 }
 
