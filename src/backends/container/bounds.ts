@@ -33,9 +33,15 @@ export function looseLimits(pid: number, limits: Limits): readonly string[] {
 }
 
 function isRunning(pid: number): boolean {
-  const state = /^State:\s+(\w)/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1]
-  return state !== undefined && state !== 'Z' && state !== 'X'
+  // `12 (name) R 1 …`: the name may have spaces and brackets of its own.
+  const stat = readText(`/proc/${pid}/stat`) ?? ''
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state] = fields
+  return state !== '' && state !== 'Z' && state !== 'X' && (Number(fields[FLAGS]) & EXITING) === 0
 }
+
+const FLAGS = 6
+const EXITING = 4 // one that has left its groups, and is not yet dead
 
 type Reader = (folder: string) => number | undefined
 
