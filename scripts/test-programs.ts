@@ -48,6 +48,7 @@ const SLOW_PROGRAMS: readonly Program[] = [
   { name: 'newuidmap', debian: 'uidmap', why: 'engines of ordinary users' },
   { name: 'docker-registry', debian: 'docker-registry', why: 'pulling images' },
   { name: 'keystone-manage', debian: 'python3-keystone', why: "OpenStack's identity" },
+  { name: `${PYTHON_MODULES}/qinlingclient`, debian: 'python3-qinlingclient', why: 'the client of Qinling' },
   { name: `${PYTHON_MODULES}/waitress`, debian: 'python3-waitress', why: 'serves it' },
   { name: `${PYTHON_MODULES}/keystonemiddleware`, debian: 'python3-keystonemiddleware', why: 'serves it' },
   { name: 'swift-proxy-server', debian: 'swift-proxy', why: "OpenStack's object store" },

@@ -11,6 +11,8 @@ import type { TelemetryReader } from '../telemetry/index.ts'
 export interface Dialect {
   readonly name: string
   readonly portDefault: number
+  /** As what Keystone's catalogue of this server lists it, for clients that look there. */
+  readonly service?: { readonly type: string; readonly name: string }
   /**
    * Adds its routes, its error answers and its not-found answer to a server of its own. It checks who asks by itself, as the
    * system that it stands for did.

@@ -1,2 +1,2 @@
 export { mountIdentityApi } from './identity-api.ts'
-export type { IdentityApiParts } from './parts.ts'
+export type { CatalogueService, IdentityApiParts } from './parts.ts'

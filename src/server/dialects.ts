@@ -1,5 +1,5 @@
 import { AtelierError } from '../core/index.ts'
-import { createDialectServer, type DialectParts, dialectLoaders } from '../dialects/index.ts'
+import { createDialectServer, type Dialect, type DialectParts, dialectLoaders } from '../dialects/index.ts'
 import type { Doors } from './doors.ts'
 import { listening } from './listen.ts'
 
@@ -13,6 +13,8 @@ interface Wanted {
 export interface RunningDialect {
   readonly name: string
   readonly port: number
+  /** As what the catalogue lists it. */
+  readonly service: Dialect['service']
   close(): Promise<void>
 }
 
@@ -60,7 +62,7 @@ export async function startDialects(
           await close()
           throw error
         })
-      running.push({ name, port: at, close })
+      running.push({ name, port: at, service: dialect.service, close })
     }
   } catch (error) {
     await Promise.all(running.map(each => each.close()))

@@ -7,6 +7,7 @@ import { findContract } from '../contracts/index.ts'
 import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
 import { createEmbeddedIdentity, SERVICES } from '../identity/index.ts'
+import type { CatalogueService } from '../identity-api/index.ts'
 import { createInvoker } from '../invoker/index.ts'
 import { createPool } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
@@ -253,6 +254,10 @@ export async function startServer(
     routerUrl,
     notReady: [...notReady],
   })
+  const services: CatalogueService[] = [
+    { type: SERVICES.api, name: 'atelier', url: base => `${base}/v1` },
+    { type: SERVICES.router, name: 'atelier-router', url: () => routerUrl },
+  ]
   const api = opened.adopt(
     await createApi({
       control,
@@ -262,10 +267,7 @@ export async function startServer(
       identityApi: {
         identity,
         projects: control,
-        services: [
-          { type: SERVICES.api, name: 'atelier', url: base => `${base}/v1` },
-          { type: SERVICES.router, name: 'atelier-router', url: () => routerUrl },
-        ],
+        services,
         trustForwarded: config['trust-forwarded'],
         log,
       },
@@ -348,6 +350,10 @@ export async function startServer(
     async all => void (await Promise.all(all.map(each => each.close()))),
   )
 
+  const endpoints: Readonly<Record<string, string>> = { qinling: config['qinling-endpoint'] }
+  for (const { name, service, port } of dialects)
+    if (service) services.push({ ...service, url: base => endpoints[name] || atPort(base, port) })
+
   doors.closeUnused()
 
   await triggers.start()
@@ -410,6 +416,11 @@ export async function startServer(
     },
     stop: () => (stopping ??= stop()),
   }
+}
+
+/** The same host as it was asked by, at another port. */
+function atPort(base: string, port: number): string {
+  return Object.assign(new URL(base), { port: String(port), pathname: '/' }).href.replace(/\/$/, '')
 }
 
 function addressOf(scheme: 'http' | 'https', host: string, port: number): string {

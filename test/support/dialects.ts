@@ -37,6 +37,7 @@ export class DialectFixture {
   readonly fixture: ControlFixture
   readonly calls: InvokeRequest[] = []
   readonly accepted: NewAsyncCall[] = []
+  readonly acceptedIds: string[] = []
   /** What the pool says that it holds. */
   instances: InstanceView[] = []
   behaviour: Behaviour = () => ({ body: 'Hello World!\n' })
@@ -130,7 +131,11 @@ export class DialectFixture {
       async: {
         accept: async calls => {
           this.accepted.push(...calls)
-          return calls.map(() => ({ id: newId(Date.now()), duplicate: false }))
+          return calls.map(() => {
+            const id = newId(Date.now())
+            this.acceptedIds.push(id)
+            return { id, duplicate: false }
+          })
         },
         get: async (_projectId, id) => (this.ends.get(id)?.call ?? { state: 'queued' }) as AsyncCall,
         result: async (_projectId, id) => this.ends.get(id)!.answer!,

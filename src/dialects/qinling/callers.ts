@@ -16,6 +16,9 @@ export interface Caller {
   readonly token: string | undefined
 }
 
+/** Its type in Keystone's catalogue, and in the access rules of application credentials. */
+export const SERVICE = 'function-engine'
+
 const OPEN_MS = 60_000
 /** What Qinling's client sends when it was told that there is no authentication. */
 const NOT_USED = 'notused'
@@ -31,7 +34,8 @@ export async function callerOf(
   const shown = request.headers['x-auth-token']
   const token = typeof shown === 'string' && shown !== '' && shown !== NOT_USED ? shown : undefined
   if (token !== undefined) {
-    const principal = identity.cached(token) ?? (await identity.authenticate(token).catch(notValid))
+    const asked = { service: SERVICE, method: request.method, path: request.url.split('?', 1)[0]! }
+    const principal = identity.cached(token) ?? (await identity.authenticate(token, asked).catch(notValid))
     const isAdmin = principal.roles.includes('admin')
     return { principal, projectId: principal.projectId, isAdmin, seesAll: isAdmin, token }
   }

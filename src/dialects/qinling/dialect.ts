@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, DialectParts } from '../dialect.ts'
 import { aliasRoutes } from './aliases.ts'
 import { answerError, answerUnknown } from './answers.ts'
-import { type Caller, callerOf } from './callers.ts'
+import { type Caller, callerOf, SERVICE } from './callers.ts'
 import { Deployer } from './deploy.ts'
 import { executionRoutes } from './executions.ts'
 import { takeBytes } from './forms.ts'
@@ -24,6 +24,7 @@ import { Workers, workerRoutes } from './workers.ts'
 export const qinling: Dialect = {
   name: 'qinling',
   portDefault: 7070,
+  service: { type: SERVICE, name: 'qinling' },
 
   register(server: FastifyInstance, parts: DialectParts): void {
     const kept = new Kept(parts.records)
