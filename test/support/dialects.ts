@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import type { AsyncCalls, AsyncResult, NewAsyncCall } from '../../src/async/index.ts'
-import { createDialectRecords } from '../../src/control/index.ts'
+import { createDialectRecords, type DialectRecords } from '../../src/control/index.ts'
 import {
   type AsyncCall,
   AtelierError,
@@ -38,6 +38,7 @@ export class DialectFixture {
   readonly calls: InvokeRequest[] = []
   readonly accepted: NewAsyncCall[] = []
   readonly acceptedIds: string[] = []
+  readonly records: DialectRecords
   /** What the pool says that it holds. */
   instances: InstanceView[] = []
   behaviour: Behaviour = () => ({ body: 'Hello World!\n' })
@@ -50,6 +51,7 @@ export class DialectFixture {
 
   private constructor(fixture: ControlFixture) {
     this.fixture = fixture
+    this.records = createDialectRecords(fixture.store, fixture.clock)
   }
 
   static async open(
@@ -148,7 +150,7 @@ export class DialectFixture {
       } as Partial<TelemetryReader> as TelemetryReader,
       identity: fixture.identity,
       table: fixture.table,
-      records: createDialectRecords(fixture.store, fixture.clock),
+      records: this.records,
       secrets: fixture.control.secrets,
       pool: { instances: () => this.instances, kill: async id => this.#kill(id) },
       settings: {

@@ -47,18 +47,22 @@ export async function formIn(request: FastifyRequest): Promise<FunctionForm> {
     return { fields, archive: undefined }
   }
   let archive: Archive | undefined
-  const form = await new Response(new Uint8Array(bytes), {
-    headers: { 'content-type': request.headers['content-type']! },
-  })
-    .formData()
-    .catch(() => {
-      throw new QinlingError(400, 'The multipart body cannot be read.')
-    })
-  for (const [name, value] of form) {
+  for (const [name, value] of await multipartIn(request)) {
     if (typeof value === 'string') fields.set(name, value)
     else if (name === 'package') archive = archiveOf(Buffer.from(await value.arrayBuffer()))
   }
   return { fields, archive }
+}
+
+/** The parts of a multipart body; 400 when it is none. */
+export async function multipartIn(request: FastifyRequest): Promise<FormData> {
+  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const headers = { 'content-type': request.headers['content-type'] ?? '' }
+  try {
+    return await new Response(new Uint8Array(bytes), { headers }).formData()
+  } catch {
+    throw new QinlingError(400, 'The multipart body cannot be read.')
+  }
 }
 
 /** Checks that these bytes are an archive. */

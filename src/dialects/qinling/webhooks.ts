@@ -3,6 +3,7 @@ import type { DialectRecord } from '../../control/index.ts'
 import { QinlingError } from './answers.ts'
 import type { Caller } from './callers.ts'
 import { chosen, inputOf } from './executions.ts'
+import { multipartIn } from './forms.ts'
 import {
   aliasKey,
   type Kept,
@@ -120,7 +121,7 @@ export function invokeRoute(server: FastifyInstance, kept: Kept, runs: Runs): vo
         alias,
         description: `Created by Webhook ${webhook.id}`,
         sync: false,
-        input: inputOf(JSON.stringify(argumentsIn(request))),
+        input: inputOf(JSON.stringify(await argumentsIn(request))),
         projectId: webhook.projectId,
       })
       return reply.code(202).type('application/json').send({ execution_id: execution.id })
@@ -145,12 +146,16 @@ async function calledBy(kept: Kept, { projectId, body }: DialectRecord<KeptWebho
 }
 
 /** All parameters of a request, as named arguments: those of the query, of a form, and of a JSON object. */
-function argumentsIn(request: FastifyRequest): Readonly<Record<string, unknown>> {
+async function argumentsIn(request: FastifyRequest): Promise<Readonly<Record<string, unknown>>> {
   const query = Object.fromEntries(new URLSearchParams(request.url.split('?')[1] ?? ''))
   const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
   const type = mediaType(request)
   if (type === 'application/x-www-form-urlencoded')
     return { ...query, ...Object.fromEntries(new URLSearchParams(bytes.toString())) }
+  if (type === 'multipart/form-data') {
+    const fields = [...(await multipartIn(request))].filter(([, value]) => typeof value === 'string')
+    return { ...query, ...Object.fromEntries(fields) }
+  }
   if (type !== 'application/json' || bytes.length === 0) return query
   let value: unknown
   try {
