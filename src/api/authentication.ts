@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AtelierError } from '../core/index.ts'
+import { AtelierError, type Principal } from '../core/index.ts'
 import { type IdentityProvider, SERVICES, type ServiceRequest } from '../identity/index.ts'
 
 /**
@@ -16,19 +16,36 @@ export function authenticate(server: FastifyInstance, identity: IdentityProvider
         'UNAUTHENTICATED',
         'This needs a token: send "Authorization: Bearer <token>" (POST /v1/tokens gives one).',
       )
-    const principal =
-      identity.cached(token) ?? (await identity.authenticate(token, asServiceRequest(request)))
+    const principal = await callerOf(request, token, identity)
     const project = request.headers['atelier-project']
     request.principal =
       typeof project !== 'string' || project === principal.projectName
         ? principal
-        : await identity.principalFor(principal, project)
+        : await identity.principalFor(principal, { name: project }, token)
   })
 }
 
+/** Whose token this is. Rejects as `IdentityProvider.authenticate`. */
+export async function callerOf(
+  request: FastifyRequest,
+  token: string,
+  identity: IdentityProvider,
+): Promise<Principal> {
+  const asked = asServiceRequest(request)
+  // Who speaks for another service must be looked at, too.
+  const known = asked.serviceToken === undefined ? identity.cached(token) : undefined
+  return known ?? identity.authenticate(token, asked)
+}
+
 /** The request, as access rules name it. */
-export function asServiceRequest({ method, url }: FastifyRequest): ServiceRequest {
-  return { service: SERVICES.api, method, path: url.split('?', 1)[0]! }
+function asServiceRequest({ method, url, headers }: FastifyRequest): ServiceRequest {
+  const serviceToken = headers['x-service-token']
+  return {
+    service: SERVICES.api,
+    method,
+    path: url.split('?', 1)[0]!,
+    ...(typeof serviceToken === 'string' && serviceToken !== '' && { serviceToken }),
+  }
 }
 
 /** The token as it was sent; `undefined` when there is none. */

@@ -203,6 +203,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/picasso-api.ts')).picassoApi,
   },
   {
+    name: 'openstack',
+    group: SERVER,
+    summary: 'Work beside an OpenStack cloud',
+    load: async () => (await import('./commands/openstack.ts')).openstack,
+  },
+  {
     name: 'login',
     group: SERVER,
     summary: 'Log in to a server',

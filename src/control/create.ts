@@ -1,4 +1,5 @@
 import type { SecretSource } from '../pool/index.ts'
+import { type Adoption, adoption } from './adopt.ts'
 import { aliasOperations } from './aliases.ts'
 import { appOperations } from './apps.ts'
 import { type Collected, Collector } from './collect.ts'
@@ -13,7 +14,7 @@ import { triggerOperations } from './triggers.ts'
 import { versionOperations } from './versions.ts'
 
 /** The control plane, with what the server needs of it beside the operations. */
-export interface ControlPlane extends Control {
+export interface ControlPlane extends Control, Adoption {
   /** Fills the function table from the store; once, after the first login was made and before the first call. */
   loadTable(): Promise<void>
   /** For instances that start. */
@@ -29,6 +30,7 @@ export async function createControl(options: ControlOptions): Promise<ControlPla
   const collector = new Collector(context)
   return {
     ...projectOperations(context),
+    ...adoption(context),
     ...appOperations(context),
     ...functionOperations(context),
     ...deployOperation(context, collector),

@@ -25,27 +25,10 @@ export function projectOperations(context: Context): ProjectOperations {
       return context.commit(async (tx, touched) => {
         const taken = await tx.selectFrom('projects').select('id').where('name', '=', name).executeTakeFirst()
         if (taken) throw new AtelierError('CONFLICT', `There is a project "${name}" already.`)
-        // Its functions answer below /<name>/: nobody else's route may lie there.
-        const route = await tx
-          .selectFrom('triggers')
-          .select('id')
-          .where('space', '=', `path:${name}`)
-          .limit(1)
-          .executeTakeFirst()
-        if (route)
+        if (await hasRoutesBelow(tx, name))
           throw new AtelierError('CONFLICT', `A project has routes below "/${name}": choose another name.`)
         const now = clock.now()
-        const row = {
-          id: newId(now),
-          name,
-          description,
-          enabled: 1,
-          quota_json: JSON.stringify(quota),
-          isolation_min: isolationMin === 'gvisor' ? isolationMin : null,
-          revision: 1,
-          created_at: now,
-          updated_at: now,
-        }
+        const row = newProject({ id: newId(now), name, description, quota, isolationMin }, now)
         await tx.insertInto('projects').values(row).execute()
         touched.projects.add(row.id)
         return asProject(row)
@@ -137,6 +120,39 @@ export function projectOperations(context: Context): ProjectOperations {
   }
 }
 
+/** A project as it is stored first. */
+export function newProject(
+  input: Pick<Project, 'id' | 'name' | 'description'> & {
+    readonly quota?: Project['quota']
+    readonly isolationMin?: Project['isolationMin'] | undefined
+  },
+  nowMs: number,
+) {
+  const { id, name, description, quota = {}, isolationMin } = input
+  return {
+    id,
+    name,
+    description,
+    enabled: 1,
+    quota_json: JSON.stringify(quota),
+    isolation_min: isolationMin === 'gvisor' ? isolationMin : null,
+    revision: 1,
+    created_at: nowMs,
+    updated_at: nowMs,
+  }
+}
+
+/** Whether somebody's routes lie below `/<name>/`, where the functions of a project of that name would answer. */
+export async function hasRoutesBelow(tx: Transaction<Tables>, name: string): Promise<boolean> {
+  const route = await tx
+    .selectFrom('triggers')
+    .select('id')
+    .where('space', '=', `path:${name}`)
+    .limit(1)
+    .executeTakeFirst()
+  return route !== undefined
+}
+
 function checkSettings(description: string | undefined, quota: Project['quota']): void {
   const problems = new Problems()
   checkDescription(description, problems)
@@ -152,14 +168,14 @@ async function find(tx: Transaction<Tables>, name: string): Promise<Project> {
 
 // A project's grants go with it, and with the last operator's nobody could come in any more.
 async function needAnOperatorElsewhere(tx: Transaction<Tables>, project: Project): Promise<void> {
-  const elsewhere = await tx
+  const operators = await tx
     .selectFrom('grants')
-    .select('user_id')
+    .select('project_id')
+    .distinct()
     .where('role', '=', 'admin')
-    .where('project_id', '!=', project.id)
-    .limit(1)
-    .executeTakeFirst()
-  if (!elsewhere)
+    .execute()
+  // None at all: they are kept elsewhere.
+  if (operators.length > 0 && operators.every(each => each.project_id === project.id))
     throw new AtelierError(
       'CONFLICT',
       `All operators have their role in project "${project.name}": grant admin in another project first.`,

@@ -15,7 +15,8 @@ export function baseOf(request: FastifyRequest, { trustForwarded }: IdentityApiP
   const { host = '' } = request.headers
   if (!HOST.test(host))
     throw new AtelierError('INVALID_INPUT', 'The field Host is not a host name with an optional port.')
-  const isSecure = trustForwarded && request.headers['x-forwarded-proto'] === 'https'
+  const isSecure =
+    request.protocol === 'https' || (trustForwarded && request.headers['x-forwarded-proto'] === 'https')
   return `${isSecure ? 'https' : 'http'}://${host}`
 }
 

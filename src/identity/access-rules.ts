@@ -1,7 +1,13 @@
 const PATH_CHARACTERS_MAX = 4096
 
 /** The types of this server's services, in the catalogue and in access rules. */
-export const SERVICES = { identity: 'identity', api: 'faas', router: 'faas-router' } as const
+export const SERVICES = {
+  identity: 'identity',
+  api: 'faas',
+  router: 'faas-router',
+  picasso: 'functions',
+  qinling: 'function-engine',
+} as const
 
 /** A kind of request that an application credential is good for. */
 export interface AccessRule {
@@ -19,6 +25,11 @@ export interface ServiceRequest {
   readonly method: string
   /** From the service's root, without the query. */
   readonly path: string
+  /**
+   * The token (`X-Service-Token`) of another service that passes on what its own caller asked. Who answers for the caller needs no rule, and
+   * may finish what began before the caller's token ended.
+   */
+  readonly serviceToken?: string
 }
 
 /** Whether one of the rules names this request. */

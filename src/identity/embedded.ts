@@ -21,6 +21,8 @@ const HOUR_MS = 3_600_000
 const TTL_MS_DEFAULT = 24 * HOUR_MS
 const TTL_MS_MIN = 60_000
 const TTL_MS_MAX = 366 * 24 * HOUR_MS
+/** Then a token is read again, in case another node revoked it. */
+const BELIEVED_MS = 60_000
 
 /** Users, roles and tokens in our own store; see `EmbeddedIdentity`. `passwordCost` is for tests: see `Passwords`. */
 export async function createEmbeddedIdentity({
@@ -33,7 +35,7 @@ export async function createEmbeddedIdentity({
   passwordCost?: number
 }): Promise<EmbeddedIdentity> {
   const passwords = new Passwords(passwordCost)
-  const cache = new TokenCache()
+  const cache = new TokenCache({ freshMs: BELIEVED_MS })
   const door = new Door({ store, clock, passwords })
 
   async function begin(input: NewSession): Promise<IssuedSession> {
@@ -139,12 +141,12 @@ export async function createEmbeddedIdentity({
       cache.forget(token)
     },
     async principalFor(principal, project) {
-      if (principal.projectName === project) return principal
+      const isById = 'id' in project
+      if (isById ? principal.projectId === project.id : principal.projectName === project.name)
+        return principal
       // What was delegated was delegated for one project.
-      const place = principal.delegation
-        ? undefined
-        : await rolesIn(store.db, principal.userId, { name: project })
-      if (!place) throw noSuch('project', project)
+      const place = principal.delegation ? undefined : await rolesIn(store.db, principal.userId, project)
+      if (!place) throw noSuch('project', isById ? project.id : project.name)
       return { ...principal, ...place }
     },
     forgetProject: projectId => cache.forgetWhere(principal => principal.projectId === projectId),

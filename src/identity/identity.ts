@@ -1,6 +1,7 @@
 import type { Principal, Role } from '../core/index.ts'
 import type { ServiceRequest } from './access-rules.ts'
 import type { Directory } from './directory.ts'
+import type { ProjectReference } from './roles.ts'
 
 /**
  * Who calls: all that the API, the router and the dialects know of identity. Behind it stands our own store (`EmbeddedIdentity`), or
@@ -18,8 +19,11 @@ export interface IdentityProvider {
    * answers past the token's expiry, nor for a token with access rules.
    */
   cached(token: string): Principal | undefined
-  /** The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. */
-  principalFor(principal: Principal, project: string): Promise<Principal>
+  /**
+   * The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. `token` is what the principal came
+   * by: Keystone is shown it again.
+   */
+  principalFor(principal: Principal, project: ProjectReference, token: string): Promise<Principal>
   /** Forgets what is cached of a project that was changed or deleted. */
   forgetProject(projectId: string): void
 }

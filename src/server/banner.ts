@@ -10,6 +10,8 @@ export interface BannerFacts {
   readonly capabilities: Capabilities
   readonly environments: readonly { readonly name: string; readonly text: string }[]
   readonly dialects: readonly { readonly name: string; readonly url: string }[]
+  /** Where tokens come from, when not from here. */
+  readonly keystone: string | undefined
 }
 
 /** What the server prints when it is ready: what runs, how it is kept apart, where things are, what to try. */
@@ -27,8 +29,7 @@ export function banner(facts: BannerFacts): string {
       `${each.name}: ${each.text}`,
     ]),
     ['data', facts.home],
-    ['log in', 'on this machine the command line finds its login by itself; from elsewhere:'],
-    ['', `atelier login --url ${facts.apiUrl} --user admin   (password: ${facts.adminPath})`],
+    ...loginRows(facts),
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return [
@@ -41,4 +42,16 @@ export function banner(facts: BannerFacts): string {
     '  npx atelier logs hello',
     '',
   ].join('\n')
+}
+
+function loginRows({ apiUrl, adminPath, keystone }: BannerFacts): [string, string][] {
+  if (keystone !== undefined)
+    return [
+      ['log in', `with tokens of Keystone at ${keystone}:`],
+      ['', `ATELIER_URL=${apiUrl} ATELIER_TOKEN=$(openstack token issue -f value -c id) atelier whoami`],
+    ]
+  return [
+    ['log in', 'on this machine the command line finds its login by itself; from elsewhere:'],
+    ['', `atelier login --url ${apiUrl} --user admin   (password: ${adminPath})`],
+  ]
 }

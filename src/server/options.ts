@@ -1,4 +1,5 @@
 import { CONTROL_PORT_DEFAULT, ROUTER_PORT_DEFAULT, VERSIONS_KEPT_DEFAULT } from '../core/index.ts'
+import { identityOptions } from './identity-options.ts'
 
 /** How one setting is written: `--flag`, `ATELIER_FLAG`, or `flag:` in the file. */
 export interface ServerOption {
@@ -74,6 +75,7 @@ export const serverOptions = [
     default: '',
     description: "File with that certificate's private key, PEM, without a passphrase.",
   },
+  ...identityOptions,
   {
     name: 'dialects',
     type: 'text',

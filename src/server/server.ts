@@ -6,7 +6,7 @@ import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
 import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
-import { createEmbeddedIdentity, SERVICES } from '../identity/index.ts'
+import { type HeldProjects, SERVICES } from '../identity/index.ts'
 import type { CatalogueService } from '../identity-api/index.ts'
 import { createInvoker } from '../invoker/index.ts'
 import { createPool } from '../pool/index.ts'
@@ -22,7 +22,8 @@ import type { ServerConfig } from './config.ts'
 import { databasesOf } from './databases.ts'
 import { readDialects, startDialects } from './dialects.ts'
 import { Doors, type Inherited } from './doors.ts'
-import { openHome, updateAdminFile, writeAdminFile } from './home.ts'
+import { openHome, updateAdminFile } from './home.ts'
+import { openIdentity } from './identity.ts'
 import { openLanguages } from './languages.ts'
 import { listening } from './listen.ts'
 import type { ServerLog } from './log.ts'
@@ -74,9 +75,14 @@ export async function startServer(
 
   // The control plane's memory.
   const store = opened.adopt(await openStore({ url: databases.control, isSole: true }), each => each.close())
-  const identity = await createEmbeddedIdentity({ store, clock })
-  // Before the table is loaded: it makes the first project. The addresses follow when they are known.
-  await identity.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
+  const projects: HeldProjects = {
+    find: reference => control.findProject(reference),
+    adopt: project => control.adoptProject(project),
+  }
+  const { provider: identity, embedded } = opened.adopt(
+    await openIdentity(config, { store, clock, home, projects, log }),
+    each => each.close(),
+  )
   const secretsKey = await openSecretKeys(home.secretKeyPath)
   const telemetry = opened.adopt(
     createTelemetry({
@@ -262,15 +268,17 @@ export async function startServer(
     await createApi({
       control,
       identity,
-      sessions: identity,
-      users: identity,
-      identityApi: {
-        identity,
-        projects: control,
-        services,
-        trustForwarded: config['trust-forwarded'],
-        log,
-      },
+      ...(embedded && {
+        sessions: embedded,
+        users: embedded,
+        identityApi: {
+          identity: embedded,
+          projects: control,
+          services,
+          trustForwarded: config['trust-forwarded'],
+          log,
+        },
+      }),
       telemetry,
       pool,
       invoker,
@@ -402,6 +410,7 @@ export async function startServer(
       capabilities: backend.capabilities(),
       environments: languages.shown,
       dialects: dialects.map(({ name, port }) => ({ name, url: urlOf(port) })),
+      keystone: embedded ? undefined : config['keystone-endpoint'],
     }),
     dialects: new Map(dialects.map(({ name, port }) => [name, urlOf(port)])),
     doors,

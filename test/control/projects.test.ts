@@ -44,7 +44,7 @@ test('a project that is switched off ends the sessions of its members, not of op
   await control.updateProject(admin, 'off', { enabled: false })
   assert.equal(identity.cached(token), undefined)
   await assert.rejects(identity.authenticate(token), { code: 'UNAUTHENTICATED' })
-  assert.equal((await identity.principalFor(admin, 'off')).projectName, 'off')
+  assert.equal((await identity.principalFor(admin, { name: 'off' }, token)).projectName, 'off')
   await control.updateProject(admin, 'off', { enabled: true })
   assert.equal((await identity.authenticate(token)).userName, 'mia')
 })

@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Clock } from '../../src/core/index.ts'
 import { mountIdentityApi } from '../../src/identity-api/index.ts'
 import { ControlFixture } from '../support/control.ts'
 import type { KeystonePlace } from '../support/keystone-client.ts'
@@ -20,6 +21,10 @@ export class IdentityApiFixture implements KeystonePlace {
     this.admin = admin
     this.#server = server
     this.url = url
+  }
+
+  get clock(): Clock {
+    return this.control.clock
   }
 
   static async open(): Promise<IdentityApiFixture> {

@@ -283,14 +283,14 @@ test('an operator may act in any project, others only where they have a role', a
     ['two', 'member'],
     ['one', 'reader'],
   ])
-  const there = await identity.principalFor(admin, 'three')
+  const there = await identity.principalFor(admin, { name: 'three' }, '')
   assert.deepEqual([there.projectName, there.roles], ['three', ['admin']])
   assert.equal((await identity.login(loginOf('hal'))).principal.projectName, 'one')
-  const { principal } = await identity.login(loginOf('hal', 'two'))
+  const { principal, token } = await identity.login(loginOf('hal', 'two'))
   assert.equal(principal.projectName, 'two')
-  assert.deepEqual((await identity.principalFor(principal, 'one')).roles, ['reader'])
-  await assert.rejects(identity.principalFor(principal, 'three'), { code: 'NOT_FOUND' })
-  await assert.rejects(identity.principalFor(admin, 'four'), { code: 'NOT_FOUND' })
+  assert.deepEqual((await identity.principalFor(principal, { name: 'one' }, token)).roles, ['reader'])
+  await assert.rejects(identity.principalFor(principal, { name: 'three' }, token), { code: 'NOT_FOUND' })
+  await assert.rejects(identity.principalFor(admin, { name: 'four' }, token), { code: 'NOT_FOUND' })
 })
 
 test('names and roles that cannot be are refused by field', async () => {

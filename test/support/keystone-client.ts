@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
+import type { Clock } from '../../src/core/index.ts'
 
 /** An identity service that a test may do anything with. */
 export interface KeystonePlace {
   /** With `/v3`. */
   readonly url: string
   readonly admin: { readonly user: string; readonly password: string; readonly project: string }
+  /** Whose time it keeps. @default the system's */
+  readonly clock?: Clock
   dispose(): Promise<void>
 }
 

@@ -41,8 +41,15 @@ export interface StartOptions {
   readonly home?: string
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Another command than `server`, whole; what it needs besides comes by the environment. */
+  readonly command?: readonly string[]
   /** Program and arguments that start it in their turn. */
   readonly under?: readonly string[]
+}
+
+/** `--name value` for each. */
+export function flagsOf(settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
 }
 
 /** A home of a test's own; removed by `removeHome`. */
@@ -75,15 +82,20 @@ export class ServerProcess {
     this.home = home
     this.#child = child
     this.#exited = exited
-    const login = this.login
-    this.url = login.url
-    this.routerUrl = login.routerUrl
+    this.url = shown(said.stdout, 'API')
+    this.routerUrl = shown(said.stdout, 'router')
   }
 
   /** Starts a server and waits until it says that it is ready. Rejects with its words when it ends before. */
-  static async start({ home, flags = [], env = {}, under = [] }: StartOptions = {}): Promise<ServerProcess> {
+  static async start({
+    home,
+    flags = [],
+    env = {},
+    under = [],
+    command,
+  }: StartOptions = {}): Promise<ServerProcess> {
     const place = home ?? (await makeHome())
-    const args = [
+    const args = command ?? [
       'server',
       '--home',
       place,
@@ -108,7 +120,7 @@ export class ServerProcess {
     )
     await until(
       'the server is ready',
-      () => said.stdout.includes('is ready.') || child.exitCode !== null,
+      () => said.stdout.includes('\nTry:') || child.exitCode !== null,
       READY_MS_MAX,
     )
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${said.stderr}`)
@@ -174,6 +186,16 @@ export class ServerProcess {
       clearTimeout(patience)
     }
     await removeHome(this.home)
+  }
+
+  /** Where a dialect answers. */
+  dialect(name: string): string {
+    return shown(this.#said.stdout, name)
+  }
+
+  /** Everything else is asked with this token, not with the first administrator's. */
+  logIn(token: string): void {
+    this.#token = token
   }
 
   async token(): Promise<string> {
@@ -279,6 +301,12 @@ export class ServerProcess {
     const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited])
     return { code, stdout, stderr }
   }
+}
+
+/** An address in what a server says when it is ready. */
+function shown(stdout: string, name: string): string {
+  const address = new RegExp(`^ +${name} +(http\\S+)`, 'm').exec(stdout)?.[1]
+  return address ?? assert.fail(`the server does not say where ${name} is: ${stdout}`)
 }
 
 interface InstanceSeen {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AtelierError } from '../../core/index.ts'
 import { type IdentityProvider, may } from '../../identity/index.ts'
-import { asServiceRequest, tokenOf } from '../authentication.ts'
+import { callerOf, tokenOf } from '../authentication.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
 import { Type } from '../schemas/type.ts'
@@ -75,7 +75,7 @@ async function needOperator(request: FastifyRequest, identity: IdentityProvider)
   const token = tokenOf(request)
   if (token === undefined)
     throw new AtelierError('UNAUTHENTICATED', "From another machine metrics need an operator's token.")
-  const principal = identity.cached(token) ?? (await identity.authenticate(token, asServiceRequest(request)))
+  const principal = await callerOf(request, token, identity)
   if (!may(principal, 'operate'))
     throw new AtelierError('FORBIDDEN', 'Only an operator (role admin) may read metrics.')
 }

@@ -9,6 +9,12 @@ const SETTINGS = [
   ['port', 'integer', 'PICASSO_PORT', `Port of Picasso's API (default ${PORT_DEFAULT})`],
   ['db-uri', 'text', 'PICASSO_DB', 'Database, mysql://user:password@host/database. Without it: files'],
   [
+    'keystone-endpoint',
+    'text',
+    'KEYSTONE_ENDPOINT',
+    'Keystone that keeps users and projects (docs/keystone.md). Without it: this server',
+  ],
+  [
     'functions-url',
     'text',
     'FUNCTIONS_URL',
@@ -67,6 +73,10 @@ export function serverFlags(
     host: given('host') ?? '0.0.0.0',
     dialects: `picasso:${given('port') ?? PORT_DEFAULT}`,
     'db-uri': given('db-uri'),
+    ...(given('keystone-endpoint') && {
+      identity: 'keystone',
+      'keystone-endpoint': given('keystone-endpoint'),
+    }),
     'picasso-functions-url': given('functions-url'),
     'log-level': isDebug ? 'debug' : level && (LEVELS[level.toUpperCase()] ?? level),
     'log-file': given('log-file'),

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../../core/index.ts'
+import { SERVICES, type ServiceRequest } from '../../identity/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { EngineError } from '../engine/index.ts'
 
@@ -14,12 +15,11 @@ export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'ta
     const token = request.headers['x-auth-token']
     if (typeof token !== 'string' || token === '') throw notAuthorised()
     try {
-      const principal = identity.cached(token) ?? (await identity.authenticate(token))
+      const principal = identity.cached(token) ?? (await identity.authenticate(token, asked(request)))
       const { project_id: projectId } = request.params as { project_id?: string }
       if (projectId === undefined || principal.projectId === projectId) return principal
-      const project = table.projects.get(projectId)
-      if (!project?.enabled) throw notAuthorised()
-      return await identity.principalFor(principal, project.name)
+      if (table.projects.get(projectId)?.enabled === false) throw notAuthorised()
+      return await identity.principalFor(principal, { id: projectId }, token)
     } catch (error) {
       if (error instanceof AtelierError && error.fault === 'platform')
         throw new EngineError(error.status, error.message, { cause: error, retryAfterS: error.retryAfterS })
@@ -27,6 +27,11 @@ export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'ta
       throw error
     }
   }
+}
+
+/** The request, as access rules of application credentials name it. */
+function asked({ method, url }: FastifyRequest): ServiceRequest {
+  return { service: SERVICES.picasso, method, path: url.split('?', 1)[0]! }
 }
 
 function notAuthorised(): EngineError {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { SERVICES } from '../../identity/index.ts'
 import type { Dialect, DialectParts } from '../dialect.ts'
 import { type Engine, OwnEngine } from '../engine/index.ts'
 import { answerError, answerText, takeBytes } from './answers.ts'
@@ -14,6 +15,7 @@ import { runRoutes } from './run.ts'
 export const picasso: Dialect = {
   name: 'picasso',
   portDefault: 10_001,
+  service: { type: SERVICES.picasso, name: 'picasso' },
 
   async register(server: FastifyInstance, parts: DialectParts): Promise<void> {
     const { functionsUrl } = parts.settings.picasso

@@ -48,9 +48,8 @@ export class Deployer {
   /** The caller as somebody of the project that a thing belongs to: what admins do to it stays its project's. */
   async principalFor(caller: Caller, projectId: string): Promise<Principal> {
     if (caller.projectId === projectId) return caller.principal
-    const project = this.#parts.table.projects.get(projectId)
-    if (project === undefined) throw new QinlingError(404, 'Its project is gone')
-    return this.#parts.identity.principalFor(caller.principal, project.name)
+    if (!this.#parts.table.projects.has(projectId)) throw new QinlingError(404, 'Its project is gone')
+    return this.#parts.identity.principalFor(caller.principal, { id: projectId }, caller.token ?? '')
   }
 
   /** Publishes what is to run; without an archive, what ran before with other settings. */

@@ -10,6 +10,7 @@ import { dialectRecords } from './0006-dialect-records.ts'
 import { isolation } from './0007-isolation.ts'
 import { delegation } from './0008-delegation.ts'
 import { bundles } from './0009-bundles.ts'
+import { foreignIds } from './0010-foreign-ids.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -40,5 +41,6 @@ export const CONTROL_LAYOUT: Layout<Tables> = {
     isolation,
     delegation,
     bundles,
+    foreignIds,
   ],
 }
