@@ -61,6 +61,42 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     }
   })
 
+  test('what an image prints while it answers is the log of the call', async () => {
+    const talks = 'localhost/atelier-test/talks:1'
+    const script = 'echo "told to $METHOD" >&2; echo "answer to $(cat)"'
+    await imageWith(engine, talks, { serve: script }, [COMMAND])
+    const deployed = await deployImage('talks', { image: talks, contract: 'stdio' })
+    assert.equal(deployed.status, 201, deployed.text)
+    const answer = await server.call('talks', { method: 'POST', body: 'a question' })
+    assert.equal(answer.text, 'answer to a question\n')
+    const id = answer.headers.get('atelier-invocation-id')
+    await server.record(id)
+    const { json } = await server.api<{ items: { text: string; stream: string }[] }>(
+      'GET',
+      `/v1/invocations/${id}/logs`,
+    )
+    assert.deepEqual(
+      json.items.map(line => [line.stream, line.text]),
+      [['stderr', 'told to POST']],
+    )
+  })
+
+  test('an image for another kind of machine is refused, as it is told', async () => {
+    const other = process.arch === 'arm64' ? 'amd64' : 'arm64'
+    const foreign = 'localhost/atelier-test/foreign:1'
+    await imageWith(engine, foreign, { serve: SERVE }, [COMMAND], other)
+    const answer = await deployImage('foreign', { image: foreign })
+    assert.equal(answer.json.code, 'BUILD_FAILED', answer.text)
+    assert.match(answer.json.detail, new RegExp(`is for ${other}, and this machine is`))
+  })
+
+  test('a registry inside is refused to tenants', async () => {
+    for (const image of ['169.254.169.254/latest/meta-data', 'localhost:5000/app']) {
+      const answer = await deployImage('inside', { image })
+      assert.equal(answer.json.code, 'FORBIDDEN', answer.text)
+    }
+  })
+
   test('an image is refused that does not exist, and code or an entry in the place of one', async () => {
     const missing = await deployImage('missing', { image: 'localhost/atelier-test/none:1' })
     assert.equal(missing.json.code, 'BUILD_FAILED', missing.text)

@@ -60,10 +60,17 @@ export class DockerEngine implements Engine {
     return engine
   }
 
-  async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
+  async image(
+    reference: string,
+    folder: string,
+    instructions: readonly string[],
+    architecture?: string,
+  ): Promise<void> {
     const archive = join(this.home, 'image.tar')
     await packed(folder, archive)
-    await this.command('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
+    const options = instructions.flatMap(each => ['--change', each])
+    if (architecture !== undefined) options.push('--platform', `linux/${architecture}`)
+    await this.command('import', ...options, archive, reference)
     await rm(archive)
   }
 

@@ -27,8 +27,13 @@ export interface Engine {
   readonly socket: string
   /** The folder in which all is that it has. */
   readonly home: string
-  /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. */
-  image(reference: string, folder: string, instructions: readonly string[]): Promise<void>
+  /** Makes an image from a folder of files and instructions such as `CMD ["/bin/server"]`. `architecture`: as Go calls it. */
+  image(
+    reference: string,
+    folder: string,
+    instructions: readonly string[],
+    architecture?: string,
+  ): Promise<void>
   /** Runs its own command line. */
   command(...args: string[]): Promise<string>
   /** Puts an image that it has into the registry that its name begins with. `credentials`: user:password. */
@@ -100,10 +105,17 @@ export class PodmanEngine implements Engine {
     return engine
   }
 
-  async image(reference: string, folder: string, instructions: readonly string[]): Promise<void> {
+  async image(
+    reference: string,
+    folder: string,
+    instructions: readonly string[],
+    architecture?: string,
+  ): Promise<void> {
     const archive = join(this.home, 'image.tar')
     await packed(folder, archive)
-    await this.command('import', ...instructions.flatMap(each => ['--change', each]), archive, reference)
+    const options = instructions.flatMap(each => ['--change', each])
+    if (architecture !== undefined) options.push('--arch', architecture)
+    await this.command('import', ...options, archive, reference)
     await rm(archive)
   }
 
@@ -210,6 +222,7 @@ export async function imageWith(
   reference: string,
   files: Readonly<Record<string, string>>,
   instructions: readonly string[],
+  architecture?: string,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
   try {
@@ -218,7 +231,7 @@ export async function imageWith(
       await mkdir(dirname(join(folder, path)), { recursive: true })
       await writeFile(join(folder, path), text)
     }
-    await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions])
+    await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions], architecture)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
