@@ -2,14 +2,19 @@ import { openLocalBackend } from '../../src/backends/index.ts'
 import { systemClock } from '../../src/core/index.ts'
 import { inside, SHELL } from './inside.ts'
 
-// Starts two sandboxes with stubborn children, says who they are, and waits to be killed.
-const paths = JSON.parse(process.argv[2] ?? '') as { runPath: string; bundlesPath: string }
-const backend = await openLocalBackend({ ...paths, isolation: 'auto', clock: systemClock })
-const pids: (number | undefined)[] = []
-for (const id of ['a', 'b']) {
-  const sandbox = await backend.start({ id, launch: SHELL }, new AbortController().signal)
-  await inside(sandbox, 'trap "" HUP TERM; (setsid setsid sleep 1000 &)')
-  pids.push(sandbox.pid)
+// Starts two sandboxes, one with stubborn children, says who they are, and waits to be killed.
+const paths = JSON.parse(process.argv[2] ?? '') as {
+  runPath: string
+  bundlesPath: string
+  isolation: 'auto' | 'unshare'
 }
-process.stdout.write(`${JSON.stringify(pids)}\n`)
+const backend = await openLocalBackend({ ...paths, clock: systemClock })
+const stubborn = await backend.start({ id: 'a', launch: SHELL }, new AbortController().signal)
+await inside(stubborn, 'trap "" HUP TERM; (setsid setsid sleep 1000 &)')
+// It does not even notice that nobody talks to it.
+const deaf = await backend.start(
+  { id: 'b', launch: { ...SHELL, command: ['/bin/sleep', '1000'] } },
+  new AbortController().signal,
+)
+process.stdout.write(`${JSON.stringify([stubborn.pid, deaf.pid])}\n`)
 setInterval(() => {}, 1000)

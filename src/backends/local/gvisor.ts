@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { basename, dirname, join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { command, findProgram, OWN_SESSION, words } from './commands.ts'
-import { guardLaunch, pipeOf } from './launch.ts'
+import { guardLaunch, MORTAL, pipeOf } from './launch.ts'
 import type { Identity, Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
 import { FUNCTION_TARGET } from './policy.ts'
 import { startTime } from './procfs.ts'
@@ -109,9 +109,12 @@ export class GvisorLauncher implements Launcher {
 
   #spawn(spec: LaunchSpec): ChildProcess {
     const user = spec.identity.kind === 'mapped' ? ' --user --map-root-user' : ''
+    const [program, ...first] = MORTAL
     const child = spawn(
-      this.#programs.unshare,
+      program!,
       [
+        ...first,
+        this.#programs.unshare,
         ...words(
           `--mount --propagation private --pid --net --ipc --uts --cgroup --fork --kill-child${user} -- /bin/sh -c`,
         ),
@@ -188,7 +191,9 @@ export class GvisorLauncher implements Launcher {
 /** The steps to the user that a sandbox is: gVisor obeys nobody else. */
 function asUser(identity: Identity): string[] {
   return identity.kind === 'own'
-    ? words(`setpriv --reuid ${identity.uid} --regid ${identity.uid} --clear-groups --no-new-privs --`)
+    ? words(
+        `setpriv --reuid ${identity.uid} --regid ${identity.uid} --clear-groups --no-new-privs --pdeathsig KILL --`,
+      )
     : []
 }
 

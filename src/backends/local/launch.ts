@@ -101,6 +101,11 @@ export async function guardLaunch(
 }
 
 const SETPRIV = '/usr/bin/setpriv'
+/**
+ * Before a program that shall not outlive the server, not even one that was killed: nobody would watch what it uses. Whoever changes
+ * the user must ask again, since that forgets it.
+ */
+export const MORTAL = [SETPRIV, ...words('--pdeathsig KILL --')]
 export const PRLIMIT = '/usr/bin/prlimit'
 /** What a process inside is before it is the command. */
 export const INNER_PROGRAMS = [SETPRIV, PRLIMIT]
@@ -116,7 +121,7 @@ export function innerCommand(spec: LaunchSpec): string[] {
   if (spec.identity.kind === 'mapped') return [...limits, ...spec.command]
   return [
     ...words(`${SETPRIV} --reuid ${spec.identity.uid} --regid ${spec.identity.uid} --clear-groups`),
-    ...words('--bounding-set=-all --inh-caps=-all --no-new-privs --'),
+    ...words('--bounding-set=-all --inh-caps=-all --no-new-privs --pdeathsig KILL --'),
     ...limits,
     ...spec.command,
   ]

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { backendFailed, OWN_SESSION, words } from './commands.ts'
-import { guardLaunch, INNER_PROGRAMS, innerCommand, pipeOf } from './launch.ts'
+import { guardLaunch, INNER_PROGRAMS, innerCommand, MORTAL, pipeOf } from './launch.ts'
 import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
 import { commandLine } from './procfs.ts'
 
@@ -44,9 +44,12 @@ export class UnshareLauncher implements Launcher {
 
   #spawn(spec: LaunchSpec): ChildProcess {
     const user = spec.identity.kind === 'mapped' ? ' --user --map-root-user' : ''
+    const [program, ...first] = MORTAL
     return spawn(
-      this.#program,
+      program!,
       [
+        ...first,
+        this.#program,
         ...words(
           `--mount --propagation private --pid --net --ipc --uts --cgroup --fork --kill-child${user} -- /bin/sh -c`,
         ),
