@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { AsyncCalls } from '../async/index.ts'
-import type { Control, DialectRecords } from '../control/index.ts'
+import type { Control, DialectRecords, ImageSource } from '../control/index.ts'
 import type { Clock, FunctionTable } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
@@ -31,6 +31,8 @@ export interface DialectParts {
   readonly records: DialectRecords
   /** Values of a project's secrets, by name. */
   readonly secrets: SecretSource
+  /** Where container images come from. */
+  readonly images: ImageSource
   /** What runs the functions, for dialects that show it. */
   readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly settings: DialectSettings

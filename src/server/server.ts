@@ -340,6 +340,7 @@ export async function startServer(
       table,
       records: createDialectRecords(store, clock),
       secrets: control.secrets,
+      images: containers,
       pool,
       settings: {
         openProject: config['dialect-project'],

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import type { AsyncCalls, AsyncResult, NewAsyncCall } from '../../src/async/index.ts'
-import { createDialectRecords, type DialectRecords } from '../../src/control/index.ts'
+import { createDialectRecords, type DialectRecords, type ImageSource } from '../../src/control/index.ts'
 import {
   type AsyncCall,
   AtelierError,
@@ -27,6 +27,15 @@ export type Behaviour = (request: InvokeRequest) => {
   readonly status?: number
   readonly headers?: readonly string[]
   readonly body: string
+}
+
+/** A registry in memory that has every image but those of `missing/`. */
+const IMAGES: ImageSource = {
+  pull: async ({ reference }) => {
+    if (reference.startsWith('missing/'))
+      throw new AtelierError('BUILD_FAILED', `Image "${reference}" could not be pulled: not found`)
+    return { pinned: `${reference}@sha256:${'0'.repeat(64)}`, architecture: '' }
+  },
 }
 
 /**
@@ -60,13 +69,7 @@ export class DialectFixture {
   ): Promise<DialectFixture> {
     const fixture = await ControlFixture.open({
       environments,
-      images: {
-        pull: async ({ reference }) => {
-          if (reference.startsWith('missing/'))
-            throw new AtelierError('BUILD_FAILED', `Image "${reference}" could not be pulled: not found`)
-          return { pinned: `${reference}@sha256:${'0'.repeat(64)}`, architecture: '' }
-        },
-      },
+      images: IMAGES,
     })
     const self = new DialectFixture(fixture)
     self.server = await createDialectServer(dialect, self.#parts(settings))
@@ -152,6 +155,7 @@ export class DialectFixture {
       table: fixture.table,
       records: this.records,
       secrets: fixture.control.secrets,
+      images: IMAGES,
       pool: { instances: () => this.instances, kill: async id => this.#kill(id) },
       settings: {
         openProject: '',

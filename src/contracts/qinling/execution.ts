@@ -6,12 +6,12 @@ import { functionUid } from '../process-env.ts'
 export function executeBody(spec: StartSpec, head: CallHead, body: Uint8Array, downloadUrl: string): Buffer {
   return Buffer.from(
     JSON.stringify({
-      execution_id: head.id,
+      execution_id: fieldOf(head, 'qinling-execution-id') ?? head.id,
       function_id: functionUid(spec),
       function_version: spec.function.version,
       cpu: spec.cpuMillicores,
       memory_size: spec.memoryMiB * MIB,
-      timeout: Math.ceil(spec.timeoutMs / 1000),
+      timeout: Math.ceil(Number(fieldOf(head, 'qinling-timeout-ms') ?? spec.timeoutMs) / 1000),
       input: inputOf(body),
       entry: spec.choice.functionName ?? (spec.isImage === true ? ENTRY_DEFAULT : spec.entry),
       download_url: downloadUrl,
@@ -22,6 +22,12 @@ export function executeBody(spec: StartSpec, head: CallHead, body: Uint8Array, d
 
 const MIB = 1024 * 1024
 const ENTRY_DEFAULT = 'main.main' // Qinling's own
+
+/** What the dialect that called says of the call; any other caller may too, of its own. */
+function fieldOf({ headers }: CallHead, name: string): string | undefined {
+  const at = headers.findIndex((each, i) => i % 2 === 0 && each === name)
+  return at < 0 ? undefined : headers[at + 1]
+}
 
 /** An object as it is; no body as nothing; what else it may be is text, which is passed as the one positional argument. */
 function inputOf(body: Uint8Array): unknown {

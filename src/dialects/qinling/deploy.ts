@@ -1,13 +1,14 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { DialectRecord } from '../../control/index.ts'
+import type { DeployRequest, DialectRecord } from '../../control/index.ts'
 import { AtelierError, type Principal, type TableFunction } from '../../core/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { QinlingError } from './answers.ts'
 import type { Caller } from './callers.ts'
-import { entryOf, type Language } from './images.ts'
+import { entryOf, type Language, type Runner } from './images.ts'
 import type { KeptFunction, Running } from './kept.ts'
 import { unwrapped, wrapped } from './tar.ts'
+import { CODE_FOLDER, unpackedBeside } from './unzip.ts'
 
 /** The app that Qinling's functions of a project are in. */
 export const APP = 'qinling'
@@ -58,10 +59,11 @@ export class Deployer {
     name: string,
     shownAs: string,
     running: Running,
-    language: Language | undefined,
+    runner: Runner | undefined,
     archive: Buffer | undefined,
   ): Promise<void> {
     const never = new AbortController().signal
+    const isImage = running.code.source === 'image'
     await this.#parts.control.deploy(
       by,
       {
@@ -69,17 +71,12 @@ export class Deployer {
         name,
         description: shownAs,
         access: 'private',
-        ...(running.code.source === 'image'
-          ? { ...(archive === undefined && { image: running.code.image }), contract: 'stdio' }
-          : { environment: needed(language), entry: neededEntry(needed(language), running.entry) }),
-        ...(archive && {
-          package: { source: Readable.from([wrapped(archive)]), fileName: 'package.tar' },
-        }),
+        ...(await this.#codeOf(by, name, running, runner, archive)),
         limits: {
           memoryMiB: Math.ceil(running.memorySize / MIB),
           cpuMillicores: running.cpu,
-          timeoutMs: running.timeout * 1000 + (running.code.source === 'image' ? 0 : TIMEOUT_GRACE_MS),
-          concurrency: running.code.source === 'image' ? 1 : CONCURRENCY,
+          timeoutMs: running.timeout * 1000 + (isImage ? 0 : TIMEOUT_GRACE_MS),
+          concurrency: isImage ? 1 : CONCURRENCY,
           processesMax: PROCESSES_MAX,
         },
         scaling: { instancesMin: running.workers, idleMs: IDLE_MS },
@@ -88,6 +85,31 @@ export class Deployer {
       () => {},
       never,
     )
+  }
+
+  /** What runs, and what it is made of. */
+  async #codeOf(
+    by: Principal,
+    name: string,
+    { code, entry }: Running,
+    runner: Runner | undefined,
+    archive: Buffer | undefined,
+  ): Promise<Partial<DeployRequest>> {
+    if (code.source === 'image') return { image: code.image, contract: 'stdio' }
+    if (runner?.kind === 'language') {
+      const { language } = runner
+      const source = archive && packageOf(wrapped(archive))
+      return { environment: language, entry: neededEntry(language, entry), ...source }
+    }
+    if (runner === undefined) throw new QinlingError(400, 'Its runtime is gone: make the function anew.')
+    // A deploy of an image takes its code along each time.
+    const sent = archive ?? (await this.archive(by, name))
+    if (sent === undefined) throw new QinlingError(404, 'Its package is gone: make the function anew.')
+    return {
+      image: runner.image,
+      contract: { name: 'qinling', code: CODE_FOLDER, ...(entry !== null && { functionName: entry }) },
+      ...packageOf(await unpackedBeside(sent)),
+    }
   }
 
   async delete(by: Principal, name: string): Promise<void> {
@@ -117,10 +139,8 @@ export function shownAs({ body }: Pick<DialectRecord<KeptFunction>, 'body'>, num
   return `Qinling function ${body.name ?? ''}${version}`.trim()
 }
 
-function needed(language: Language | undefined): Language {
-  if (language === undefined)
-    throw new QinlingError(400, 'The image of its runtime cannot run packages on this server.')
-  return language
+function packageOf(tar: Buffer): Pick<DeployRequest, 'package'> {
+  return { package: { source: Readable.from([tar]), fileName: 'package.tar' } }
 }
 
 function neededEntry(language: Language, entry: string | null): string {

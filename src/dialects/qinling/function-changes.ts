@@ -10,7 +10,7 @@ import { type Code, type Kept, type KeptFunction, KINDS } from './kept.ts'
 import type { AddRoute } from './routes.ts'
 import type { ObjectStore } from './swift.ts'
 import { functionView } from './views.ts'
-import { languageFor } from './workers.ts'
+import { runnerFor } from './workers.ts'
 
 /** `PUT /v1/functions/<id>` */
 export function functionChangeRoutes(
@@ -66,8 +66,8 @@ export function functionChangeRoutes(
   ): Promise<void> {
     const by = await deployer.principalFor(caller, found.projectId)
     const shown = shownAs({ body: next })
-    const language = await languageFor(kept, next)
-    await deployer.deploy(by, nameOf(found.id, 0), shown, next, language, archive?.bytes)
+    const runner = await runnerFor(kept, next)
+    await deployer.deploy(by, nameOf(found.id, 0), shown, next, runner, archive?.bytes)
   }
 
   /** The code that is to run from now on; `undefined` when it is what it was. */

@@ -5,7 +5,7 @@ import { checkSum, codeIn, limitIn, objectIn, sourceIn, wordIn } from './code.ts
 import { type Deployer, nameOf, shownAs } from './deploy.ts'
 import { sendPackage } from './download.ts'
 import { type Archive, type FunctionForm, formIn } from './forms.ts'
-import { type Language, languageOf } from './images.ts'
+import { type Runner, runnerOf } from './images.ts'
 import { type KeptJob, runningJobsOf } from './job-rules.ts'
 import {
   type Code,
@@ -27,7 +27,7 @@ const LISTED = ['all_projects', 'project_id'] as const
 /** `/v1/functions`, but for changes. */
 export function functionRoutes(add: AddRoute, kept: Kept, deployer: Deployer, objects: ObjectStore): void {
   add({ method: 'POST', path: '/v1/functions', status: 201 }, async ({ caller, request }) => {
-    const { body, language, archive } = await read(caller, await formIn(request))
+    const { body, runner, archive } = await read(caller, await formIn(request))
     const made = await kept.add(KINDS.function, { projectId: caller.projectId, body })
     try {
       await deployer.deploy(
@@ -35,7 +35,7 @@ export function functionRoutes(add: AddRoute, kept: Kept, deployer: Deployer, ob
         nameOf(made.id, 0),
         shownAs(made),
         body,
-        language,
+        runner,
         archive?.bytes,
       )
     } catch (error) {
@@ -83,7 +83,7 @@ export function functionRoutes(add: AddRoute, kept: Kept, deployer: Deployer, ob
   async function read(
     caller: Caller,
     { fields, archive }: FunctionForm,
-  ): Promise<{ body: KeptFunction; language: Language | undefined; archive: Archive | undefined }> {
+  ): Promise<{ body: KeptFunction; runner: Runner | undefined; archive: Archive | undefined }> {
     const code = codeIn(fields)
     if (code === undefined) throw new QinlingError(400, "Required param is missing. Required: {'code'}")
     const timeout = limitIn(fields, 'timeout')
@@ -97,14 +97,15 @@ export function functionRoutes(add: AddRoute, kept: Kept, deployer: Deployer, ob
     const common = { name, description, cpu, memorySize, timeout, entry, count: 0, lastNumber: 0, workers: 0 }
     if (source === 'image') {
       const image = typeof code['image'] === 'string' ? code['image'] : ''
+      if (image === '') throw new QinlingError(400, "Required param is missing. Required: {'image'}")
       const body = { ...common, runtimeId: runtimeId?.id ?? null, code: { source, image } }
-      return { body, language: undefined, archive: undefined }
+      return { body, runner: undefined, archive: undefined }
     }
     const sent = source === 'package' ? packageOf(archive) : await fetched(caller, code)
     if (source === 'package') checkSum(code, sent.archive)
     return {
       body: { ...common, runtimeId: runtimeId!.id, code: sent.code },
-      language: languageOf(runtimeId!.body.image),
+      runner: runnerOf(runtimeId!.body.image),
       archive: sent.archive,
     }
   }

@@ -2,6 +2,16 @@
 
 export type Language = 'python' | 'nodejs'
 
+/** What runs the functions of a runtime: a language of ours, or its image as it is. */
+export type Runner =
+  | { readonly kind: 'language'; readonly language: Language }
+  | { readonly kind: 'image'; readonly image: string }
+
+export function runnerOf(image: string): Runner {
+  const language = languageOf(image)
+  return language === undefined ? { kind: 'image', image } : { kind: 'language', language }
+}
+
 const LANGUAGES: readonly (readonly [RegExp, Language])[] = [
   [/^python[23]?(-runtime)?$/, 'python'],
   [/^(nodejs|node)(\d+)?(-runtime)?$/, 'nodejs'],

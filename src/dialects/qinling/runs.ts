@@ -103,7 +103,7 @@ export class Runs {
       input === undefined ? made : this.#change(made, { input }),
       this.#tally.add(key),
     ])
-    const call = callOf(made.id, running, run.input?.json)
+    const call = callOf(made.id, running, run.input)
     return run.sync ? this.#call(withInput, target, running, call) : this.#defer(withInput, target, call)
   }
 
@@ -130,7 +130,7 @@ export class Runs {
       const answer = await callWhole(invoker, { target, qualifier: undefined, trigger: TRIGGER, ...call })
       return await this.#finish(record, outcomeOf(running, answer, tookMs()), {
         callId: answer.id,
-        ...(running.code.source === 'image' && { printed: answer.body.toString() }),
+        ...(running.code.source === 'image' && answer.status === 200 && { printed: answer.body.toString() }),
       })
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error
@@ -169,8 +169,8 @@ export class Runs {
       const found = await this.#kept.records.get<KeptFunction>(KINDS.function, body.functionId)
       if (found?.body.code.source !== 'image')
         return outcomeOfAnswer(answer.status, answer.headers, Buffer.from(answer.body))
-      const printed = Buffer.from(answer.body).toString()
-      return { ...outcomeOfImage(answer.status, tookMs), printed }
+      const printed = answer.status === 200 ? { printed: Buffer.from(answer.body).toString() } : {}
+      return { ...outcomeOfImage(answer.status, tookMs), ...printed }
     } catch (error) {
       if (error instanceof AtelierError && error.code === 'NOT_FOUND')
         return { status: 'error', result: null }
@@ -247,7 +247,9 @@ function outcomeOf(
 }
 
 /** The request that a function of Qinling gets. */
-function callOf(executionId: string, { timeout }: Running, json: string | undefined) {
+function callOf(executionId: string, { timeout, code }: Running, input: Input | undefined) {
+  // An image's program is no function: it reads the text as it is.
+  const body = code.source === 'image' ? input?.shown : input?.json
   const headers = [
     'content-type',
     'application/json',
@@ -256,5 +258,5 @@ function callOf(executionId: string, { timeout }: Running, json: string | undefi
     'qinling-timeout-ms',
     String(timeout * 1000),
   ]
-  return { method: 'POST', path: '/', headers, body: json === undefined ? null : Buffer.from(json) }
+  return { method: 'POST', path: '/', headers, body: body === undefined ? null : Buffer.from(body) }
 }

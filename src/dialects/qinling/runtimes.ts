@@ -1,4 +1,5 @@
 import type { DialectRecord } from '../../control/index.ts'
+import { AtelierError } from '../../core/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { QinlingError } from './answers.ts'
 import { languageOf } from './images.ts'
@@ -24,7 +25,7 @@ const FIELDS = {
 /** `/v1/runtimes` */
 export function runtimeRoutes(
   add: AddRoute,
-  { log }: Pick<DialectParts, 'log'>,
+  { log, images }: Pick<DialectParts, 'log' | 'images'>,
   kept: Kept,
   workers: Workers,
 ): void {
@@ -86,22 +87,39 @@ export function runtimeRoutes(
   add({ method: 'GET', path: '/v1/runtimes/:id/pool', admin: true }, async ({ id }) => {
     const runtime = await kept.records.get<KeptRuntime>(KINDS.runtime, id())
     if (!runtime) throw missing('Runtime', 'id', id())
-    const available = workers.free(languageOf(runtime.body.image))
+    const available = workers.free(runtime.body.image)
     const busy = (await workers.ofRuntime(runtime.id)).length
     return { name: runtime.id, capacity: { total: busy + available, available } }
   })
 
-  /** There is no pool to be made: a language is there or not. */
+  /** There is no pool to be made: a language is there, and an image when it was pulled. */
   async function settle(runtime: DialectRecord<KeptRuntime>): Promise<void> {
-    const isKnown = languageOf(runtime.body.image) !== undefined
-    if (!isKnown)
-      log.error(
-        { runtime: runtime.id, image: runtime.body.image },
-        'this image of a Qinling runtime is none that a language of ours stands for, and images are not run as runtimes yet',
-      )
-    await kept.change<KeptRuntime>(KINDS.runtime, runtime, body => ({
-      ...body,
-      status: isKnown ? 'available' : 'error',
-    }))
+    const { image } = runtime.body
+    if (languageOf(image) !== undefined) return finish(runtime, 'available')
+    void pulled(runtime)
+      .then(isThere => finish(runtime, isThere ? 'available' : 'error'))
+      .catch((error: unknown) => log.error({ err: error }, 'the end of a pull could not be kept'))
+  }
+
+  async function pulled(runtime: DialectRecord<KeptRuntime>): Promise<boolean> {
+    const { image } = runtime.body
+    try {
+      await images.pull({ reference: image }, () => {}, AbortSignal.timeout(PULL_MS_MAX))
+      return true
+    } catch (error) {
+      log.error({ err: error, runtime: runtime.id, image }, 'the image of a Qinling runtime is not here')
+      return false
+    }
+  }
+
+  async function finish(runtime: DialectRecord<KeptRuntime>, status: 'available' | 'error'): Promise<void> {
+    await kept.records
+      .update<KeptRuntime>(KINDS.runtime, runtime.id, body => ({ ...body, status }))
+      .catch((error: unknown) => {
+        const isGone = error instanceof AtelierError && error.code === 'NOT_FOUND' // deleted meanwhile
+        if (!isGone) throw error
+      })
   }
 }
+
+const PULL_MS_MAX = 15 * 60_000

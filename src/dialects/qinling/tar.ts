@@ -1,11 +1,13 @@
 /** A package of ours around the archive that a client sent, which must come back to it byte by byte. Pure. */
 
+/** The archive's name in it; builds look for it. */
+export const ARCHIVE_NAME = 'package.zip'
+
 const BLOCK = 512
-const NAME = 'package.zip'
 
 export function wrapped(archive: Buffer): Buffer {
   const header = Buffer.alloc(BLOCK)
-  header.write(NAME, 0)
+  header.write(ARCHIVE_NAME, 0)
   header.write('0000644\u00000000000\u00000000000\u0000', 100, 'latin1')
   header.write(`${archive.length.toString(8).padStart(11, '0')}\u000000000000000\u0000`, 124, 'latin1')
   header.write('        0', 148, 'latin1')
@@ -13,14 +15,23 @@ export function wrapped(archive: Buffer): Buffer {
   let sum = 0
   for (const byte of header) sum += byte
   header.write(`${sum.toString(8).padStart(6, '0')}\u0000 `, 148, 'latin1')
-  const padding = (BLOCK - (archive.length % BLOCK)) % BLOCK
-  return Buffer.concat([header, archive, Buffer.alloc(padding + 2 * BLOCK)])
+  return Buffer.concat([header, archive, Buffer.alloc(padded(archive.length) - archive.length + 2 * BLOCK)])
 }
 
-/** The archive again; `undefined` when this is no such package. */
+/** The archive again; `undefined` when there is none in it. */
 export function unwrapped(tar: Buffer): Buffer | undefined {
-  const name = tar.subarray(0, NAME.length + 1).toString('latin1')
-  if (name !== `${NAME}\u0000`) return undefined
-  const size = Number.parseInt(tar.subarray(124, 135).toString('latin1'), 8)
-  return Number.isNaN(size) || tar.length < BLOCK + size ? undefined : tar.subarray(BLOCK, BLOCK + size)
+  for (let at = 0; at + BLOCK <= tar.length; ) {
+    const name = tar.toString('latin1', at, at + ARCHIVE_NAME.length + 1)
+    const size = Number.parseInt(tar.toString('latin1', at + 124, at + 135), 8)
+    if (Number.isNaN(size)) return undefined // the end of it
+    const start = at + BLOCK
+    if (name === `${ARCHIVE_NAME}\u0000`)
+      return tar.length < start + size ? undefined : tar.subarray(start, start + size)
+    at = start + padded(size)
+  }
+  return undefined
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK
 }

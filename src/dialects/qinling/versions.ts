@@ -16,7 +16,7 @@ import {
 import { attributesIn, isTrue, NAME, READ_ONLY, versionIn } from './reading.ts'
 import type { AddRoute } from './routes.ts'
 import { versionView } from './views.ts'
-import { languageFor } from './workers.ts'
+import { runnerFor } from './workers.ts'
 
 const FIELDS = {
   id: { kind: 'ignored' },
@@ -54,8 +54,8 @@ export function versionRoutes(add: AddRoute, kept: Kept, deployer: Deployer): vo
       const archive = await deployer.archive(caller.principal, nameOf(found.id, 0))
       if (archive === undefined) throw new QinlingError(404, `Package of function ${found.id} not found.`)
       const shown = shownAs(found, made.body.number)
-      const language = await languageFor(kept, made.body)
-      await deployer.deploy(caller.principal, name, shown, made.body, language, archive)
+      const runner = await runnerFor(kept, made.body)
+      await deployer.deploy(caller.principal, name, shown, made.body, runner, archive)
     } catch (error) {
       await kept.records.delete(KINDS.version, made.id)
       throw error

@@ -3,7 +3,7 @@ import type { InstanceView } from '../../pool/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import type { Caller } from './callers.ts'
 import { type Deployer, nameOf, shownAs, targetOf } from './deploy.ts'
-import { type Language, languageOf } from './images.ts'
+import { type Runner, runnerOf } from './images.ts'
 import {
   type Kept,
   type KeptFunction,
@@ -47,11 +47,13 @@ export class Workers {
     return found
   }
 
-  /** Instances of a language that are nobody's yet. */
-  free(language: Language | undefined): number {
+  /** Instances that are nobody's yet and may become workers of a runtime: an image's are started with their code. */
+  free(image: string): number {
+    const runner = runnerOf(image)
+    if (runner.kind === 'image') return 0
     return this.#parts.pool
       .instances()
-      .filter(each => each.environment === language && each.state === 'generic').length
+      .filter(each => each.environment === runner.language && each.state === 'generic').length
   }
 
   /** Ends them; what runs on them fails. */
@@ -121,14 +123,14 @@ export function workerRoutes(add: AddRoute, kept: Kept, workers: Workers, deploy
     const count = Math.min(WORKERS_MAX, wanted(now))
     if (count === running.workers) return
     const by = await deployer.principalFor(caller, found.projectId)
-    const language = await languageFor(kept, running)
+    const runner = await runnerFor(kept, running)
     const name = nameOf(functionId, number)
     await deployer.deploy(
       by,
       name,
       shownAs(found, number),
       { ...running, workers: count },
-      language,
+      runner,
       undefined,
     )
     if (version) await kept.change<KeptVersion>(KINDS.version, version, body => ({ ...body, workers: count }))
@@ -138,9 +140,9 @@ export function workerRoutes(add: AddRoute, kept: Kept, workers: Workers, deploy
 
 const WORKERS_MAX = 100
 
-/** The language that runs a function, by its runtime. */
-export async function languageFor(kept: Kept, { runtimeId }: Running): Promise<Language | undefined> {
+/** What runs a function, by its runtime. */
+export async function runnerFor(kept: Kept, { runtimeId }: Running): Promise<Runner | undefined> {
   const runtime: DialectRecord<KeptRuntime> | undefined =
     runtimeId === null ? undefined : await kept.records.get<KeptRuntime>(KINDS.runtime, runtimeId)
-  return runtime && languageOf(runtime.body.image)
+  return runtime && runnerOf(runtime.body.image)
 }

@@ -75,6 +75,16 @@ export class Cloud {
     return (await this.must(201, 'POST', '/v1/runtimes', { token: this.admin, body })).json.id
   }
 
+  /** What has become of a runtime once its image was looked for. */
+  async settled(id: string): Promise<string> {
+    const path = `/v1/runtimes/${id}`
+    for (let tries = 0; tries < 1_000; tries++) {
+      const { status } = (await this.must(200, 'GET', path, { token: this.admin })).json
+      if (status !== 'creating' && status !== 'upgrading') return status
+    }
+    throw new Error(`runtime ${id} was never settled`)
+  }
+
   /** A function made of an archive. */
   async function(
     fields: Readonly<Record<string, string>> = {},

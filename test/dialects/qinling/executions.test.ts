@@ -240,8 +240,9 @@ test('a function is not executed while its runtime is not available', async t =>
   const id = await cloud.made({ runtime_id: runtime })
   await cloud.must(200, 'PUT', `/v1/runtimes/${runtime}`, {
     token: cloud.admin,
-    body: { image: 'registry.local/own:1' },
+    body: { image: 'missing/own:1' },
   })
+  assert.equal(await cloud.settled(runtime), 'error')
   await cloud.refused(409, `Runtime ${runtime} is not available.`, 'POST', '/v1/executions', {
     body: { function_id: id },
   })

@@ -76,7 +76,8 @@ test('what a new function cannot be is refused in the order and the words of Qin
   await cloud.refused(404, `Runtime not found [id=${NOBODY}]`, 'POST', '/v1/functions', {
     form: form({ code, runtime_id: NOBODY }, archive),
   })
-  const broken = await cloud.runtime({ image: 'registry.local/own:1' })
+  const broken = await cloud.runtime({ image: 'missing/own:1' })
+  assert.equal(await cloud.settled(broken), 'error')
   await refused({ code, runtime_id: broken }, `Runtime ${broken} is not available.`, archive)
   await refused({ code, runtime_id: runtime }, "Required param is missing. Required: {'package'}")
   await refused(
@@ -149,6 +150,64 @@ test('a function is changed part by part, and what may not change stays', async 
     body: '',
   })
   assert.deepEqual([empty.status, empty.json.id], [200, id])
+})
+
+test('a function of an image that no language of ours stands for runs in it, with its code beside it', async t => {
+  const cloud = await Cloud.open(t)
+  const runtime = await cloud.runtime({ image: 'registry.local/own:1' })
+  assert.equal(await cloud.settled(runtime), 'available')
+  const archive = zip('x = 1', 'folder/main.rb')
+  const id = await cloud.made({ runtime_id: runtime, entry: 'main.run' }, archive)
+  const [target] = [...cloud.at.fixture.table.functions.values()]
+  const versionOf = (entry = target!) => entry.versions.get(entry.aliases.get('live')![0]!.version)!
+  assert.deepEqual(versionOf().contract, { name: 'qinling', functionName: 'main.run', code: 'code' })
+  assert.match(versionOf().entry, /^registry\.local\/own:1@sha256:/)
+  await cloud.must(200, 'PUT', `/v1/functions/${id}`, { form: form({ cpu: '200' }) })
+  const response = await fetch(`${cloud.at.url}/v1/functions/${id}?download=true`, {
+    headers: { 'x-auth-token': cloud.blue },
+  })
+  assert.deepEqual(Buffer.from(await response.arrayBuffer()), archive)
+  const bad = Buffer.concat([Buffer.from('PK'), archive.subarray(-22)])
+  await cloud.refused(400, 'Package is not a valid ZIP package.', 'POST', '/v1/functions', {
+    form: form({ runtime_id: runtime, code: codeOf(bad) }, bad),
+  })
+})
+
+test('a function that is an image gets its input as it is, and what it prints is its log', async t => {
+  const cloud = await Cloud.open(t)
+  const made = await cloud.must(201, 'POST', '/v1/functions', {
+    form: form({ code: '{"source":"image","image":"registry.local/tool:2"}', entry: 'ignored.main' }),
+  })
+  assert.deepEqual(
+    [made.json.code, made.json.entry, made.json.runtime_id],
+    [{ source: 'image', image: 'registry.local/tool:2' }, null, null],
+  )
+  cloud.at.behaviour = () => ({ body: 'Hello, Ann\n' })
+  const run = await cloud.must(201, 'POST', '/v1/executions', {
+    body: { function_id: made.json.id, input: 'Ann' },
+  })
+  assert.match(run.json.result, /^\{"duration": \d+\}$/)
+  assert.equal(String(cloud.at.calls[0]!.body), 'Ann')
+  const log = await cloud.must(200, 'GET', `/v1/executions/${run.json.id}/log`)
+  assert.equal(log.text, 'Hello, Ann\n')
+  const path = `/v1/functions/${made.json.id}`
+  await cloud.refused(405, 'Download image function is not allowed.', 'GET', `${path}?download=true`)
+  await cloud.refused(400, 'The image type function code can not be changed.', 'PUT', path, {
+    form: form({ code: '{"source":"image","image":"other"}' }),
+  })
+  await cloud.refused(
+    403,
+    'Function versioning only allowed for package type function.',
+    'POST',
+    `${path}/versions`,
+    { body: {} },
+  )
+  await cloud.refused(400, 'Can not specify version for package type function.', 'POST', '/v1/executions', {
+    body: { function_id: made.json.id, function_version: 1 },
+  })
+  await cloud.must(400, 'POST', '/v1/functions', {
+    form: form({ code: '{"source":"image","image":"missing/tool"}' }),
+  })
 })
 
 test('a function with aliases, webhooks or jobs that run is not deleted', async t => {
