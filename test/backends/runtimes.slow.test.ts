@@ -74,6 +74,19 @@ for (const { runtime, args, kernel } of RUNTIMES) {
         await dispose()
       }
     })
+
+    test('a socket in its file system is refused where nobody can reach it', {
+      skip: runtime !== 'runsc' && 'only gVisor keeps files to itself',
+    }, async () => {
+      const { backend, grant, dispose } = await place()
+      const start = backend.start(
+        { id: 'folder', launch: running(['/bin/true']), grant, process: { env: {}, folder: '/tmp/iofs' } },
+        never,
+      )
+      await assert.rejects(start, { code: 'BACKEND_FAILED', message: /contract fn .* gVisor/ })
+      await backend.close()
+      await dispose()
+    })
   })
 }
 
