@@ -73,6 +73,8 @@ describe('a server with a certificate of its own', {
     const { proto, forwarded } = JSON.parse(answer.body) as { proto: string; forwarded: string }
     assert.equal(proto, 'https')
     assert.match(forwarded, /proto=https/)
+    const identity = await get(`${server.url}/identity/v3`)
+    assert.ok(identity.body.includes(`"${server.url}/identity/v3`), identity.body)
     const accepted = await get(`${server.routerUrl}/default/default/hello`, {
       headers: { prefer: 'respond-async' },
     })

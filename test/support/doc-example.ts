@@ -14,15 +14,16 @@ export interface ExampleOutcome {
 }
 
 /**
- * The commands of a page's example: the block that follows `<!-- example: name -->`. Throws when there is none, so that
- * a page that loses its example is noticed.
+ * The commands of a page's example, or what else it shows in another language: the block that follows
+ * `<!-- example: name -->`. Throws when there is none, so that a page that loses its example is noticed.
  */
-export async function exampleOf(page: string, name: string): Promise<string> {
+export async function exampleOf(page: string, name: string, language = 'sh'): Promise<string> {
   const text = await readFile(join(ROOT, 'docs', page), 'utf8')
   const mark = `<!-- example: ${name} -->`
-  const block = /^\s*```sh\n([\s\S]*?)^```$/m.exec(text.slice(text.indexOf(mark) + mark.length))
+  const fenced = new RegExp(`^\\s*\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'm')
+  const block = fenced.exec(text.slice(text.indexOf(mark) + mark.length))
   if (!text.includes(mark) || !block || block.index !== 0)
-    throw new Error(`docs/${page} has no block of commands right after ${mark}`)
+    throw new Error(`docs/${page} has no block of ${language} right after ${mark}`)
   return block[1]!
 }
 
