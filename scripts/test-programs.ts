@@ -21,6 +21,7 @@ const PROGRAMS: readonly Program[] = [
   { name: 'bundle', debian: 'ruby-bundler', why: 'building Ruby packages' },
   { name: 'go', debian: 'golang-go', why: 'the go environment' },
   { name: 'curl', debian: 'curl', why: "the README's tour" },
+  { name: 'shellcheck', debian: 'shellcheck', why: 'the DevStack plugin, read by a checker' },
   { name: 'zip', debian: 'zip', why: 'packages made by another program' },
   { name: 'nats-server', debian: 'nats-server', why: 'queue triggers over a real NATS' },
   { name: 'rabbitmq-server', debian: 'rabbitmq-server', why: 'queue triggers over a real RabbitMQ' },
