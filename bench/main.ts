@@ -17,8 +17,10 @@ import { cold } from './rows/cold.ts'
 import { coldEmpty } from './rows/cold-empty.ts'
 import { connections } from './rows/connections.ts'
 import { containers } from './rows/containers.ts'
+import { contracts } from './rows/contracts.ts'
 import { dev } from './rows/dev.ts'
 import { httpContract } from './rows/http-contract.ts'
+import { languages } from './rows/languages.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
 import { ready } from './rows/ready.ts'
@@ -34,6 +36,8 @@ const ROWS: readonly Row[] = [
   cold,
   coldEmpty,
   containers,
+  languages,
+  contracts,
   burst,
   many,
   asyncCalls,

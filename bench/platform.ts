@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, extname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { readProcessFile } from '../src/server/index.ts'
 import { end } from './rivals.ts'
@@ -19,6 +19,8 @@ export interface Platform {
   ask(method: string, path: string, body?: object): Promise<unknown>
   /** Generic instances that wait, of one environment. */
   genericInstances(environment: string): Promise<number>
+  /** Memory of the instance that serves a function of the app `bench`, as the platform counts it. */
+  instanceMB(name: string): Promise<number>
   /** Resident memory of the server itself, without its instances. */
   memoryMB(): Promise<number>
   /** `kill -9`, and the same again on the same data; resolves when it is ready. Its addresses change. */
@@ -29,7 +31,15 @@ export interface Platform {
 }
 
 const run = promisify(execFile)
-const ENVIRONMENTS: Readonly<Record<string, string>> = { '.py': 'python', '.java': 'java', '.cs': 'dotnet' }
+const ENVIRONMENTS: Readonly<Record<string, string>> = {
+  '.py': 'python',
+  '.java': 'java',
+  '.cs': 'dotnet',
+  '.go': 'go',
+  '.php': 'php',
+  '.rb': 'ruby',
+  '.sh': 'binary',
+}
 const root = join(import.meta.dirname, '..')
 const READY_MS_MAX = 60_000
 
@@ -72,7 +82,7 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
       return running.child.pid!
     },
     deploy: async (name, file, settings = {}) => {
-      const bytes = await readFile(join(import.meta.dirname, 'functions', file))
+      const bytes = await packed(join(import.meta.dirname, 'functions', file))
       const environment = ENVIRONMENTS[extname(file)] ?? 'nodejs'
       return deploy(name, { environment, ...settings }, { file, bytes })
     },
@@ -83,6 +93,13 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
         items: { environment: string; state: string }[]
       }
       return items.filter(item => item.environment === environment && item.state === 'generic').length
+    },
+    instanceMB: async name => {
+      const { id } = (await running.api('GET', `/v1/apps/bench/functions/${name}`)) as { id: string }
+      const { items } = (await running.api('GET', '/v1/instances')) as {
+        items: { functionId?: string; memoryBytes: number }[]
+      }
+      return (items.find(item => item.functionId === id)?.memoryBytes ?? Number.NaN) / 2 ** 20
     },
     memoryMB: async () => {
       const status = await readFile(`/proc/${running.child.pid}/status`, 'utf8')
@@ -98,6 +115,15 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     },
     stop: () => end(running.child),
   }
+}
+
+/** One file as a package: a script keeps the right to be executed, which only an archive tells. */
+async function packed(path: string): Promise<Buffer<ArrayBuffer>> {
+  if (extname(path) !== '.sh') return readFile(path)
+  const { stdout } = await run('tar', ['-C', dirname(path), '--mode=755', '-cf', '-', basename(path)], {
+    encoding: 'buffer',
+  })
+  return Buffer.from(stdout)
 }
 
 /** Ends the process that serves `home` by now, which is none of our children. */

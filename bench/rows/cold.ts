@@ -2,6 +2,7 @@ import { timedGet } from '../first-call.ts'
 import { startPlatform } from '../platform.ts'
 import type { Bench, Measure, Row } from '../row.ts'
 import { percentile } from '../statistics.ts'
+import { firstCallsFromPool, WARM } from '../warm-pool.ts'
 
 export const cold: Row = {
   name: 'cold',
@@ -11,8 +12,6 @@ export const cold: Row = {
     for (const [environment, file, mostMs] of [
       ['nodejs', 'hello.mjs', 10],
       ['python', 'hello.py', 10],
-      ['java', 'Main.java', 15],
-      ['dotnet', 'Function.cs', 15],
     ] as const) {
       const times = await firstCalls(bench, environment, file)
       measures.push(
@@ -35,24 +34,5 @@ async function firstCalls(bench: Bench, environment: string, file: string): Prom
   const urls: string[] = []
   for (let i = 0; i < bench.firstCalls; i++) urls.push(await platform.deploy(`cold-${i}`, file))
   await timedGet(await platform.deploy('opener', file))
-  const times: number[] = []
-  for (const url of urls) {
-    await untilFull(() => platform.genericInstances(environment))
-    times.push(await timedGet(url))
-  }
-  return times
-}
-
-const WARM = 2
-
-/** The pool is full and at rest: while it boots the next instance, a machine of two cores has none to spare. */
-async function untilFull(count: () => Promise<number>): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if ((await count()) >= WARM) {
-      await new Promise(resolve => setTimeout(resolve, 200))
-      return
-    }
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-  throw new Error('the warm pool was not full within 10 s')
+  return firstCallsFromPool(platform, environment, urls)
 }

@@ -1,0 +1,1 @@
+def handler(request) = "Hello, World!"
