@@ -22,6 +22,7 @@ const STOREYS = [
   'identity',
   'topics',
   'cloudevents',
+  'nodes',
   'store',
   'core',
 ] as const
@@ -40,7 +41,7 @@ const PACKAGE_RULES: readonly {
 }[] = [
   {
     pattern: /^(kysely|node:sqlite)$/,
-    only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics', 'triggers'],
+    only: ['store', 'control', 'identity', 'telemetry', 'api', 'async', 'topics', 'triggers', 'nodes'],
     why: 'the data plane knows no SQL',
   },
   {

@@ -20,6 +20,7 @@ import { instanceRoutes } from './routes/instances.ts'
 import { invocationRoutes } from './routes/invocations.ts'
 import { invokeRoutes } from './routes/invoke.ts'
 import { logRoutes } from './routes/logs.ts'
+import { nodeRoutes } from './routes/nodes.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { quotaRoutes } from './routes/quota.ts'
@@ -78,10 +79,11 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   await server.register(multipart)
   const environments = new EnvironmentList(parts.environments, parts.clock)
   healthRoutes(server, parts)
+  nodeRoutes(server, parts)
   await server.register(
     async v1 => {
       authenticate(v1, parts.identity)
-      honourIdempotencyKeys(v1, new IdempotencyStore(parts.store, parts.clock), parts.log)
+      honourIdempotencyKeys(v1, new IdempotencyStore(parts.store, parts.clock, parts.nodes), parts.log)
       tokenRoutes(v1, parts)
       appRoutes(v1, parts)
       functionRoutes(v1, parts)

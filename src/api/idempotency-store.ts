@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { AtelierError, type Clock, newId, type Principal } from '../core/index.ts'
+import { AtelierError, type Clock, newId, type Principal, timeOfId } from '../core/index.ts'
+import type { Nodes } from '../nodes/index.ts'
 import type { Store } from '../store/index.ts'
 
 const KEPT_MS = 24 * 3_600_000
+const NEW_NODE_MS = 15_000
 const KEYS_PER_OWNER_MAX = 1_000 // the oldest is forgotten when one more comes
 const CLEAN_AT_ONCE_MAX = 200 // rows removed with one new key: more than come in, and still a short transaction
 
@@ -22,11 +24,14 @@ export class IdempotencyStore {
   readonly #store: Store
   readonly #clock: Clock
   readonly #process: string
+  readonly #nodes: Pick<Nodes, 'id' | 'entries'> | undefined
 
-  constructor(store: Store, clock: Clock) {
+  /** `nodes`: who else runs requests on this store. */
+  constructor(store: Store, clock: Clock, nodes?: Pick<Nodes, 'id' | 'entries'>) {
     this.#store = store
     this.#clock = clock
-    this.#process = newId(clock.now())
+    this.#process = nodes?.id ?? newId(clock.now())
+    this.#nodes = nodes
   }
 
   /**
@@ -38,7 +43,7 @@ export class IdempotencyStore {
     const id = idOf(by, key)
     return this.#store.transaction(async tx => {
       const row = await tx.selectFrom('idempotency_keys').selectAll().where('id', '=', id).executeTakeFirst()
-      if (row && row.expires_at > now && (row.state === 'done' || row.process === this.#process)) {
+      if (row && row.expires_at > now && (row.state === 'done' || this.#isAlive(row.process, now))) {
         if (row.state === 'running') {
           if (row.fingerprint !== fingerprint) throw keyOfAnother(key)
           throw new AtelierError(
@@ -86,6 +91,13 @@ export class IdempotencyStore {
     })
   }
 
+  /** Whether what this process began may still be done. One that has just started is not known yet. */
+  #isAlive(process: string, now: number): boolean {
+    if (process === this.#process) return true
+    if (!this.#nodes) return false
+    return this.#nodes.entries.some(({ id }) => id === process) || now - timeOfId(process) < NEW_NODE_MS
+  }
+
   /** Keeps the answer; from now on the key stands for it. `fingerprint`: what is known of the request by now. */
   async complete(by: Principal, key: string, answer: StoredAnswer, fingerprint: string): Promise<void> {
     await this.#store.db
@@ -98,6 +110,7 @@ export class IdempotencyStore {
         body: answer.body.toString('base64'),
       })
       .where('id', '=', idOf(by, key))
+      .where('process', '=', this.#process)
       .execute()
   }
 
@@ -107,6 +120,7 @@ export class IdempotencyStore {
       .deleteFrom('idempotency_keys')
       .where('id', '=', idOf(by, key))
       .where('state', '=', 'running')
+      .where('process', '=', this.#process)
       .execute()
   }
 }

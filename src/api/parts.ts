@@ -5,6 +5,7 @@ import type { Environment } from '../environments/index.ts'
 import type { IdentityProvider, Sessions, UserManagement } from '../identity/index.ts'
 import type { IdentityApiParts } from '../identity-api/index.ts'
 import type { Invoker } from '../invoker/index.ts'
+import type { Nodes } from '../nodes/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
@@ -23,6 +24,9 @@ export interface ApiParts {
   /** What speaks Keystone v3 under `/identity`; without it, nobody does. */
   readonly identityApi?: IdentityApiParts
   readonly telemetry: TelemetryReader
+  /** Servers on the same database, and what this one alone knows, which they ask for. */
+  readonly nodes?: Pick<Nodes, 'peers' | 'entries' | 'id'>
+  readonly telemetryHere?: TelemetryReader
   readonly pool: Pick<Pool, 'instances' | 'kill'>
   readonly invoker: Invoker
   readonly async: AsyncCalls

@@ -23,8 +23,9 @@ import { PackageStore } from './package-store.ts'
 import { receive } from './receive.ts'
 import { type RegistrySettings, readRegistrySettings } from './registry.ts'
 import { type Order, runBuild, type Workshop } from './run-build.ts'
+import { SharedFolders, type SharedShelf } from './shared.ts'
 import { ToolCache } from './tool-cache.ts'
-import { removeTree } from './tree.ts'
+import { removeTree, seal } from './tree.ts'
 
 export interface BuilderOptions {
   /** Data directory: packages, bundles, caches and work in progress live below it. Made when it is not there. */
@@ -38,6 +39,8 @@ export interface BuilderOptions {
   readonly buildLimits?: Partial<BuildLimits>
   /** Environment variables that say how registries are reached. @default this process's */
   readonly registryEnvironment?: NodeJS.ProcessEnv
+  /** Where servers that work together keep packages and bundles for each other. @default this one works alone */
+  readonly shelf?: SharedShelf
   /** Told what an operator should know. */
   readonly log?: (message: string) => void
 }
@@ -81,12 +84,16 @@ class LocalBuilder implements OwnedBuilder {
   readonly #workshop: Workshop
   readonly #collector: Collector
   readonly #cleaned: Promise<void>
+  readonly #shared: SharedFolders | undefined
+  readonly #clock: Clock
 
   constructor(options: BuilderOptions, stores: Stores, leftovers: readonly string[]) {
     this.#environments = options.environments
     this.#packages = stores.packages
     this.#bundles = stores.bundles
     this.#temporary = join(options.path, 'tmp')
+    this.#shared = options.shelf && new SharedFolders(options.shelf, this.#temporary)
+    this.#clock = stores.clock
     this.#packageLimits = { ...PACKAGE_LIMITS_DEFAULT, ...options.packageLimits }
     this.#limits = { ...BUILD_LIMITS_DEFAULT, ...options.buildLimits }
     this.#jobs = new Jobs(this.#limits.buildsMax, this.#limits.waitingMax)
@@ -114,15 +121,19 @@ class LocalBuilder implements OwnedBuilder {
     })
   }
 
-  receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage> {
+  async receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage> {
     const into = { store: this.#packages, temporary: this.#temporary, limits: this.#packageLimits }
-    return receive(source, fileName, into, signal)
+    const received = await receive(source, fileName, into, signal)
+    await this.#shared?.keep('package', received.digest, this.#packages.at(received.digest))
+    return received
   }
 
   async build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult> {
     const release = this.#collector.hold(request.packageDigest)
     try {
-      const manifest = await this.#packages.manifest(request.packageDigest)
+      const manifest = await this.#orFetched('package', request.packageDigest, () =>
+        this.#packages.manifest(request.packageDigest),
+      )
       const order = await this.#orderFor(request, manifest)
       const { name } = order.environment
       const machine = `${process.platform} ${process.arch}`
@@ -138,6 +149,7 @@ class LocalBuilder implements OwnedBuilder {
       )
       const found = await this.#bundles.find(key)
       if (found) {
+        await this.#share(found)
         request.onEvent({ kind: 'stage', stage: 'check', detail: 'the package was built before' })
         return { size: { ownBytes: 0 }, ...found, cached: true }
       }
@@ -145,6 +157,7 @@ class LocalBuilder implements OwnedBuilder {
       const record = await this.#jobs.run(key, order.cacheScope, listener, signal, (emit, stop) =>
         this.#make(key, order, emit, stop),
       )
+      await this.#share(record)
       return { size: { ownBytes: 0 }, ...record, cached: false }
     } finally {
       release()
@@ -152,25 +165,63 @@ class LocalBuilder implements OwnedBuilder {
   }
 
   async locate(bundleDigest: string): Promise<string> {
-    const path = await this.#bundles.locate(bundleDigest)
+    const path = await this.#orFetched('bundle', bundleDigest, () => this.#bundles.locate(bundleDigest))
     this.#collector.used(bundleDigest)
     return path
   }
 
   openPackage(digest: string): Promise<Readable> {
-    return this.#packages.read(digest)
+    return this.#orFetched('package', digest, () => this.#packages.read(digest))
   }
 
-  collect(
+  async collect(
     keep: { packages: ReadonlySet<string>; bundles: ReadonlySet<string> },
     ageMs: number,
   ): Promise<{ removed: number; freedBytes: number }> {
-    return this.#collector.collect(keep, ageMs)
+    const collected = await this.#collector.collect(keep, ageMs)
+    if (this.#shared) {
+      const own = {
+        packages: (await this.#packages.list()).map(({ digest }) => digest),
+        bundles: (await this.#bundles.list()).map(({ digest }) => digest),
+      }
+      await this.#shared.keepMissing('package', own.packages, keep.packages, this.#packages)
+      await this.#shared.keepMissing('bundle', own.bundles, keep.bundles, this.#bundles)
+      await this.#shared.collect(keep, this.#clock.now() - ageMs)
+    }
+    return collected
   }
 
   async close(): Promise<void> {
     await this.#jobs.close()
     await this.#cleaned
+  }
+
+  /** What another server may have, when it is not here. */
+  async #orFetched<T>(kind: 'package' | 'bundle', digest: string, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (error) {
+      const isGone = error instanceof AtelierError && error.code === 'GONE'
+      if (!isGone || !(await this.#fetch(kind, digest))) throw error
+      return read()
+    }
+  }
+
+  async #fetch(kind: 'package' | 'bundle', digest: string): Promise<boolean> {
+    if (!this.#shared) return false
+    try {
+      return await this.#shared.fetch(kind, digest, async folder => {
+        if (kind === 'package') return this.#packages.take(folder, digest)
+        await seal(folder, 2 * this.#limits.diskBytesMax, new AbortController().signal)
+        return this.#bundles.take(folder, digest)
+      })
+    } catch (error) {
+      throw asAtelierError(asStorageError(error, `the ${kind} of another server`))
+    }
+  }
+
+  async #share({ bundleDigest }: BuildRecord): Promise<void> {
+    await this.#shared?.keep('bundle', bundleDigest, this.#bundles.at(bundleDigest))
   }
 
   async #orderFor(request: BuildRequest, manifest: Manifest): Promise<Order> {

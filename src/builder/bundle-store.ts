@@ -38,20 +38,25 @@ export class BundleStore {
 
   /** Takes a sealed folder as the bundle `digest` and remembers the build. Durable when this resolves. */
   async publish(folder: string, key: string, record: BuildRecord): Promise<void> {
+    await this.take(folder, record.bundleDigest)
+    await writeDurably(join(this.#records, `${key}.json`), JSON.stringify(record))
+  }
+
+  /** Takes a sealed folder as the bundle `digest`. Durable when this resolves. */
+  async take(folder: string, digest: string): Promise<void> {
     await syncTree(folder)
-    const target = this.#at(record.bundleDigest)
+    const target = this.at(digest)
     // The same contents may be here already, from another build.
     const failed = await rename(folder, target).catch((thrown: unknown) => thrown)
     if (!(await this.#touch(target))) throw failed
     await syncFolder(this.#bundles)
-    await writeDurably(join(this.#records, `${key}.json`), JSON.stringify(record))
   }
 
   /** An earlier build with this key whose bundle is still here; it is marked as used. */
   async find(key: string): Promise<BuildRecord | undefined> {
     try {
       const record = JSON.parse(await readFile(join(this.#records, `${key}.json`), 'utf8')) as BuildRecord
-      return (await this.#touch(this.#at(record.bundleDigest))) ? record : undefined
+      return (await this.#touch(this.at(record.bundleDigest))) ? record : undefined
     } catch (thrown) {
       if (isMissing(thrown)) return undefined
       throw thrown
@@ -60,7 +65,7 @@ export class BundleStore {
 
   /** Host folder of a bundle. GONE when it is not here. */
   async locate(digest: string): Promise<string> {
-    const path = this.#at(digest)
+    const path = this.at(digest)
     if (await stat(path).catch(() => undefined)) return path
     throw new AtelierError('GONE', `The bundle ${digest} is no longer kept; deploy its version again.`)
   }
@@ -78,7 +83,7 @@ export class BundleStore {
   async remove(digest: string, trash: string): Promise<number> {
     const doomed = join(trash, `bundle-${hexOf(digest)}`)
     // Away in one step: whoever looks sees all of a bundle or none of it.
-    await rename(this.#at(digest), doomed)
+    await rename(this.at(digest), doomed)
     const bytes = await soleBytes(doomed)
     await removeTree(doomed)
     return bytes
@@ -96,7 +101,7 @@ export class BundleStore {
     const text = await readFile(join(this.#records, `${key}.json`), 'utf8').catch(() => undefined)
     if (text === undefined) return false
     const { bundleDigest } = JSON.parse(text) as BuildRecord
-    return (await stat(this.#at(bundleDigest)).catch(() => undefined)) === undefined
+    return (await stat(this.at(bundleDigest)).catch(() => undefined)) === undefined
   }
 
   async #touch(path: string): Promise<boolean> {
@@ -107,7 +112,8 @@ export class BundleStore {
     )
   }
 
-  #at(digest: string): string {
+  /** The folder of a bundle. INVALID_INPUT for what is no digest. */
+  at(digest: string): string {
     return join(this.#bundles, hexOf(digest))
   }
 }

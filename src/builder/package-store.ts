@@ -56,16 +56,21 @@ export class PackageStore {
       await file.close()
     }
     await syncFolder(fresh)
+    await this.take(fresh, manifest.digest)
+  }
+
+  /** Takes a folder that holds a package as it is kept here. */
+  async take(folder: string, digest: string): Promise<void> {
     // Another upload of the same contents may have been faster: then what is there is the same.
-    const failed = await rename(fresh, this.#at(manifest.digest)).catch((thrown: unknown) => thrown)
-    if (!(await this.touch(manifest.digest))) throw failed
+    const failed = await rename(folder, this.at(digest)).catch((thrown: unknown) => thrown)
+    if (!(await this.touch(digest))) throw failed
     await syncFolder(this.#folder)
   }
 
   /** Marks the package as used now; false when it is not here. */
   async touch(digest: string): Promise<boolean> {
     const now = new Date(this.#clock.now())
-    return utimes(this.#at(digest), now, now).then(
+    return utimes(this.at(digest), now, now).then(
       () => true,
       () => false,
     )
@@ -74,7 +79,7 @@ export class PackageStore {
   /** What is in the package. GONE when it is not here. */
   async manifest(digest: string): Promise<Manifest> {
     try {
-      return JSON.parse(await readFile(join(this.#at(digest), 'manifest.json'), 'utf8')) as Manifest
+      return JSON.parse(await readFile(join(this.at(digest), 'manifest.json'), 'utf8')) as Manifest
     } catch (thrown) {
       throw isMissing(thrown) ? gone(digest, thrown) : thrown
     }
@@ -82,7 +87,7 @@ export class PackageStore {
 
   /** The package as a tar archive. GONE when it is not here. */
   async read(digest: string): Promise<Readable> {
-    const path = join(this.#at(digest), 'content.tar')
+    const path = join(this.at(digest), 'content.tar')
     try {
       const handle = await open(path, 'r')
       return createReadStream(path, { fd: handle, autoClose: true })
@@ -102,7 +107,7 @@ export class PackageStore {
     only?: readonly string[],
   ): Promise<void> {
     const entries = only ? manifest.entries.filter(entry => only.includes(entry.path)) : manifest.entries
-    const tar = await open(join(this.#at(manifest.digest), 'content.tar'), 'r')
+    const tar = await open(join(this.at(manifest.digest), 'content.tar'), 'r')
     const folders = new Set<string>()
     try {
       for (const entry of entries) {
@@ -133,10 +138,11 @@ export class PackageStore {
   }
 
   async remove(digest: string): Promise<void> {
-    await rm(this.#at(digest), { recursive: true, force: true })
+    await rm(this.at(digest), { recursive: true, force: true })
   }
 
-  #at(digest: string): string {
+  /** The folder of a package. INVALID_INPUT for what is no digest. */
+  at(digest: string): string {
     return join(this.#folder, hexOf(digest))
   }
 }

@@ -197,6 +197,13 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: async () => (await import('./commands/server.ts')).server,
   },
   {
+    name: 'db',
+    alone: ['db', 'status'],
+    group: SERVER,
+    summary: 'The tables of a server: look at them, bring them up to date',
+    load: async () => (await import('./commands/db.ts')).db,
+  },
+  {
     name: 'picasso-api',
     group: SERVER,
     summary: 'Run the server as Picasso, with its flags and variables',

@@ -1,7 +1,6 @@
 import type { Context } from './context.ts'
 
 const AGE_MS = 3_600_000 // younger ones may be a deploy's that has not committed, or an instance's that is draining
-const BATCH = 500
 
 export interface Collected {
   readonly removed: number
@@ -104,33 +103,25 @@ export class Collector {
     })
   }
 
+  /** In one statement each: a deploy, here or on another node, comes before it or after it. */
   async #removePackageRows(createdBefore: number): Promise<void> {
-    const { store } = this.#context
-    const unused = await store.db
-      .selectFrom('packages')
-      .select(['project_id', 'digest'])
-      .where('created_at', '<', createdBefore)
-      .where(where =>
-        where.not(
-          where.exists(
-            where
-              .selectFrom('versions')
-              .innerJoin('functions', 'functions.id', 'versions.function_id')
-              .select('versions.id')
-              .whereRef('versions.package_digest', '=', 'packages.digest')
-              .whereRef('functions.project_id', '=', 'packages.project_id'),
+    await this.#context.commit(tx =>
+      tx
+        .deleteFrom('packages')
+        .where('created_at', '<', createdBefore)
+        .where(where =>
+          where.not(
+            where.exists(
+              where
+                .selectFrom('versions')
+                .innerJoin('functions', 'functions.id', 'versions.function_id')
+                .select('versions.id')
+                .whereRef('versions.package_digest', '=', 'packages.digest')
+                .whereRef('functions.project_id', '=', 'packages.project_id'),
+            ),
           ),
-        ),
-      )
-      .execute()
-    for (let at = 0; at < unused.length; at += BATCH)
-      await this.#context.commit(async tx => {
-        for (const row of unused.slice(at, at + BATCH))
-          await tx
-            .deleteFrom('packages')
-            .where('project_id', '=', row.project_id)
-            .where('digest', '=', row.digest)
-            .execute()
-      })
+        )
+        .execute(),
+    )
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
 import { type Action, type IdentityProvider, may } from '../identity/index.ts'
+import type { News, Nodes } from '../nodes/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import { Cursors } from './cursor.ts'
 import type { ImageSource } from './image-deploy.ts'
@@ -48,6 +49,8 @@ export interface ControlOptions {
   readonly memoryMiBMax?: number
   /** Told when a project was changed, so that nobody goes on with what it allowed before. */
   readonly identity?: Pick<IdentityProvider, 'forgetProject'>
+  /** Told of each commit, where other nodes share the store. */
+  readonly nodes?: Pick<Nodes, 'tell'>
 }
 
 /** What all operations share. */
@@ -79,6 +82,7 @@ export class Context {
       const { value, changes } = await this.store.transaction(async tx => {
         const touched = new Touched()
         const result = await work(tx, touched)
+        if (!touched.isEmpty) await this.options.nodes?.tell(tx, touched.note())
         return { value: result, changes: await this.#entries.changes(tx, touched) }
       })
       this.#publish(changes)
@@ -91,6 +95,20 @@ export class Context {
     await this.#turns.take('commit', async () => {
       const all = await this.#entries.everything(this.store.db)
       this.#publish(await this.#entries.changes(this.store.db, all))
+    })
+  }
+
+  /** What other nodes have committed, into the table. */
+  async refresh({ notes, missed }: News): Promise<void> {
+    await this.#turns.take('commit', async () => {
+      // In a transaction: between two reads, others would commit.
+      const changes = await this.store.transaction(async tx => {
+        const touched = missed ? await this.#entries.everything(tx) : new Touched()
+        if (missed) touched.addTable(this.options.table)
+        for (const note of notes) touched.add(note)
+        return touched.isEmpty ? [] : this.#entries.changes(tx, touched)
+      })
+      this.#publish(changes)
     })
   }
 

@@ -1,3 +1,4 @@
+import type { News } from '../nodes/index.ts'
 import type { SecretSource } from '../pool/index.ts'
 import { type Adoption, adoption } from './adopt.ts'
 import { aliasOperations } from './aliases.ts'
@@ -17,6 +18,8 @@ import { versionOperations } from './versions.ts'
 export interface ControlPlane extends Control, Adoption {
   /** Fills the function table from the store; once, after the first login was made and before the first call. */
   loadTable(): Promise<void>
+  /** Takes what other nodes have changed into the function table. */
+  refresh(news: News): Promise<void>
   /** For instances that start. */
   readonly secrets: SecretSource
   /** Removes packages and bundles that nothing needs any more; to be called now and then. */
@@ -40,6 +43,7 @@ export async function createControl(options: ControlOptions): Promise<ControlPla
     ...triggerOperations(context),
     ...secretOperations(context),
     loadTable: () => context.loadTable(),
+    refresh: news => context.refresh(news),
     secrets: secretSource(options.store, options.secretsKey),
     collect: () => collector.collect(),
   }

@@ -1,5 +1,13 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { AliasTarget, TableChange, TableFunction, TableProject, TableVersion } from '../core/index.ts'
+import type {
+  AliasTarget,
+  FunctionTable,
+  TableChange,
+  TableFunction,
+  TableProject,
+  TableVersion,
+} from '../core/index.ts'
+import type { Note } from '../nodes/index.ts'
 import type { Tables } from '../store/index.ts'
 import { eventTriggersOf, openEventTrigger } from './event-trigger-rows.ts'
 import { Interner } from './interner.ts'
@@ -14,6 +22,37 @@ export class Touched {
   readonly triggers = new Set<string>()
   readonly eventTriggers = new Set<string>()
   readonly projects = new Set<string>()
+
+  get isEmpty(): boolean {
+    return this.#all.every(([, ids]) => ids.size === 0)
+  }
+
+  /** For other nodes. */
+  note(): Note {
+    return Object.fromEntries(
+      this.#all.filter(([, ids]) => ids.size > 0).map(([kind, ids]) => [kind, [...ids]]),
+    )
+  }
+
+  /** What another node noted. */
+  add(note: Note): void {
+    for (const [kind, ids] of this.#all) for (const id of note[kind] ?? []) ids.add(id)
+  }
+
+  /** All that is in the table, which may hold what is gone. */
+  addTable(table: FunctionTable): void {
+    for (const [kind, ids] of this.#all) for (const id of table[kind].keys()) ids.add(id)
+  }
+
+  get #all() {
+    const { functions, triggers, eventTriggers, projects } = this
+    return [
+      ['functions', functions],
+      ['triggers', triggers],
+      ['eventTriggers', eventTriggers],
+      ['projects', projects],
+    ] as const
+  }
 }
 
 const BATCH = 500 // functions that are read at once, and ids in one statement

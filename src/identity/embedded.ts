@@ -29,13 +29,16 @@ export async function createEmbeddedIdentity({
   store,
   clock,
   passwordCost,
+  onForgotten,
 }: {
   store: Store
   clock: Clock
   passwordCost?: number
+  /** Told when what was known of somebody's rights holds no more; other nodes may know it too. */
+  onForgotten?: () => void
 }): Promise<EmbeddedIdentity> {
   const passwords = new Passwords(passwordCost)
-  const cache = new TokenCache({ freshMs: BELIEVED_MS })
+  const cache = new TokenCache({ freshMs: BELIEVED_MS, ...(onForgotten && { onForgotten }) })
   const door = new Door({ store, clock, passwords })
 
   async function begin(input: NewSession): Promise<IssuedSession> {
@@ -133,7 +136,13 @@ export async function createEmbeddedIdentity({
       const password = randomBytes(18).toString('base64url')
       const passwordHash = await passwords.hash(password)
       await save({ user: 'admin', password, project: 'default' })
-      await createAdmin(store, clock.now(), passwordHash)
+      try {
+        await createAdmin(store, clock.now(), passwordHash)
+      } catch (error) {
+        // Another node, which starts at the same moment, was faster.
+        if (error instanceof AtelierError && error.code === 'CONFLICT') return false
+        throw error
+      }
       return true
     },
     async revoke(token) {
@@ -149,6 +158,7 @@ export async function createEmbeddedIdentity({
       if (!place) throw noSuch('project', isById ? project.id : project.name)
       return { ...principal, ...place }
     },
+    forgetAll: () => cache.clear(),
     forgetProject: projectId => cache.forgetWhere(principal => principal.projectId === projectId),
     ...userManagement({ store, clock, passwords, forgetUser }),
     directory: {

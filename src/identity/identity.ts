@@ -61,6 +61,8 @@ export interface EmbeddedIdentity extends IdentityProvider, Sessions, UserManage
    * Resolves with whether it was the first start.
    */
   bootstrap(save: (login: FirstLogin) => Promise<void>): Promise<boolean>
+  /** Forgets all that is cached: another node has changed who may do what. */
+  forgetAll(): void
   /** All of it by id, as Keystone v3 speaks of it. */
   readonly directory: Directory
 }

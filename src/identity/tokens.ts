@@ -37,6 +37,8 @@ export interface TokenCacheOptions {
   readonly freshMs: number
   /** How long besides, when nobody can be asked. @default not at all */
   readonly spareMs?: number
+  /** Told when something was forgotten here, for caches of other nodes. */
+  readonly onForgotten?: () => void
 }
 
 /** Validated tokens in memory, by their hash: who reads our memory finds no token to use. */
@@ -44,11 +46,13 @@ export class TokenCache {
   readonly #entries = new Map<string, Entry>()
   readonly #freshMs: number
   readonly #spareMs: number
+  readonly #onForgotten: () => void
   #generation = 0
 
-  constructor({ freshMs, spareMs = 0 }: TokenCacheOptions) {
+  constructor({ freshMs, spareMs = 0, onForgotten = () => {} }: TokenCacheOptions) {
     this.#freshMs = freshMs
     this.#spareMs = spareMs
+    this.#onForgotten = onForgotten
   }
 
   /** Never past the token's expiry. */
@@ -91,11 +95,19 @@ export class TokenCache {
   forget(token: string): void {
     this.#generation++
     this.drop(token)
+    this.#onForgotten()
+  }
+
+  /** Something was forgotten elsewhere. */
+  clear(): void {
+    this.#generation++
+    this.#entries.clear()
   }
 
   forgetWhere(matches: (principal: Principal) => boolean): void {
     this.#generation++
     for (const [key, { validated }] of this.#entries)
       if (matches(validated.principal)) this.#entries.delete(key)
+    this.#onForgotten()
   }
 }

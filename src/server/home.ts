@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AtelierError } from '../core/index.ts'
+import type { EmbeddedIdentity } from '../identity/index.ts'
 
 /** The data directory: what lies where. Everything in it belongs to the server's user alone. */
 export interface Home {
@@ -62,8 +63,22 @@ export interface AdminFile {
   readonly project: string
 }
 
+/** Makes the first login where there is none, and leaves it in the data directory. The addresses follow when they are known. */
+export async function makeFirstLogin(
+  identity: Pick<EmbeddedIdentity, 'bootstrap'>,
+  home: Home,
+): Promise<void> {
+  let isWritten = false
+  const isFirst = await identity.bootstrap(async login => {
+    writeAdminFile(home, { url: '', routerUrl: '', ...login })
+    isWritten = true
+  })
+  // Another node was faster: its login is the one that counts.
+  if (isWritten && !isFirst) rmSync(home.adminPath, { force: true })
+}
+
 /** Writes the login of the first administrator (0600), whole or not at all. */
-export function writeAdminFile(home: Home, next: AdminFile): void {
+function writeAdminFile(home: Home, next: AdminFile): void {
   const partial = `${home.adminPath}.new`
   writeFileSync(partial, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 })
   renameSync(partial, home.adminPath)

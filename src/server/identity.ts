@@ -10,7 +10,7 @@ import {
 } from '../identity/index.ts'
 import type { Store } from '../store/index.ts'
 import type { ServerConfig } from './config.ts'
-import { type Home, writeAdminFile } from './home.ts'
+import { type Home, makeFirstLogin } from './home.ts'
 import type { ServerLog } from './log.ts'
 
 /** Who says who calls. */
@@ -32,14 +32,16 @@ export async function openIdentity(
     readonly clock: Clock
     readonly home: Home
     readonly projects: HeldProjects
+    /** See `createEmbeddedIdentity`. */
+    readonly onForgotten: () => void
     readonly log: ServerLog
   },
 ): Promise<OpenedIdentity> {
-  const { store, clock, home, projects, log } = parts
+  const { store, clock, home, projects, onForgotten, log } = parts
   if (config.identity === 'embedded') {
-    const embedded = await createEmbeddedIdentity({ store, clock })
+    const embedded = await createEmbeddedIdentity({ store, clock, onForgotten })
     // Before the table is loaded: it makes the first project. The addresses follow when they are known.
-    await embedded.bootstrap(async login => writeAdminFile(home, { url: '', routerUrl: '', ...login }))
+    await makeFirstLogin(embedded, home)
     return { provider: embedded, embedded, close: () => {} }
   }
   const provider = await openKeystoneIdentity({ settings: keystoneSettings(config), clock, projects })

@@ -77,6 +77,14 @@ export const serverOptions = [
   },
   ...identityOptions,
   {
+    name: 'node-url',
+    type: 'text',
+    default: undefined,
+    description:
+      'How other servers on the same database reach the API of this one (docs/nodes.md). Without it: host and port; where it listens on ' +
+      'all addresses, the first of the machine.',
+  },
+  {
     name: 'dialects',
     type: 'text',
     default: '',

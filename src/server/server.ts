@@ -4,7 +4,7 @@ import { createAsyncCalls, createWebhooks } from '../async/index.ts'
 import { ContainerBackend, composeBackends, MachineDoors, openLocalBackend } from '../backends/index.ts'
 import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
-import { createControl, createDialectRecords, openSecretKeys } from '../control/index.ts'
+import { createControl, createDialectRecords } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
 import { type HeldProjects, SERVICES } from '../identity/index.ts'
 import type { CatalogueService } from '../identity-api/index.ts'
@@ -12,7 +12,7 @@ import { createInvoker } from '../invoker/index.ts'
 import { createPool } from '../pool/index.ts'
 import { createRouter } from '../router/index.ts'
 import { openEventStore, openStore } from '../store/index.ts'
-import { createMetrics, createTelemetry } from '../telemetry/index.ts'
+import { createMetrics, createTelemetry, readAllNodes } from '../telemetry/index.ts'
 import { createTopics, messageOfEvent } from '../topics/index.ts'
 import { createTriggers, Kinds, kindLoaders, storedRequests, storedStates } from '../triggers/index.ts'
 import { addressPoliciesOf } from './addresses.ts'
@@ -28,6 +28,7 @@ import { openLanguages } from './languages.ts'
 import { listening } from './listen.ts'
 import type { ServerLog } from './log.ts'
 import { describeParts, observe } from './metrics.ts'
+import { nodeUrlOf, openMembership } from './nodes.ts'
 import { trimWhenIdle } from './trim.ts'
 import { packageVersion } from './version.ts'
 
@@ -35,6 +36,7 @@ const KIB = 1024
 const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
 const COLLECT_EVERY_MS = 3_600_000
+const SHARE_AFTER_MS = 5_000
 
 export interface Server {
   readonly apiUrl: string
@@ -74,16 +76,20 @@ export async function startServer(
   const notReady = new Set(['The server is starting.'])
 
   // The control plane's memory.
-  const store = opened.adopt(await openStore({ url: databases.control, isSole: true }), each => each.close())
+  const store = opened.adopt(await openStore({ url: databases.control }), each => each.close())
+  const { secretsKey, nodes } = opened.adopt(
+    await openMembership({ store, home, clock, version, log }),
+    each => each.close(),
+  )
   const projects: HeldProjects = {
     find: reference => control.findProject(reference),
     adopt: project => control.adoptProject(project),
   }
+  const onForgotten = (): void => nodes?.tellRights()
   const { provider: identity, embedded } = opened.adopt(
-    await openIdentity(config, { store, clock, home, projects, log }),
+    await openIdentity(config, { store, clock, home, projects, onForgotten, log }),
     each => each.close(),
   )
-  const secretsKey = await openSecretKeys(home.secretKeyPath)
   const telemetry = opened.adopt(
     createTelemetry({
       path: home.telemetryPath,
@@ -94,6 +100,7 @@ export async function startServer(
     }),
     each => each.close(),
   )
+  const records = nodes ? readAllNodes(telemetry, nodes.peers, clock) : telemetry
   const metrics = createMetrics()
 
   // The event plane's memory.
@@ -127,6 +134,7 @@ export async function startServer(
       environments: new Map(languages.all.map(each => [each.name, each])),
       clock,
       packageLimits: { archiveBytesMax: config['package-mib-max'] * MIB },
+      ...(nodes && { shelf: nodes.shelf }),
       log: message => log.warn({}, message),
     }),
     each => each.close(),
@@ -174,6 +182,7 @@ export async function startServer(
     },
     memoryMiBMax,
     identity,
+    ...(nodes && { nodes }),
   })
   await control.loadTable()
   topics.follow(table)
@@ -221,10 +230,20 @@ export async function startServer(
       states: storedStates(events, clock),
       requests,
       clock,
+      ...(nodes && { isLeader: () => nodes.isLeader }),
       onProblem: (message, cause) => log.error({ err: cause }, message),
     }),
     each => each.close(),
   )
+  nodes?.follow({
+    async onNews(news) {
+      if (news.missed || news.notes.some(note => note.rights)) embedded?.forgetAll()
+      await control.refresh(news)
+    },
+    onLead: () => {
+      triggers.lead().catch((error: unknown) => log.error({ err: error }, 'triggers could not be taken over'))
+    },
+  })
   let apiUrl = '' // known when the API listens
   const asyncUrl = (id: string): string => `${apiUrl}/v1/async-invocations/${id}`
   const router = opened.adopt(
@@ -279,7 +298,8 @@ export async function startServer(
           log,
         },
       }),
-      telemetry,
+      telemetry: records,
+      ...(nodes && { nodes, telemetryHere: telemetry }),
       pool,
       invoker,
       async: asyncCalls,
@@ -335,7 +355,7 @@ export async function startServer(
       control,
       invoker,
       async: asyncCalls,
-      telemetry,
+      telemetry: records,
       identity,
       table,
       records: createDialectRecords(store, clock),
@@ -365,14 +385,18 @@ export async function startServer(
 
   doors.closeUnused()
 
+  await nodes?.join(config['node-url'] || nodeUrlOf(certificate ? 'https' : 'http', host, apiPort))
   await triggers.start()
   // A command on this machine needs no detour, unless the certificate is for the name that the outside knows.
   updateAdminFile(home, { url: certificate ? apiUrl : ownUrl, routerUrl })
-  const collecting = setInterval(() => {
+  const collect = (): void => {
     control.collect().catch((error: unknown) => log.error({ err: error }, 'packages could not be tidied up'))
-  }, COLLECT_EVERY_MS)
+  }
+  const collecting = setInterval(collect, COLLECT_EVERY_MS)
   collecting.unref()
   opened.defer(() => clearInterval(collecting))
+  // The others may need what this one has: it may have been alone before.
+  if (nodes) opened.defer(clock.after(SHARE_AFTER_MS, collect))
   opened.defer(
     trimWhenIdle(() => ({
       atMs: clock.now(),
@@ -388,6 +412,7 @@ export async function startServer(
     notReady.add('The server is stopping.')
     doors.leave()
     await triggers.close()
+    await nodes?.resign()
     const graceMs = config['drain-ms']
     await Promise.all([router.drain(graceMs), asyncCalls.drain(graceMs)])
     // Before the pool, which what still comes in by these doors may want.

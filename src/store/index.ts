@@ -2,5 +2,15 @@ export type { EventTables } from './event-tables.ts'
 export * from './restore.ts'
 export { isServerUri } from './server/uri.ts'
 export { backupSqlite as backupStore } from './sqlite/backup.ts'
-export * from './store.ts'
+export { lockFile } from './sqlite/lock.ts'
+export * from './status.ts'
+export {
+  type EventStore,
+  openEventStore,
+  openStore,
+  type SqlDialect,
+  type Store,
+  type StoreOptions,
+  type TransactionOptions,
+} from './store.ts'
 export type { Tables } from './tables.ts'

@@ -38,8 +38,6 @@ export interface StoreOptions {
   readonly url: string
   /** The most that the database may grow to; a write beyond it is STORAGE_FULL. @default no limit but the disk's */
   readonly sizeBytesMax?: number
-  /** Whether a database of a server is taken for this process alone, as a file always is; UNAVAILABLE when another has it. @default false */
-  readonly isSole?: boolean
 }
 
 /** What calls and messages that outlive their caller are kept in. Its statements run beside the thread that carries calls. */
@@ -47,12 +45,12 @@ export type EventStore = Store<EventTables>
 
 /**
  * Opens the store and brings its tables up to date. A file is taken for this process alone: UNAVAILABLE when another one has it
- * (naming the pid), or when a database server lets nobody in. INVALID_INPUT when it is not ours or comes from a newer Atelier.
+ * (naming the pid), or when a database server, which several may share, lets nobody in. INVALID_INPUT when it is not ours or comes from a newer Atelier.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { CONTROL_LAYOUT } = await import('./migrations/index.ts')
   const address = readAddress(options.url)
-  if (address) return openServer(address, CONTROL_LAYOUT, options)
+  if (address) return openServer(address, CONTROL_LAYOUT)
   const { openSqlite } = await import('./sqlite/open.ts')
   return openSqlite(sqlitePath(options.url), options, CONTROL_LAYOUT)
 }
@@ -65,31 +63,29 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 export async function openEventStore(options: StoreOptions): Promise<EventStore> {
   const { EVENT_LAYOUT } = await import('./migrations/events/index.ts')
   const address = readAddress(options.url)
-  if (address) return openServer(address, EVENT_LAYOUT, options)
+  if (address) return openServer(address, EVENT_LAYOUT)
   const { openThreadedSqlite } = await import('./sqlite/threaded.ts')
   return openThreadedSqlite(sqlitePath(options.url), options, EVENT_LAYOUT)
 }
 
-async function openServer<T>(
-  address: DatabaseAddress,
-  layout: Layout<T>,
-  { isSole = false }: StoreOptions,
-): Promise<Store<T>> {
+async function openServer<T>(address: DatabaseAddress, layout: Layout<T>): Promise<Store<T>> {
   const [engine, { openServerStore }] = await Promise.all([engineOf(address), import('./server/open.ts')])
-  return openServerStore(engine, layout, isSole)
+  return openServerStore(engine, layout)
 }
 
-async function engineOf(address: DatabaseAddress): Promise<Engine> {
+/** Loads what speaks to this kind of server. */
+export async function engineOf(address: DatabaseAddress): Promise<Engine> {
   if (address.kind === 'mysql') return (await import('./mysql/engine.ts')).mysqlEngine(address)
   return (await import('./postgres/engine.ts')).postgresEngine(address)
 }
 
-function sqlitePath(url: string): string {
-  const scheme = /^([a-z][a-z0-9+]*):(?!\\)/.exec(url)?.[1] ?? 'sqlite'
+/** The file of `sqlite:/path/of/file`, or of the path alone. INVALID_INPUT for what names another kind of database; never repeats it. */
+export function sqlitePath(url: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]*):(?!\\)/i.exec(url)?.[1]?.toLowerCase() ?? 'sqlite'
   if (scheme !== 'sqlite')
     throw new AtelierError(
       'INVALID_INPUT',
-      `The store cannot be ${scheme}: use sqlite:/path/of/file, mysql://… or postgresql://….`,
+      `The store cannot be ${scheme.slice(0, 40)}: use sqlite:/path/of/file, mysql://user:password@host/database or postgresql://….`,
     )
-  return url.replace(/^sqlite:(\/\/(?=\/))?/, '')
+  return url.replace(/^sqlite:(\/\/(?=\/))?/i, '')
 }

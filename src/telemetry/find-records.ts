@@ -1,5 +1,6 @@
 import { AtelierError, type Invocation, timeOfId } from '../core/index.ts'
 import type { Answers, Question } from './answers.ts'
+import { readCursor, writeCursor } from './cursor.ts'
 import { type RecordMeta, RecordRows } from './record-block.ts'
 import { floorOf, type Segment } from './segment.ts'
 import type { Block, SegmentFiles } from './segment-files.ts'
@@ -161,20 +162,4 @@ function wantedIn({ sources, words }: RecordMeta, filter: InvocationFilter): Wan
 function least(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return a < b ? a : b
-}
-
-function writeCursor(id: string): string {
-  return Buffer.from(id).toString('base64url')
-}
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString()
-  if (/^[\w-]{1,64}~?$/.test(id)) return id
-  throw new AtelierError(
-    'INVALID_INPUT',
-    'The cursor is not one that this list gave out; start again without it.',
-    {
-      errors: [{ pointer: 'cursor', detail: 'is not a cursor of this list' }],
-    },
-  )
 }

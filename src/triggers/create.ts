@@ -74,6 +74,15 @@ class RunningTriggers implements Triggers {
     }
   }
 
+  async lead(): Promise<void> {
+    const kept = await this.#options.states.load()
+    for (const [id, hosted] of this.#hosted)
+      if (hosted.running?.leads) {
+        hosted.known(kept.get(id))
+        this.#change(id, hosted.trigger)
+      }
+  }
+
   status(id: string): TriggerStatus {
     return (
       this.#hosted.get(id)?.status() ?? {

@@ -75,6 +75,11 @@ export class HostedTrigger implements TriggerHost {
     }
   }
 
+  /** What another node has kept since this one looked. */
+  known(kept: KeptState | undefined): void {
+    if (kept) this.#kept = kept
+  }
+
   /** A running part begins: nothing of the one before it counts. */
   renew(): void {
     this.#abort = new AbortController()

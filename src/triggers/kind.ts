@@ -41,6 +41,8 @@ export interface TriggerKind {
 export type StopReason = 'changed' | 'closing'
 
 export interface RunningTrigger {
+  /** Whether it acts only while this node leads: begun anew, from what is kept, when it does. */
+  readonly leads?: boolean
   /** Ends it: no event after this resolves. What was taken from a source and not acknowledged is given back. */
   stop(why?: StopReason): Promise<void>
   /** What `TriggerStatus.nextAt` and `details` say. Cheap. */

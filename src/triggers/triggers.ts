@@ -21,6 +21,8 @@ export interface Triggers {
   hookProject(token: string): string | undefined
   /** A request at `/-/hooks/<token>`. NOT_FOUND when no URL has this token, UNAVAILABLE while its trigger is paused. */
   receiveHook(token: string, request: HookRequest): Promise<HookAnswer>
+  /** This node leads from now on: what only one may run goes on here, from where the one before was. */
+  lead(): Promise<void>
   /** Begins to run what the table holds; what was due while nobody ran is the kinds' to decide. */
   start(): Promise<void>
   /** No event after this; what was taken and not acknowledged is given back, what was counted is written. */

@@ -76,7 +76,7 @@ const operating = {
   deleteProject: (control, by) => control.deleteProject(by, 'owner'),
 } satisfies Partial<Record<keyof Control, Call>>
 
-const special = ['listProjects', 'loadTable', 'collect', 'secrets']
+const special = ['listProjects', 'findProject', 'adoptProject', 'loadTable', 'refresh', 'collect', 'secrets']
 
 type Call = (control: Control, by: Principal) => Promise<unknown>
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { isServerUri, openStore } from '../../src/store/index.ts'
 import { placeOf, readAddress } from '../../src/store/server/uri.ts'
@@ -14,6 +17,10 @@ test('addresses of SQLAlchemy, of libpq and of MySQL are understood', () => {
   assert.equal(readAddress('postgresql://a:b@[::1]/x')?.host, '::1')
   assert.equal(readAddress('postgres://a:b@localhost/x?host=/run/pg')?.socketPath, '/run/pg')
   assert.equal(isServerUri('sqlite:/srv/atelier.db'), false)
+  for (const scheme of ['mysql', 'MYSQL', 'mariadb', 'mysql+mysqldb', 'mariadb+pymysql'])
+    assert.equal(readAddress(`${scheme}://a:b@h/x`)?.kind, 'mysql', scheme)
+  for (const scheme of ['postgres', 'postgresql', 'postgresql+psycopg2', 'postgresql+asyncpg'])
+    assert.equal(readAddress(`${scheme}://a:b@h/x`)?.kind, 'postgres', scheme)
 })
 
 test('TLS is as strict as it was asked for, and never a wish', () => {
@@ -43,6 +50,28 @@ test('an address that cannot be used is refused without repeating it', () => {
         return true
       },
     )
+})
+
+test('another kind of database is refused by its name, without its password', async () => {
+  for (const scheme of ['mongodb', 'MongoDB', 'mssql+pyodbc', 'redis', 'http', 'oracle'])
+    await assert.rejects(openStore({ url: `${scheme}://user:hush-hush@host/x` }), (error: Error) => {
+      assert.match(
+        error.message,
+        new RegExp(`cannot be ${scheme.toLowerCase().replace('+', '.')}: use sqlite:`),
+      )
+      assert.doesNotMatch(`${error.message} ${error.stack}`, /hush/)
+      return true
+    })
+})
+
+test('a file is named with its path, with or without the scheme', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'atelier-uri-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  for (const [n, prefix] of ['', 'sqlite:', 'sqlite://', 'SQLite:'].entries()) {
+    const path = join(folder, `${n}.db`)
+    await (await openStore({ url: `${prefix}${path}` })).close()
+    assert.ok(existsSync(path), prefix)
+  }
 })
 
 test('a database server that is not there is UNAVAILABLE, by its place', async () => {

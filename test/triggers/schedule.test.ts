@@ -173,6 +173,30 @@ test('a node that does not lead makes no runs, and takes over without losing one
   for (const [i, at] of planned.entries()) if (i > 0) assert.equal(at - planned[i - 1]!, 20_000)
 })
 
+test('who takes the lead goes on from what the one before has kept', async () => {
+  await using fixture = await TriggersFixture.open()
+  fixture.isLeader = false
+  const other = createTriggers({
+    table: fixture.control.table,
+    kinds: fixture.kinds,
+    async: fixture.calls.engine,
+    invoker: fixture.invoker,
+    states: storedStates(fixture.store, fixture.clock),
+    clock: fixture.clock,
+    onProblem: () => {},
+  })
+  await other.start()
+  await fixture.create('thrice', { every: '10m', count: 3 })
+  await fixture.advance(21 * 60_000, 10_000)
+  assert.equal(fixture.calls.taken.length, 2)
+  await other.close()
+  fixture.isLeader = true
+  await fixture.triggers.lead()
+  await fixture.advance(60 * 60_000, 10_000)
+  assert.equal(fixture.calls.taken.length, 3)
+  assert.equal(new Set(fixture.plannedTimes).size, 3)
+})
+
 test('a run that the queue refuses is tried again, and its error is shown until then', async () => {
   await using fixture = await TriggersFixture.open()
   const { id } = await fixture.create('stubborn', { every: '10m' })

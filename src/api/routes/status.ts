@@ -17,15 +17,26 @@ export function statusRoutes(server: FastifyInstance, parts: ApiParts, environme
     summary: 'What this server is, and how it is',
     answers: { 200: ref(StatusSchema, 'Version, isolation, counts.') },
     handle: async ({ by }) => {
-      const { dataPath, startedAt, ...rest } = status()
+      const { dataPath, startedAt: begun, ...rest } = status()
       const operator = may(by, 'operate')
       const mine = (one: { readonly projectId?: string }) => operator || one.projectId === by.projectId
       const instances = pool.instances().filter(mine)
       return {
         ...rest,
-        startedAt: time(startedAt),
-        uptimeMs: clock.now() - startedAt,
+        startedAt: time(begun),
+        uptimeMs: clock.now() - begun,
         ...(operator && { dataPath }),
+        ...(operator &&
+          parts.nodes && {
+            nodes: parts.nodes.entries.map(({ id, url, version, startedAt, isLeader }) => ({
+              id,
+              url,
+              version,
+              startedAt: time(startedAt),
+              isLeader,
+              isThis: id === parts.nodes?.id,
+            })),
+          }),
         counts: {
           functions: count(table.functions.values(), mine),
           triggers: count(table.triggers.values(), mine),

@@ -86,6 +86,19 @@ export const StatusSchema = model(
     routerUrl: Type.String(),
     notReady: Type.Array(Type.String()),
     dataPath: Type.Optional(Type.String({ description: 'Operators only.' })),
+    nodes: Type.Optional(
+      Type.Array(
+        Type.Object({
+          id: Type.String(),
+          url: Type.String(),
+          version: Type.String(),
+          startedAt: Time('When it was started.'),
+          isLeader: Type.Boolean({ description: 'Whether it runs what only one may.' }),
+          isThis: Type.Boolean({ description: 'Whether it is the one that answers.' }),
+        }),
+        { description: 'The servers on this database that are alive; operators only.' },
+      ),
+    ),
     counts: Type.Object(
       {
         functions: Type.Integer(),

@@ -11,6 +11,7 @@ import { isolation } from './0007-isolation.ts'
 import { delegation } from './0008-delegation.ts'
 import { bundles } from './0009-bundles.ts'
 import { foreignIds } from './0010-foreign-ids.ts'
+import { nodes } from './0011-nodes.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -42,5 +43,6 @@ export const CONTROL_LAYOUT: Layout<Tables> = {
     delegation,
     bundles,
     foreignIds,
+    nodes,
   ],
 }

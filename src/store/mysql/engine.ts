@@ -71,20 +71,18 @@ export function mysqlEngine(address: DatabaseAddress): Engine {
       await wire.query('start transaction')
       if (turn !== undefined) await wire.query(`select number from ${turn} where number = 1 for update`)
     },
-    async lock(wire, what, waitS) {
-      await wire.query(`set wait_timeout = ${IDLE_S_MAX}`)
-      const { rows } = await wire.query(`select get_lock(${LOCK_NAME}, ?) as taken`, [what, waitS])
+    async lock(wire, waitS) {
+      const { rows } = await wire.query(`select get_lock(${LOCK_NAME}, ?) as taken`, [waitS])
       return (rows[0] as { taken: number | null }).taken === 1
     },
-    async unlock(wire, what) {
-      await wire.query(`select release_lock(${LOCK_NAME})`, [what])
+    async unlock(wire) {
+      await wire.query(`select release_lock(${LOCK_NAME})`)
     },
     isDoneAlready: isMysqlDoneAlready,
   }
 }
 
-const LOCK_NAME = `concat('atelier ', ?, ' ', md5(database()))` // names of locks are the whole server's
-const IDLE_S_MAX = 31_536_000 // a connection that holds a lock says nothing for as long as it does
+const LOCK_NAME = `concat('atelier tables ', md5(database()))` // names of locks are the whole server's
 
 /** Names differ by their letters' case, and a text may be long. */
 class Compiler extends MysqlQueryCompiler {

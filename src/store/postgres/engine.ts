@@ -50,10 +50,10 @@ export function postgresEngine(address: DatabaseAddress): Engine {
       if (turn !== undefined) statements.push(`select pg_advisory_xact_lock(${LOCKS}, hashtext('${turn}'))`)
       await wire.query(statements.join('; '))
     },
-    async lock(wire, what, waitS) {
+    async lock(wire, waitS) {
       try {
         await wire.query(`set lock_timeout = '${Math.max(1, waitS * 1000)}ms'`)
-        await wire.query(`select pg_advisory_lock(${LOCKS}, ${LOCK_NUMBERS[what]})`)
+        await wire.query(`select pg_advisory_lock(${LOCKS}, ${TABLES_LOCK})`)
         await wire.query(`set lock_timeout = ${LOCK_WAIT_MS}`)
         return true
       } catch (error) {
@@ -61,15 +61,15 @@ export function postgresEngine(address: DatabaseAddress): Engine {
         throw error
       }
     },
-    async unlock(wire, what) {
-      await wire.query(`select pg_advisory_unlock(${LOCKS}, ${LOCK_NUMBERS[what]})`)
+    async unlock(wire) {
+      await wire.query(`select pg_advisory_unlock(${LOCKS}, ${TABLES_LOCK})`)
     },
     isDoneAlready: () => false, // a step is undone with its transaction
   }
 }
 
 const LOCKS = 0x6174656c // "atel": our family among the advisory locks of a database
-const LOCK_NUMBERS = { tables: 0, server: 1 } as const
+const TABLES_LOCK = 0
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** Texts are compared byte by byte, whatever the database's language: pages of lists and ids rely on it. */

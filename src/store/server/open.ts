@@ -8,7 +8,7 @@ import { Mutex } from '../mutex.ts'
 import type { Store } from '../store.ts'
 import { GivenUp, serverDialect } from './driver.ts'
 import { asServerError } from './errors.ts'
-import type { Engine, ServerLock, Wire } from './wire.ts'
+import type { Engine, Wire } from './wire.ts'
 
 const ATTEMPTS_MAX = 8 // of a transaction that the server gives up for the sake of others
 const PAUSE_MS_MAX = 100
@@ -18,30 +18,18 @@ const TABLES_LOCK_WAIT_S = 60
  * The store in a database of a server; see `openStore`. Its tables are made and changed by one process at a time. Closes
  * `engine` when it fails.
  */
-export async function openServerStore<T>(
-  engine: Engine,
-  layout: Layout<T>,
-  isSole: boolean,
-): Promise<Store<T>> {
+export async function openServerStore<T>(engine: Engine, layout: Layout<T>): Promise<Store<T>> {
   try {
-    const claim = isSole
-      ? await take(engine, 'server', 0, 'is in use by another server: stop that one first')
-      : undefined
-    const wire = await take(
-      engine,
-      'tables',
-      TABLES_LOCK_WAIT_S,
-      'is being changed by another server; try again',
-    )
+    const wire = await takeTables(engine)
     try {
-      await migrate(storeOf<T>(engine, undefined, undefined), layout)
+      await migrate(storeOf<T>(engine, undefined), layout)
     } finally {
-      await engine.unlock(wire, 'tables').then(
+      await engine.unlock(wire).then(
         () => wire.release(false),
         () => wire.release(true), // which gives the lock back
       )
     }
-    return storeOf<T>(engine, layout.notes, claim)
+    return storeOf<T>(engine, layout.notes)
   } catch (error) {
     const known = asServerError(engine, error)
     await engine.close().catch(() => {})
@@ -49,20 +37,23 @@ export async function openServerStore<T>(
   }
 }
 
-/** A connection that holds a lock of the database. */
-async function take(engine: Engine, what: ServerLock, waitS: number, otherwise: string): Promise<Wire> {
+/** A connection that holds the lock under which tables are made and changed. */
+async function takeTables(engine: Engine): Promise<Wire> {
   const wire = await engine.connect()
-  const isTaken = await engine.lock(wire, what, waitS).catch((error: unknown) => {
+  const isTaken = await engine.lock(wire, TABLES_LOCK_WAIT_S).catch((error: unknown) => {
     wire.release(true)
     throw error
   })
   if (isTaken) return wire
   wire.release(true)
-  throw new AtelierError('UNAVAILABLE', `The database ${engine.place} ${otherwise}.`)
+  throw new AtelierError(
+    'UNAVAILABLE',
+    `The database ${engine.place} is being changed by another server; try again.`,
+  )
 }
 
-/** `claim`: closed with the store. `turn`: what transactions of all nodes wait for, so that they run one after the other; none while tables are made. */
-function storeOf<T>(engine: Engine, turn: string | undefined, claim: Wire | undefined): Store<T> {
+/** `turn`: what transactions of all nodes wait for, so that they run one after the other; none while tables are made. */
+function storeOf<T>(engine: Engine, turn: string | undefined): Store<T> {
   const mutex = new Mutex()
   const nested = new AsyncLocalStorage<true>()
   const writing = (relaxed: boolean) =>
@@ -100,7 +91,6 @@ function storeOf<T>(engine: Engine, turn: string | undefined, claim: Wire | unde
     },
     async close() {
       const release = await mutex.acquire()
-      claim?.release(true)
       await engine.close()
       release()
     },

@@ -28,12 +28,9 @@ export interface DatabaseTls {
 
 const KINDS: Readonly<Record<string, DatabaseAddress['kind']>> = {
   mysql: 'mysql',
-  'mysql+pymysql': 'mysql',
   mariadb: 'mysql',
-  'mariadb+pymysql': 'mysql',
   postgres: 'postgres',
   postgresql: 'postgres',
-  'postgresql+psycopg2': 'postgres',
 }
 
 const PORTS = { mysql: 3306, postgres: 5432 } as const
@@ -59,11 +56,12 @@ const NAMES: Readonly<Record<string, 'mode' | 'ca' | 'cert' | 'key' | 'socket' |
 }
 
 /**
- * Reads `mysql://user:password@host:port/database?ssl-mode=…` or `postgresql://…`; `undefined` when it is no address of a
+ * Reads `mysql://user:password@host:port/database?ssl-mode=…`, `postgresql://…`, or either as SQLAlchemy writes it; `undefined` when it is no address of a
  * server. Throws INVALID_INPUT, which never repeats the address: there is a password in it.
  */
 export function readAddress(uri: string): DatabaseAddress | undefined {
-  const scheme = /^([a-z][a-z0-9+]*):\/\//i.exec(uri)?.[1]?.toLowerCase()
+  // A driver of Python's after the `+` means nothing here: mysql+pymysql, postgresql+psycopg2.
+  const scheme = /^([a-z]+)(?:\+[a-z0-9_]+)?:\/\//i.exec(uri)?.[1]?.toLowerCase()
   const kind = scheme === undefined ? undefined : KINDS[scheme]
   if (kind === undefined) return undefined
   let url: URL

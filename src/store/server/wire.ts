@@ -43,12 +43,9 @@ export interface Engine {
   trouble(thrown: unknown): Trouble
   /** Begins a transaction that runs after all others with the same `turn`, on all nodes; without one, beside them. */
   begin(wire: Wire, turn: string | undefined, relaxed: boolean): Promise<void>
-  /** Takes a lock for this connection, waiting for it at most `waitS` seconds; it goes with the connection. */
-  lock(wire: Wire, what: ServerLock, waitS: number): Promise<boolean>
-  unlock(wire: Wire, what: ServerLock): Promise<void>
+  /** Takes the lock under which tables are made and changed, waiting for it at most `waitS` seconds; it goes with the connection. */
+  lock(wire: Wire, waitS: number): Promise<boolean>
+  unlock(wire: Wire): Promise<void>
   /** Whether a statement of a step failed since an earlier attempt at the step had done it already. */
   isDoneAlready(thrown: unknown): boolean
 }
-
-/** `tables`: under which tables are made and changed; `server`: held by the server that runs on the database. */
-export type ServerLock = 'tables' | 'server'

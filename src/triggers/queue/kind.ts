@@ -7,7 +7,7 @@ import {
   newId,
 } from '../../core/index.ts'
 import type { Topics } from '../../topics/index.ts'
-import type { TriggerEvent, TriggerKind } from '../kind.ts'
+import type { RunningTrigger, TriggerEvent, TriggerKind } from '../kind.ts'
 import { checkQueueConfig, type QueueConfig } from './config.ts'
 import { createSourceNetwork } from './network.ts'
 import { startReader } from './reader.ts'
@@ -48,10 +48,25 @@ export function createQueueKind(options: {
         })
       const { topics } = options
       if (!topics) throw new AtelierError('NOT_IMPLEMENTED', 'This server has no topics.')
+      if (!host.isLeader()) return readElsewhere(trigger)
       const source = new TopicSource(topics, trigger.projectId, config, host)
-      return { ...startReader({ config, source, origin, host }), seek: to => source.seek(to) }
+      return { ...startReader({ config, source, origin, host }), leads: true, seek: to => source.seek(to) }
     },
     sample,
+  }
+}
+
+/** One node reads a topic for a trigger, since it has one position. */
+function readElsewhere({ name }: EventTrigger): RunningTrigger {
+  return {
+    leads: true,
+    stop: async () => {},
+    async seek() {
+      throw new AtelierError(
+        'UNAVAILABLE',
+        `Trigger "${name}" is run by another node now, the one that leads: try again there.`,
+      )
+    },
   }
 }
 

@@ -34,6 +34,7 @@ interface AheadCall {
 
 /** One schedule, running. */
 export class RunningSchedule implements RunningTrigger, Entry {
+  readonly leads = true
   dueAt: number | undefined
   readonly #trigger: EventTrigger
   readonly #config: ScheduleConfig

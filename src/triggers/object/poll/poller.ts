@@ -15,6 +15,7 @@ const TOGETHER_MAX = 200
 
 /** Lists a container again and again; what is different from the time before becomes events. */
 export class Poller implements RunningTrigger {
+  readonly leads = true
   readonly #config: ObjectConfig
   readonly #poll: PollConfig
   readonly #container: string

@@ -28,7 +28,7 @@ interface Saved {
   readonly moves: number
 }
 
-type Host = Pick<TriggerHost, 'load' | 'save' | 'failed'> & { readonly clock: Clock }
+type Host = Pick<TriggerHost, 'load' | 'save' | 'failed' | 'isLeader'> & { readonly clock: Clock }
 
 /** A topic of the trigger's own project. Each trigger has its own position, saved when what is before it is handled. */
 export class TopicSource implements Source {
@@ -173,6 +173,11 @@ class TopicSession implements Session {
   }
 
   async #pull(room: number): Promise<readonly Message[]> {
+    if (!this.#host.isLeader()) {
+      // Until it leads again, and is begun anew: meanwhile another node may read.
+      await this.#somethingNew()
+      return []
+    }
     const from = this.#read
     const messages = await this.#topics.read(this.#topic.id, from, room)
     if (this.#read !== from) return [] // moved meanwhile
@@ -234,7 +239,7 @@ class TopicSession implements Session {
   async #save(): Promise<void> {
     const progress = this.#progress
     const next = progress.toCommit()
-    if (next === undefined) return
+    if (next === undefined || !this.#host.isLeader()) return
     const saved = { ...this.#at, position: Number(next) - 1 }
     try {
       await this.#host.save(saved)

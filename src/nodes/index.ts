@@ -1,0 +1,6 @@
+export type { News, Note } from './feed.ts'
+export { hasAgreedKey, otherKey } from './key-fact.ts'
+export { type Nodes, type NodesOptions, openNodes } from './nodes.ts'
+export { NODE_PATH, type NodeAnswer, type NodeQuestion, type Peers, readQuestion } from './peers.ts'
+export type { NodeEntry } from './roll.ts'
+export type { Shelf } from './shelf.ts'
