@@ -63,6 +63,12 @@ export const DeploySettings = exactly(
     ),
     network: Type.Optional(Type.Enum(['none', 'outbound'])),
     isolation: Type.Optional(IsolationSchema),
+    tokenRoles: Type.Optional(
+      Type.Array(Type.String({ maxLength: 255 }), {
+        maxItems: 20,
+        description: 'Roles that you lend to the code: each call is given a token of the project with them.',
+      }),
+    ),
     async: Type.Optional(AsyncChangeSchema),
     publishOnly: Type.Optional(
       Type.Boolean({ description: 'Publish, and leave the live alias where it is.' }),

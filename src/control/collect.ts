@@ -1,4 +1,5 @@
 import type { Context } from './context.ts'
+import { giveBackUnused } from './function-token.ts'
 
 const AGE_MS = 3_600_000 // younger ones may be a deploy's that has not committed, or an instance's that is draining
 
@@ -48,6 +49,7 @@ export class Collector {
     const before = clock.now() - AGE_MS
     await this.#removePackageRows(before)
     await this.#removeBundleRows(before)
+    await giveBackUnused(this.#context, before)
     const packages = await store.db.selectFrom('packages').select('digest').distinct().execute()
     const versions = await store.db
       .selectFrom('versions')

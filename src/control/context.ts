@@ -48,7 +48,7 @@ export interface ControlOptions {
   /** The most memory that one instance may have here. @default no limit but the field's own */
   readonly memoryMiBMax?: number
   /** Told when a project was changed, so that nobody goes on with what it allowed before. */
-  readonly identity?: Pick<IdentityProvider, 'forgetProject'>
+  readonly identity?: Pick<IdentityProvider, 'forgetProject' | 'lending'>
   /** Told of each commit, where other nodes share the store. */
   readonly nodes?: Pick<Nodes, 'tell'>
 }

@@ -170,6 +170,10 @@ export interface DeployRequest {
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
   readonly isolation?: ChosenTier
+  /** Roles that the deployer lends to the code: each call is given a token of the project with them. @default none */
+  readonly tokenRoles?: readonly string[]
+  /** The deployer's own token, which lending needs. */
+  readonly callerToken?: string | undefined
   /** Not part of the version: holds from the deploy on, also for calls that wait. */
   readonly async?: AsyncChange
   /** Keep the live alias where it is: publish only. */

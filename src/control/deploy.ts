@@ -4,6 +4,7 @@ import { BuildLog } from './build-log.ts'
 import type { Collector } from './collect.ts'
 import { type Context, need } from './context.ts'
 import type { Control, DeployEvent, DeployRequest, DeployResult } from './control.ts'
+import { grantFor } from './function-token.ts'
 import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
 import { checkImage, withImage } from './image-deploy.ts'
 import { checkIsolation } from './isolation.ts'
@@ -83,8 +84,19 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     const settings = { ...settled, isolation }
     const built = await build(by, source, language, progress, signal)
     throwIfCancelled(signal)
+    const token = await grantFor(
+      context,
+      by,
+      settings.tokenRoles,
+      live?.version.spec.token,
+      request.callerToken,
+    )
     const done = await context.commit(async (tx, touched) => {
-      const result = await publishVersion(tx, { by, request, source, settings, language, built }, options)
+      const result = await publishVersion(
+        tx,
+        { by, request, source, settings, language, built, token },
+        options,
+      )
       touched.functions.add(result.function.id)
       return result
     })

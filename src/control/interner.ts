@@ -14,6 +14,7 @@ type SpecPart = Pick<
   | 'scaling'
   | 'network'
   | 'isolation'
+  | 'token'
 >
 
 /** Gives equal values as one object: ten thousand functions with the default limits hold them once. */
@@ -43,6 +44,7 @@ export class Interner {
       scaling: this.#object(spec.scaling),
       network: this.text(spec.network) as SpecPart['network'],
       ...(spec.isolation && { isolation: spec.isolation }),
+      ...(spec.token && { token: this.#object(spec.token) }),
     }
   }
 

@@ -6,6 +6,7 @@ import {
   LIVE_ALIAS,
   newId,
   type Principal,
+  type TokenGrant,
   type VersionSpec,
 } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
@@ -32,6 +33,7 @@ export interface Built {
   readonly settings: Settings
   readonly language: Language
   readonly built: BuildResult
+  readonly token: TokenGrant | undefined
 }
 
 /**
@@ -234,6 +236,7 @@ function specOf(deploy: Built, appConfig: Readonly<Record<string, string>>): Ver
     },
     network: deploy.settings.network,
     ...(deploy.settings.isolation !== 'process' && { isolation: deploy.settings.isolation }),
+    ...(deploy.token && { token: deploy.token }),
   }
 }
 

@@ -15,6 +15,8 @@ import { checkConfig, checkDescription, checkLimits, checkScaling, Problems } fr
 
 const SECRETS_MAX = 100 // that one function sees
 const ENTRY_CHARACTERS_MAX = 500
+const TOKEN_ROLES_MAX = 20
+const ROLE_CHARACTERS_MAX = 255
 
 /** What a deploy decides of a version, beside the code. */
 export interface Settings {
@@ -25,6 +27,8 @@ export interface Settings {
   readonly scaling: Scaling
   readonly network: NetworkMode
   readonly isolation: ChosenTier
+  /** Roles of the token that its calls are given; none for no token. */
+  readonly tokenRoles: readonly string[]
   /** `undefined`: the environment's own. */
   readonly contract: ContractChoice | undefined
 }
@@ -48,6 +52,7 @@ export function settle(
     scaling: { ...SCALING_DEFAULT, ...spec?.scaling, ...given(request.scaling) },
     network: request.network ?? spec?.network ?? (place.networkAvailable ? 'outbound' : 'none'),
     isolation: request.isolation ?? spec?.isolation ?? 'process',
+    tokenRoles: [...new Set(request.tokenRoles ?? spec?.token?.roles ?? [])].sort(),
     contract,
   }
   checkConcurrency(contract, settings.limits, problems)
@@ -68,6 +73,10 @@ export function settle(
     problems.add('network', 'cannot be "outbound" on this platform (see atelier status): deploy with "none"')
   if (settings.isolation !== 'process' && settings.isolation !== 'gvisor')
     problems.add('isolation', 'must be "process" or "gvisor"')
+  if (settings.tokenRoles.length > TOKEN_ROLES_MAX)
+    problems.add('tokenRoles', `must be at most ${TOKEN_ROLES_MAX}`)
+  if (settings.tokenRoles.some(each => each === '' || each.length > ROLE_CHARACTERS_MAX))
+    problems.add('tokenRoles', `must each have 1 to ${ROLE_CHARACTERS_MAX} characters`)
   problems.throwIfAny()
   return settings
 }

@@ -167,6 +167,17 @@ export interface VersionSpec {
   readonly network: NetworkMode
   /** Absent: `process`. */
   readonly isolation?: ChosenTier
+  /** Absent: its calls are given no token. */
+  readonly token?: TokenGrant
+}
+
+/** A token that each call is given: of the project, by a trust of who deployed. */
+export interface TokenGrant {
+  /** As the identity service calls them. */
+  readonly roles: readonly string[]
+  readonly trustId: string
+  /** Who lends them. */
+  readonly userId: string
 }
 
 export interface Version {

@@ -9,6 +9,7 @@ import type {
   Limits,
   NetworkMode,
   Scaling,
+  TokenGrant,
 } from './model.ts'
 
 /**
@@ -35,6 +36,8 @@ export interface TableVersion {
   readonly network: NetworkMode
   /** Absent: `process`, or what its project asks for. */
   readonly isolation?: ChosenTier
+  /** Absent: its calls are given no token. */
+  readonly token?: TokenGrant
 }
 
 export interface TableFunction {

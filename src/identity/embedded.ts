@@ -6,6 +6,7 @@ import { noSuch } from './accounts.ts'
 import { applicationCredentials } from './application-credentials.ts'
 import type { EmbeddedIdentity, IssuedToken, LoginInput } from './identity.ts'
 import { tokenIssuing } from './issuing.ts'
+import { embeddedLending } from './lending.ts'
 import { Door } from './login.ts'
 import { Passwords } from './passwords.ts'
 import { people } from './people.ts'
@@ -122,8 +123,11 @@ export async function createEmbeddedIdentity({
   const forgetDelegation = (id: string): void =>
     cache.forgetWhere(principal => principal.delegation?.id === id)
 
+  const lent = trusts({ store, clock, forgetDelegation })
+
   return {
     name: 'embedded',
+    lending: embeddedLending({ store, clock, passwords, trusts: lent, begin, forgetDelegation }),
     authenticate,
     cached(token) {
       const known = cache.get(token, clock.now())
@@ -166,7 +170,7 @@ export async function createEmbeddedIdentity({
       inspect: (token, graceMs) => readSession(store.db, token, clock.now(), graceMs),
       ...people({ store, clock, passwords, door, forgetUser }),
       ...places(store, forgetUser),
-      ...trusts({ store, clock, forgetDelegation }),
+      ...lent,
       ...applicationCredentials({ store, clock, passwords, forgetDelegation }),
     },
   }

@@ -26,6 +26,34 @@ export interface IdentityProvider {
   principalFor(principal: Principal, project: ProjectReference, token: string): Promise<Principal>
   /** Forgets what is cached of a project that was changed or deleted. */
   forgetProject(projectId: string): void
+  /** Tokens for functions; without it there are none. */
+  readonly lending?: Lending
+}
+
+/**
+ * Roles of a user in a project, lent to this server by a trust, so that functions act there with tokens of their own: no password is in
+ * them, and they end with the trust.
+ */
+export interface Lending {
+  /** Where the tokens are known, as `OS_AUTH_URL`; absent: here. */
+  readonly authUrl?: string
+  /**
+   * Resolves with the trust's id. `token` is the lender's own. Rejects with NOT_FOUND for a role that it has not in the project, FORBIDDEN for
+   * a token that was lent itself.
+   */
+  lend(token: string, projectId: string, roles: readonly string[]): Promise<string>
+  /** Whether the trust is still good. */
+  isLent(trustId: string): Promise<boolean>
+  /** A new token by the trust. Rejects with FORBIDDEN when it has ended. */
+  borrow(trustId: string): Promise<Borrowed>
+  /** Ends the trust, and with it its tokens; nothing when it has ended. */
+  giveBack(trustId: string): Promise<void>
+}
+
+export interface Borrowed {
+  readonly token: string
+  /** Epoch ms. */
+  readonly expiresAt: number
 }
 
 /** Logging in and out, where a provider takes passwords itself. */
@@ -55,6 +83,7 @@ export interface UserManagement {
 
 /** The provider that keeps users in our own store. */
 export interface EmbeddedIdentity extends IdentityProvider, Sessions, UserManagement {
+  readonly lending: Lending
   /**
    * Makes project `default` and user `admin` with a random password when there is no user yet. `save` gets the login
    * before anything is stored: a crash in between leaves a file to overwrite, not a platform that nobody can enter.

@@ -1,4 +1,5 @@
 import type { Clock, FunctionTable } from '../core/index.ts'
+import type { CallTokens } from '../identity/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { CallObserver, InvokeHandle, InvokeRequest, Invoker, InvokeSink } from './call.ts'
 import { DeadlineWheel } from './deadlines.ts'
@@ -20,6 +21,8 @@ export interface InvokerOptions {
   readonly webSocketIdleMs?: number
   /** How long the reason of a crash is waited for. @default 500 ms */
   readonly exitReasonMs?: number
+  /** Tokens for functions that ask for one. @default none: such functions cannot be called */
+  readonly tokens?: CallTokens | undefined
   /** How many processors server and instances share. With more than one, a lone call may keep the thread awake. @default 1 */
   readonly processors?: number
 }
@@ -27,7 +30,8 @@ export interface InvokerOptions {
 const DEADLINE_TICK_MS = 20 // how much later than its deadline a call may be stopped
 
 /** What all calls share. */
-export interface CallContext extends Required<InvokerOptions> {
+export interface CallContext extends Required<Omit<InvokerOptions, 'tokens'>> {
+  readonly tokens: CallTokens | undefined
   readonly deadlines: DeadlineWheel
   readonly projects: Projects
   readonly vigil: Vigil
@@ -45,6 +49,7 @@ export function createInvoker(options: InvokerOptions): Invoker & {
     webSocketIdleMs: 300_000,
     exitReasonMs: 500,
     processors: 1,
+    tokens: undefined,
     ...options,
     deadlines: new DeadlineWheel(options.clock, DEADLINE_TICK_MS),
     projects: new Projects(),

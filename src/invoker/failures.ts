@@ -39,6 +39,14 @@ export function neverStays(name: string): AtelierError {
   })
 }
 
+/** The function asked for a token, and nobody here makes any. */
+export function noTokens(name: string): AtelierError {
+  return new AtelierError(
+    'UNAVAILABLE',
+    `Function "${name}" wants a token (tokenRoles), and this server has no user at Keystone that roles are lent to.`,
+  )
+}
+
 /** Why the stream to the code broke in the middle of a call: its sandbox's exit tells, a moment later. */
 export async function whyClosed(
   name: string,

@@ -1,5 +1,5 @@
 import type { CallFailure, CallHandle, CallSink } from '../contracts/index.ts'
-import { AtelierError, asAtelierError, type TableVersion } from '../core/index.ts'
+import { AtelierError, asAtelierError, type TableVersion, type TokenGrant } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
 import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
@@ -13,12 +13,14 @@ import {
   deadlinePassed,
   failed,
   neverStays,
+  noTokens,
   socketIdle,
   whyClosed,
 } from './failures.ts'
 import { HeldBody } from './held-body.ts'
 import { CallNotes, invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
+import { withToken } from './token.ts'
 import { continueTrace, withTrace } from './trace.ts'
 
 /**
@@ -48,6 +50,8 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
   #handle: CallHandle | undefined
   #isSocket = false
   #heardAt = 0
+  /** Header fields with the token that the function asked for. */
+  #token: readonly string[] | undefined
 
   constructor(context: CallContext, request: InvokeRequest, sink: InvokeSink) {
     super()
@@ -73,6 +77,7 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     const refusal = admit(this.#context, this.#request.target)
     if (refusal) return this.#refuse(refusal)
     this.#isAdmitted = true
+    if (version.token && !this.#hasToken(version, version.token)) return void this.#wait(version)
     const lease = this.#context.pool.tryAcquire(version)
     if (lease?.isOpen) this.#send(lease, version)
     else {
@@ -197,7 +202,32 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     return nameOf(this.#request.target)
   }
 
+  /** Whether the call's token is there at once. */
+  #hasToken(version: TableVersion, grant: TokenGrant): boolean {
+    this.#token = this.#context.tokens?.ready(grant, version.projectId, this.#tokenUntil(version))
+    return this.#token !== undefined
+  }
+
+  /** It may wait for a slot as long as it may run. */
+  #tokenUntil({ limits }: TableVersion): number {
+    return this.#context.clock.now() + 2 * limits.timeoutMs
+  }
+
+  /** Has the token, or fails the call. */
+  async #takeToken(version: TableVersion): Promise<void> {
+    const { tokens } = this.#context
+    if (!version.token || this.#token) return
+    try {
+      if (!tokens) throw noTokens(this.#name)
+      this.#token = await tokens.get(version.token, version.projectId)
+    } catch (thrown) {
+      if (this.#state === 'held') this.#fail(asAtelierError(thrown))
+    }
+  }
+
   async #wait(version: TableVersion): Promise<void> {
+    await this.#takeToken(version)
+    if (this.#state !== 'held') return
     const abort = new AbortController()
     this.#waiting = abort
     let lease: Lease
@@ -229,7 +259,10 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
       id: this.id,
       method: request.method,
       target: request.path,
-      headers: withAttempt(withTrace(request.headers, this.#notes.traceparent), request.attempt),
+      headers: withToken(
+        withAttempt(withTrace(request.headers, this.#notes.traceparent), request.attempt),
+        this.#token,
+      ),
       block: request.block,
       deadline: Math.ceil(this.#notes.startedAt + (ran - this.#notes.asked) + version.limits.timeoutMs),
       body,

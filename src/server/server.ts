@@ -6,7 +6,7 @@ import { createBuilder } from '../builder/index.ts'
 import { findContract } from '../contracts/index.ts'
 import { createControl, createDialectRecords } from '../control/index.ts'
 import { FunctionTable, systemClock } from '../core/index.ts'
-import { type HeldProjects, SERVICES } from '../identity/index.ts'
+import { functionTokens, type HeldProjects, SERVICES } from '../identity/index.ts'
 import type { CatalogueService } from '../identity-api/index.ts'
 import { createInvoker } from '../invoker/index.ts'
 import { createPool } from '../pool/index.ts'
@@ -205,7 +205,18 @@ export async function startServer(
     each => each.close(0),
   )
   const processors = availableParallelism()
-  const invoker = createInvoker({ table, pool, observer: observe(telemetry, metrics), clock, processors })
+  let apiUrl = '' // known when the API listens
+  const { lending } = identity
+  const ownAuthUrl = (): string => `${apiUrl}/identity/v3`
+  const tokens = lending && functionTokens({ lending, clock, ownAuthUrl })
+  const invoker = createInvoker({
+    table,
+    pool,
+    tokens,
+    observer: observe(telemetry, metrics),
+    clock,
+    processors,
+  })
   const asyncCalls = opened.adopt(
     await createAsyncCalls({
       store: events,
@@ -244,7 +255,6 @@ export async function startServer(
       triggers.lead().catch((error: unknown) => log.error({ err: error }, 'triggers could not be taken over'))
     },
   })
-  let apiUrl = '' // known when the API listens
   const asyncUrl = (id: string): string => `${apiUrl}/v1/async-invocations/${id}`
   const router = opened.adopt(
     createRouter({

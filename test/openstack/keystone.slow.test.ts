@@ -265,6 +265,40 @@ describe('a server whose users are those of a real Keystone', { skip: missing('k
     }
   })
 
+  test('a function is lent roles by a trust, whose token every service of the cloud takes', async () => {
+    server.logIn(await tokenOf(loginOf(alice, alpha)))
+    const tells = {
+      'index.mjs': 'export default (request, context) => `${context.token} ${context.authUrl}`',
+    }
+    const ask = async () => (await (await fetch(`${server.routerUrl}/alpha/default/lent`)).text()).split(' ')
+    await server.deploy('lent', tells, { tokenRoles: ['member'] })
+    const [token = '', authUrl] = await ask()
+    secrets.push(token)
+    assert.equal(authUrl, keystone.url)
+    const seen = await fetch(`${keystone.url}/auth/tokens?nocatalog`, {
+      headers: { 'x-auth-token': await tokenOf(keystone.admin), 'x-subject-token': token },
+    })
+    assert.equal(seen.status, 200)
+    const { token: said } = (await seen.json()) as {
+      token: { user: Project; project: Project; roles: readonly Project[]; 'OS-TRUST:trust': { id: string } }
+    }
+    assert.deepEqual([said.user.id, said.project.id], [alice.id, alpha.id])
+    assert.deepEqual(said.roles.map(each => each.name).sort(), ['member', 'reader'])
+    assert.equal((await ask())[0], token)
+    assert.equal((await server.tryDeploy('lent', tells, { tokenRoles: ['member'] })).json.created, false)
+    const none = await server.tryDeploy('greedy', tells, { tokenRoles: ['swiftoperator'] })
+    assert.deepEqual([none.status, none.json.code], [400, 'INVALID_INPUT'])
+    const robot = await keystone.createApplicationCredential(alice, alpha, 'deployer')
+    const own = await tokenOf({
+      applicationCredentialId: robot.id,
+      applicationCredentialSecret: robot.secret,
+    })
+    server.logIn(own)
+    const refused = await server.tryDeploy('robots', tells, { tokenRoles: ['member'] })
+    assert.equal(refused.status, 403, refused.text)
+    server.logIn(await tokenOf(loginOf(alice, alpha)))
+  })
+
   // Last: Keystone does not come back.
   test('when Keystone is gone, who was let in goes on, and others hear whose fault it is', async () => {
     const known = await tokenOf(loginOf(alice, alpha))

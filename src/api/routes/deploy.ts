@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DeployEvent, DeployResult } from '../../control/index.ts'
 import type { Principal } from '../../core/index.ts'
+import { tokenOf } from '../authentication.ts'
 import { DeploySettings, digestDeployUpload, readDeployUpload } from '../deploy-upload.ts'
 import { LineStream } from '../line-stream.ts'
 import { operation } from '../operation.ts'
@@ -55,6 +56,7 @@ export function deployRoutes(server: FastifyInstance, { control, status, log, li
         ...upload.settings,
         app: params.app,
         name: params.function,
+        callerToken: tokenOf(request),
         ...(upload.package && { package: upload.package }),
       }
       const run = (progress: (event: DeployEvent) => void) =>

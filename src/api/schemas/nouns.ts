@@ -234,6 +234,12 @@ export const VersionSchema = model(
       scaling: ScalingSchema,
       network: Type.Enum(['none', 'outbound']),
       isolation: Type.Optional(IsolationSchema),
+      token: Type.Optional(
+        Type.Object(
+          { roles: Type.Array(Type.String()), trustId: Type.String(), userId: Type.String() },
+          { description: 'What the deployer lends to the code; absent when its calls are given no token.' },
+        ),
+      ),
     }),
     createdAt: times.createdAt,
     createdBy: Type.String(),

@@ -67,6 +67,10 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
     { flags: '--idle <time>', help: 'Longest time an instance is kept without calls' },
     { flags: '--network <mode>', help: 'What the code may reach', choices: ['none', 'outbound'] },
     { flags: '--isolation <tier>', help: 'What keeps the code apart', choices: ['process', 'gvisor'] },
+    {
+      flags: '--token-role <name...>',
+      help: 'A role that you lend to the code: calls are given a token with it',
+    },
     { flags: '--publish-only', help: 'Publish a version, but let calls go on to the one that is live' },
   ],
   examples: [

@@ -190,6 +190,7 @@ const MANIFEST = record({
   scaling: record({ instancesMin: integer(0), instancesMax: integer(1), idleMs: integer(0) }),
   network: oneOf('none', 'outbound'),
   isolation: oneOf('process', 'gvisor'),
+  tokenRoles: listOf(text),
   async: record({
     retry: record({
       attemptsMax: integer(1),

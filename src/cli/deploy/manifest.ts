@@ -31,6 +31,8 @@ export interface Manifest {
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
   readonly isolation?: ChosenTier
+  /** Roles that the deployer lends to the code. */
+  readonly tokenRoles?: readonly string[]
   /** How asynchronous calls are treated; checked by the server. */
   readonly async?: Readonly<Record<string, unknown>>
   readonly triggers?: readonly ManifestTrigger[]

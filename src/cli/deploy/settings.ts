@@ -18,6 +18,7 @@ export interface DeploySettings {
   readonly scaling?: Partial<Scaling>
   readonly network?: NetworkMode
   readonly isolation?: ChosenTier
+  readonly tokenRoles?: readonly string[]
   readonly async?: Readonly<Record<string, unknown>>
   readonly publishOnly?: boolean
 }
@@ -26,6 +27,7 @@ export interface DeploySettings {
 export function settingsFrom(manifest: Manifest, options: Options): DeploySettings {
   if (options.flag('public') && options.flag('private'))
     throw usage('--public and --private cannot both be meant')
+  const tokenRoles = [...new Set([...(manifest.tokenRoles ?? []), ...options.list('tokenRole')])]
   const secrets = [...new Set([...(manifest.secrets ?? []), ...options.list('secret')])]
   const config = { ...manifest.config, ...options.pairs('config', '--config') }
   const limits = defined<Limits>({
@@ -59,6 +61,7 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
     scaling: unlessEmpty(scaling),
     network: (options.text('network') as NetworkMode | undefined) ?? manifest.network,
     isolation: (options.text('isolation') as ChosenTier | undefined) ?? manifest.isolation,
+    tokenRoles: tokenRoles.length > 0 || manifest.tokenRoles ? tokenRoles : undefined,
     async: manifest.async,
     publishOnly: options.flag('publishOnly') ? true : undefined,
   })

@@ -6,6 +6,8 @@ import { type KeystoneToken, readToken } from './token.ts'
 /** The server's own token is renewed when it has no longer to live than this. */
 const SPARE_MS = 5_000
 
+const TRUSTS = '/OS-TRUST/trusts'
+
 /** A token, and what it stands for. */
 export interface Issued {
   readonly token: string
@@ -24,13 +26,16 @@ export class KeystoneClient {
   readonly #service: ServiceUser | undefined
   readonly #http: KeystoneHttp
   readonly #clock: Clock
+  /** Ends with `/v3`. */
+  readonly url: string
   #own: Issued | undefined
   #renewing: Promise<Issued> | undefined
 
   constructor(settings: KeystoneSettings, clock: Clock) {
     this.#service = settings.service
     this.#clock = clock
-    this.#http = new KeystoneHttp(baseUrlOf(settings.url), settings.ca)
+    this.url = baseUrlOf(settings.url)
+    this.#http = new KeystoneHttp(this.url, settings.ca)
   }
 
   /** What a token stands for; `undefined` when it is not valid. `graceful`: nor if it ended not long ago. */
@@ -59,6 +64,47 @@ export class KeystoneClient {
     if (answer.status === 201) return this.#issued(answer)
     if ([401, 403, 404].includes(answer.status)) return undefined
     throw this.#unexpected(answer)
+  }
+
+  /** A trust of the token's user to the server's own; resolves with its id. */
+  async createTrust(token: string, projectId: string, roles: readonly string[]): Promise<string> {
+    const [lender, own] = [await this.validate(token), await this.own()]
+    if (!lender || !own) throw new AtelierError('UNAUTHENTICATED', 'The token is not valid, or no longer.')
+    const trust = {
+      trustor_user_id: lender.user.id,
+      trustee_user_id: own.user.id,
+      project_id: projectId,
+      impersonation: true,
+      roles: roles.map(name => ({ name })),
+    }
+    const answer = await this.#http.ask({ method: 'POST', path: TRUSTS, token, body: { trust } })
+    const id = answer.status === 201 ? idIn(answer.body) : undefined
+    if (id !== undefined) return id
+    if (answer.status === 404) throw new AtelierError('NOT_FOUND', 'There is no such role in the project.')
+    if (answer.status === 401 || answer.status === 403)
+      throw new AtelierError(
+        'FORBIDDEN',
+        'Keystone lets this token lend no roles: one of an application credential or a trust cannot. Use one that was got with a password.',
+      )
+    throw this.#unexpected(answer)
+  }
+
+  /** A token by a trust that was given to the server's own user; `undefined` when the trust has ended. */
+  async borrow(trustId: string): Promise<Issued | undefined> {
+    await this.own() // what is wrong with that user itself is said there
+    const answer = await this.#logInFor({ 'OS-TRUST:trust': { id: trustId } })
+    if (answer.status === 201) return this.#issued(answer)
+    if ([401, 403, 404].includes(answer.status)) return undefined
+    throw this.#unexpected(answer)
+  }
+
+  /** Ends such a trust: its own token may. */
+  async deleteTrust(trustId: string): Promise<void> {
+    const issued = await this.borrow(trustId)
+    if (!issued) return
+    const path = `${TRUSTS}/${encodeURIComponent(trustId)}`
+    const answer = await this.#http.ask({ method: 'DELETE', path, token: issued.token })
+    if (answer.status !== 204 && answer.status !== 404) throw this.#unexpected(answer)
   }
 
   /** What the server's own user is, if it has one. */
@@ -90,18 +136,22 @@ export class KeystoneClient {
     return (this.#own = await this.#renewing)
   }
 
+  /** As the server's own user. */
+  #logInFor(scope: KeystoneScope): Promise<KeystoneAnswer> {
+    const { user: name, password, domain } = this.#ownUser
+    const user = { name, domain: domainOf(domain), password }
+    const auth = { identity: { methods: ['password'], password: { user } }, scope }
+    return this.#http.ask({ method: 'POST', path: '/auth/tokens?nocatalog', body: { auth } })
+  }
+
+  get #ownUser(): ServiceUser {
+    if (this.#service) return this.#service
+    throw new Error('there is no user to log in as')
+  }
+
   async #logIn(): Promise<Issued> {
-    if (!this.#service) throw new Error('there is no user to log in as')
-    const { user, password, project, domain } = this.#service
-    const auth = {
-      identity: {
-        methods: ['password'],
-        password: { user: { name: user, domain: domainOf(domain), password } },
-      },
-      scope: { project: { name: project, domain: domainOf(domain) } },
-    }
-    const path = '/auth/tokens?nocatalog'
-    const answer = await this.#http.ask({ method: 'POST', path, body: { auth } })
+    const { user, project, domain } = this.#ownUser
+    const answer = await this.#logInFor({ project: { name: project, domain: domainOf(domain) } })
     if (answer.status === 201) return this.#issued(answer)
     if (answer.status === 401 || answer.status === 403)
       throw this.#http.unavailable(
@@ -125,4 +175,9 @@ export class KeystoneClient {
   #unexpected({ status }: KeystoneAnswer): AtelierError {
     return this.#http.unavailable(`answered ${status}`)
   }
+}
+
+function idIn(body: unknown): string | undefined {
+  const { trust } = (body ?? {}) as { readonly trust?: { readonly id?: unknown } }
+  return typeof trust?.id === 'string' ? trust.id : undefined
 }

@@ -5,6 +5,7 @@ import type { IdentityProvider } from '../identity.ts'
 import type { ProjectReference } from '../roles.ts'
 import { TokenCache, type Validated } from '../tokens.ts'
 import { KeystoneClient, type KeystoneScope } from './client.ts'
+import { keystoneLending } from './lending.ts'
 import { Refusals } from './refusals.ts'
 import { letsIn, rolesOf } from './roles.ts'
 import type { KeystoneSettings } from './settings.ts'
@@ -174,6 +175,7 @@ export function createKeystoneIdentity({ settings, clock, projects }: KeystonePa
         return { ...principal, projectId: held.id, projectName: held.name }
       return elsewhere(token, reference, held)
     },
+    ...(settings.service && { lending: keystoneLending(client) }),
     forgetProject: projectId => cache.forgetWhere(principal => principal.projectId === projectId),
     async check() {
       await client.own()

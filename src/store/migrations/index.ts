@@ -12,6 +12,7 @@ import { delegation } from './0008-delegation.ts'
 import { bundles } from './0009-bundles.ts'
 import { foreignIds } from './0010-foreign-ids.ts'
 import { nodes } from './0011-nodes.ts'
+import { functionTrusts } from './0012-function-trusts.ts'
 
 /**
  * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
@@ -44,5 +45,6 @@ export const CONTROL_LAYOUT: Layout<Tables> = {
     bundles,
     foreignIds,
     nodes,
+    functionTrusts,
   ],
 }

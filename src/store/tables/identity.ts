@@ -8,6 +8,7 @@ export interface IdentityTables {
   trusts: TrustsTable
   application_credentials: ApplicationCredentialsTable
   sessions: SessionsTable
+  function_trusts: FunctionTrustsTable
 }
 
 interface UsersTable {
@@ -75,4 +76,11 @@ interface SessionsTable {
   methods: string
   created_at: number
   expires_at: number
+}
+
+/** A trust by which functions get tokens; its id is the identity service's. */
+interface FunctionTrustsTable {
+  trust_id: string
+  project_id: string
+  created_at: number
 }

@@ -55,9 +55,27 @@ export class Context {
   }
 
   get traceparent() {
+    return this.#field(/^traceparent: (.*)$/m)
+  }
+
+  /** A token of the project, good for the whole call, where the function was lent roles (`tokenRoles`). */
+  get token() {
+    return this.#field(/^atelier-auth-token: (.*)$/m)
+  }
+
+  /** Where the token is known: what OpenStack's clients call OS_AUTH_URL. */
+  get authUrl() {
+    return this.#field(/^atelier-auth-url: (.*)$/m)
+  }
+
+  get projectId() {
+    return this.#field(/^atelier-project-id: (.*)$/m)
+  }
+
+  #field(line) {
     const { text, from } = this.#call.headerLines
     if (from === 0) return undefined
-    return /^traceparent: (.*)$/m.exec(text.slice(from))?.[1]
+    return line.exec(text.slice(from))?.[1]
   }
 
   /** `log(…)`, `log.warn(…)`, `log.error(…)`: the console, which is tied to the call in any case. */

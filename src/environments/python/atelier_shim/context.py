@@ -53,6 +53,20 @@ class Context:
         return self._call.header("traceparent")
 
     @property
+    def token(self):
+        """A token of the project, good for the whole call, where the function was lent roles (`tokenRoles`)."""
+        return self._call.header("atelier-auth-token")
+
+    @property
+    def auth_url(self):
+        """Where the token is known: what OpenStack's clients call OS_AUTH_URL."""
+        return self._call.header("atelier-auth-url")
+
+    @property
+    def project_id(self):
+        return self._call.header("atelier-project-id")
+
+    @property
     def log(self):
         return logging.getLogger(self._spec["function"]["name"])
 
