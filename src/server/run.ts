@@ -3,7 +3,7 @@ import { readConfig, type ServerConfig } from './config.ts'
 import { handOver } from './hand-over.ts'
 import { takeInheritance } from './inherited.ts'
 import { createLog, type ServerLog } from './log.ts'
-import { removeProcessFile, writeProcessFile } from './process-file.ts'
+import { type ProcessFile, removeProcessFile, writeProcessFile } from './process-file.ts'
 import { type Server, startServer } from './server.ts'
 import { Predecessor } from './successor.ts'
 
@@ -27,7 +27,7 @@ export async function runServer(
     const log = createLog(config['log-level'], config['log-file'])
     if (predecessor && !(await before(predecessor.leaves(), stopAsked))) return 0
     const server = await startServer(config, log, listeners)
-    writeProcessFile(config.home)
+    noteProcess(config.home, log)
     console.log(server.banner)
     predecessor?.succeeded()
     // What is waited for may be a timer, and those keep no process alive.
@@ -62,7 +62,7 @@ async function leaving(
       const { message } = asAtelierError(thrown)
       if (server.isStopping) throw thrown
       log.error({}, `No restart: ${message}`)
-      writeProcessFile(config.home, { reason: message, atMs: Date.now() })
+      noteProcess(config.home, log, { reason: message, atMs: Date.now() })
     }
   }
   console.log('Stopping: running calls may finish; another signal ends them.')
@@ -76,6 +76,18 @@ async function reload(server: Server, log: ServerLog): Promise<void> {
     await server.reload()
   } catch (thrown) {
     log.error({}, `The certificate stays as it was: ${asAtelierError(thrown).message}`)
+  }
+}
+
+/** On a full disk the server serves all the same; only the command to restart does not find it. */
+function noteProcess(home: string, log: ServerLog, refused?: ProcessFile['refused']): void {
+  try {
+    writeProcessFile(home, refused)
+  } catch (err) {
+    log.warn(
+      { err },
+      'This process cannot be noted in the data directory: "atelier restart" will not find it.',
+    )
   }
 }
 
