@@ -119,8 +119,9 @@ while True:
     if (fixture.backend.capabilities().memoryLimit !== 'hard') return t.skip('no kernel accounts here')
     const sandbox = await start({}, 'granted')
     await pythonInside(sandbox, 'x = b"x" * 40_000_000')
-    const { memoryBytes, memoryPeakBytes } = sandbox.usage()
-    assert.ok(memoryPeakBytes > 40_000_000 && memoryBytes < memoryPeakBytes)
+    assert.ok(sandbox.usage().memoryPeakBytes > 40_000_000)
+    // gVisor gives back later what its processes had.
+    while (sandbox.usage().memoryBytes >= 40_000_000) await sleep(20)
     sandbox.resetPeak()
     assert.ok(sandbox.usage().memoryPeakBytes < 40_000_000)
     await sandbox.kill()
