@@ -237,7 +237,8 @@ export function trustLogin(user: KnownUser, trust: Known | { readonly id: string
 export function refused({ status, headers, text }: KeystoneAnswer, expected: number): void {
   assert.equal(status, expected, text)
   const { error } = JSON.parse(text)
-  assert.deepEqual(Object.keys(error).sort(), ['code', 'message', 'title'])
+  // OpenStack's own adds at times what was asked.
+  for (const key of ['code', 'message', 'title']) assert.ok(key in error, text)
   assert.equal(error.code, expected)
   assert.equal(headers.get('content-type')?.split(';')[0], 'application/json')
   if (expected === 401) assert.match(headers.get('www-authenticate') ?? '', /^Keystone uri="http.*"$/)
