@@ -318,9 +318,9 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     const notes = this.#notes
     const { lease, target } = notes
     this.#state = 'over'
-    vigil.end()
     deadlines.clear(this)
     notes.over = clock.monotonic()
+    vigil.end(notes.over)
     notes.memoryPeakBytes = lease?.memoryPeakBytes(notes.error !== undefined)
     lease?.release(outcome)
     if (this.#isAdmitted) projects.leave(target.projectId)

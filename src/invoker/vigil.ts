@@ -2,6 +2,8 @@ import type { Clock } from '../core/index.ts'
 
 /** So long the thread stays awake for one answer: what a small handler needs, and less than a sleeper's way back costs twice. */
 const VIGIL_MS = 0.2
+/** And so long after it for the next call of a caller that has but one at a time. */
+const NEXT_MS = 0.1
 /** After answers that were not worth waiting up for, at most so many calls are not waited for before the next try. */
 const SKIPPED_MAX = 64
 
@@ -16,6 +18,7 @@ export class Vigil {
   readonly #isUseful: boolean
   readonly #turn = () => this.#look()
   #isAwake = false
+  #isAnswered = false
   /** Monotonic; 0 when there is nothing to wait for. */
   #until = 0
   #inVain = 0
@@ -33,16 +36,18 @@ export class Vigil {
     else if (this.#skipped > 0) this.#skipped--
     else {
       this.#until = at + VIGIL_MS
+      this.#isAnswered = false
       if (this.#isAwake) return
       this.#isAwake = true
       setImmediate(this.#turn)
     }
   }
 
-  /** A call is over. */
-  end(): void {
+  /** A call is over, at `at` (monotonic). */
+  end(at: number): void {
     if (this.#until === 0) return
-    this.#until = 0
+    this.#until = at + NEXT_MS
+    this.#isAnswered = true
     this.#inVain = 0
   }
 
@@ -54,6 +59,7 @@ export class Vigil {
     this.#isAwake = false
     if (this.#until === 0) return
     this.#until = 0
+    if (this.#isAnswered) return
     this.#skipped = Math.min(SKIPPED_MAX, 2 ** this.#inVain)
     this.#inVain = Math.min(this.#inVain + 1, 10)
   }

@@ -25,11 +25,13 @@ function vigilWith(processors: number) {
   return { vigil: new Vigil(clock, processors), clock, isAwake }
 }
 
-test('a lone call keeps the thread awake until it is over', async () => {
+test('a lone call keeps the thread awake until it is over, and a moment for the next', async () => {
   const { vigil, clock, isAwake } = vigilWith(2)
   vigil.begin(clock.ms, 1)
   assert.equal(await isAwake(), true)
-  vigil.end()
+  vigil.end(clock.ms)
+  assert.equal(await isAwake(), true)
+  clock.ms += 0.1
   assert.equal(await isAwake(), false)
 })
 
@@ -56,13 +58,13 @@ test('the more answers come late, the fewer calls are waited for; one that comes
     for (let calls = 0; ; calls++) {
       vigil.begin(clock.ms, 1)
       if (await isAwake()) return calls
-      vigil.end()
+      vigil.end(clock.ms)
     }
   }
   const late = async () => {
     clock.ms += 1
     assert.equal(await isAwake(), false)
-    vigil.end()
+    vigil.end(clock.ms)
   }
   const gaps: number[] = []
   for (let tries = 0; tries < 8; tries++) {
@@ -71,7 +73,10 @@ test('the more answers come late, the fewer calls are waited for; one that comes
   }
   assert.deepEqual(gaps, [0, 1, 2, 4, 8, 16, 32, 64])
   assert.equal(await passed(), 64)
-  vigil.end()
+  vigil.end(clock.ms)
+  clock.ms += 1
+  assert.equal(await isAwake(), false)
   assert.equal(await passed(), 0)
-  vigil.end()
+  vigil.end(clock.ms)
+  clock.ms += 1
 })
