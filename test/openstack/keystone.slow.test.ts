@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -114,6 +114,22 @@ describe('a server whose users are those of a real Keystone', { skip: missing('k
     assert.match(moved.stderr + moved.stdout, /endpoint of functions is now http:\/\/127.0.0.1:10002/)
     const { users } = await keystone.get<{ users: readonly Project[] }>('/users?name=atelier')
     assert.equal(users.length, 1)
+  })
+
+  test('registering with another password sets that, and the server goes on when it is told', async () => {
+    const own = await readFile(passwordFile, 'utf8')
+    const other = join(folder, 'other-password')
+    await writeFile(other, 'quite-another-one\n')
+    const set = async (path: string) => {
+      const { stdout, stderr } = await register('--password-file', path)
+      return stdout + stderr
+    }
+    assert.match(await set(other), /user atelier is there, with this password from now on/)
+    assert.match(await set(passwordFile), /user atelier is there, with this password from now on/)
+    assert.match(await set(passwordFile), /user atelier is there, with this password$/m)
+    assert.equal(await readFile(passwordFile, 'utf8'), own)
+    // Its own token has ended with the password, and is fetched anew.
+    assert.equal((await hello(as(await tokenOf(loginOf(alice, alpha))))).status, 200)
   })
 
   test('registering without a login, or with a wrong one, says so', async () => {

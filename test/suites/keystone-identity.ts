@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { AtelierError, type Clock, type Principal, systemClock } from '../../src/core/index.ts'
 import {
   type KeystoneIdentity,
@@ -226,11 +225,10 @@ export function keystoneIdentitySuite(
       // The same password again: it ends the tokens that were made with it.
       await keystone.manage('PATCH', `/users/${user.id}`, { user: { password: user.password } })
       const logins = proxy.logins
-      // Keystone ends tokens by the second: one that is made within the same is refused too.
-      await sleep(1_100)
       const { user: other, token } = await member()
       assert.equal((await identity.authenticate(token)).userId, other.id)
-      assert.equal(proxy.logins, logins + 1)
+      // Keystone ends tokens by the second: one that is made within the same is refused too, and another is fetched after it.
+      assert.ok([1, 2].includes(proxy.logins - logins), `${proxy.logins - logins} logins`)
     })
 
     test("a wrong password of the server's own user is nobody else's fault", async () => {

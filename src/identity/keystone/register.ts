@@ -8,7 +8,7 @@ const ROLE = 'service'
 /** What a cloud is to know of this server. */
 export interface Registration {
   readonly administrator: AdministratorLogin
-  /** The user that the server checks tokens as. `password` is set, also when the user is there already. */
+  /** The user that the server checks tokens as. `password` is set, also when the user is there already with another. */
   readonly service: ServiceUser
   readonly region: string
   /** Entries of the catalogue, each with one address for all. */
@@ -29,7 +29,7 @@ export interface RegisteredService {
 export async function register(input: Registration, onStep: (text: string) => void): Promise<void> {
   const keystone = await Administrator.logIn(input.administrator)
   try {
-    await registerUser(keystone, input.service, onStep)
+    await registerUser(keystone, input, onStep)
     for (const service of input.services) await registerService(keystone, service, input.region, onStep)
   } finally {
     keystone.close()
@@ -38,19 +38,38 @@ export async function register(input: Registration, onStep: (text: string) => vo
 
 async function registerUser(
   keystone: Administrator,
-  { user, password, project, domain }: ServiceUser,
+  { administrator, service }: Registration,
   onStep: (text: string) => void,
 ): Promise<void> {
+  const { user, password, project, domain } = service
   const domainId = await idOfDomain(keystone, domain)
   const place = await ensure(keystone, 'projects', 'project', { name: project, domain_id: domainId }, onStep)
   const role = await ensure(keystone, 'roles', 'role', { name: ROLE }, onStep)
   const [known] = await keystone.find('users', { name: user, domain_id: domainId })
   const fields = { name: user, domain_id: domainId, password }
   const entry = known ?? (await keystone.create('users', 'user', fields))
-  if (known) await keystone.update('users', 'user', known.id, { password })
-  onStep(`user ${user} is ${known ? 'there, with this password' : 'made'}`)
   await keystone.grant(entry, place, role)
+  // A password that is set ends every token of its user, those of running servers too: one that holds is left alone.
+  const isOther = known !== undefined && !(await canLogIn(administrator, service))
+  if (isOther) await keystone.update('users', 'user', entry.id, { password })
+  onStep(`user ${user} is ${known ? `there, with this password${isOther ? ' from now on' : ''}` : 'made'}`)
   onStep(`user ${user} has the role ${ROLE} in project ${project}`)
+}
+
+/** Whether the server's own user has this password. */
+async function canLogIn(
+  { url, ca }: AdministratorLogin,
+  { user, password, project, domain }: ServiceUser,
+): Promise<boolean> {
+  const login = { url, user, password, project, userDomain: domain, projectDomain: domain }
+  try {
+    const own = await Administrator.logIn({ ...login, ...(ca !== undefined && { ca }) })
+    own.close()
+    return true
+  } catch (error) {
+    if (error instanceof AtelierError && error.code === 'UNAUTHENTICATED') return false
+    throw error
+  }
 }
 
 async function registerService(
