@@ -108,13 +108,12 @@ async function fire(bench: Bench, count: number): Promise<{ late: number[]; begu
       },
     },
   })
+  const requests = storedRequests({ store, clock, onProblem })
+  bench.after(() => requests.close())
   const triggers = createTriggers({
     table,
     kinds: new Kinds(
-      kindLoaders({
-        addresses: createAddressPolicy(),
-        requests: storedRequests({ store, clock, onProblem }),
-      }),
+      kindLoaders({ addresses: createAddressPolicy(), requests }),
     ),
     async: timed,
     invoker,

@@ -58,6 +58,17 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
     assert.equal(await readFile(join(workPath, 'deep/y'), 'utf8'), 'x\n')
   })
 
+  test('a sandbox that bubblewrap could not make is made once more, and no command that ran runs again', async () => {
+    const onceThen = (words: string) => `echo >> times; [ $(wc -l < times) = 2 ] || { ${words}; exit 1; }; rm times`
+    const complaint = 'echo "bwrap: loopback: Failed RTM_NEWADDR" >&2'
+    assert.equal((await run(onceThen(complaint))).code, 0)
+    assert.match(output, /^bwrap: loopback/)
+    assert.equal((await run(`${complaint}; exit 1`)).code, 1)
+    assert.equal((await run(onceThen(`echo begun; ${complaint}`))).code, 1)
+    assert.equal((await run(`${complaint}; exit 2`)).code, 2)
+    await rm(join(workPath, 'times'))
+  })
+
   test('what it leaves behind is ours, without setuid bits, and its links change nothing elsewhere', async t => {
     if (process.getuid?.() !== 0) return t.skip('not root: files are ours anyway')
     const outside = join(fixture.home, 'outside')

@@ -17,6 +17,7 @@ const INFO_CHARACTERS_MAX = 4096
 /** Sandboxes by bubblewrap: every namespace, a file system put together from `mounts`, no capabilities, the filter. */
 export class BubblewrapLauncher implements Launcher {
   readonly name = 'bubblewrap'
+  readonly complaint = 'bwrap: '
   readonly #program: string
 
   constructor(program: string) {

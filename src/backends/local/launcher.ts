@@ -7,6 +7,8 @@ import type { Inside } from '../backend.ts'
  */
 export interface Launcher {
   readonly name: 'bubblewrap' | 'unshare' | 'none' | 'zygote' | 'gvisor'
+  /** How its program begins to say on stderr, with exit code 1, that it could not make the sandbox that it was let go to make. */
+  readonly complaint?: string
   /**
    * Resolves when the command is about to run, or runs. Rejects with BACKEND_FAILED, and with nothing left behind, when
    * the sandbox cannot be made, `beforeStart` rejects, or `signal` aborts.

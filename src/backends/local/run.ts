@@ -19,8 +19,24 @@ export interface RunParts {
   readonly sandboxed: boolean
 }
 
-/** Runs one command to its end in a sandbox of its own; see `Backend.run`. */
+/**
+ * Runs one command to its end in a sandbox of its own; see `Backend.run`. A sandbox that could not be made is made once more: now and
+ * then the kernel refuses bubblewrap a network namespace's loopback, and a tenant's build is not to fail for that.
+ */
 export async function runCommand(spec: RunSpec, parts: RunParts, signal: AbortSignal): Promise<RunResult> {
+  const { complaint } = parts.launcher
+  const first: { stdout?: Uint8Array; stderr?: Uint8Array } = {}
+  const onOutput: RunSpec['onOutput'] = (stream, chunk) => {
+    first[stream] ??= chunk
+    spec.onOutput(stream, chunk)
+  }
+  const result = await runOnce({ ...spec, onOutput }, parts, signal)
+  const said = first.stdout === undefined ? Buffer.from(first.stderr ?? []).toString() : ''
+  const isMade = complaint === undefined || result.code !== 1 || !said.startsWith(complaint)
+  return isMade || signal.aborted ? result : runOnce(spec, parts, signal)
+}
+
+async function runOnce(spec: RunSpec, parts: RunParts, signal: AbortSignal): Promise<RunResult> {
   const { limits } = spec
   const writable = [spec.workPath, ...spec.mounts.filter(mount => mount.writable).map(mount => mount.source)]
   let identity: Identity = { kind: 'mapped' }

@@ -113,9 +113,15 @@ export class Call {
     return this.#complete && this.#parts.length === 0
   }
 
+  /** The whole body when it is here in one piece; `undefined` when it has to be waited for or put together. */
+  takeAll() {
+    return this.#complete && this.#parts.length <= 1 ? (this.#parts.pop() ?? NOTHING) : undefined
+  }
+
   /** The whole body, once it is here. */
   async readAll() {
-    if (this.#complete && this.#parts.length <= 1) return this.#parts.pop() ?? NOTHING
+    const whole = this.takeAll()
+    if (whole !== undefined) return whole
     const all = []
     for (let part = await this.readPart(); part !== undefined; part = await this.readPart()) all.push(part)
     return Buffer.concat(all)

@@ -49,22 +49,20 @@ export class LightRequest {
     return this.#native?.bodyUsed ?? this.#used
   }
 
-  async text() {
-    if (this.#native !== undefined) return this.#native.text()
-    return decoder.decode(await this.#take())
+  text() {
+    return this.#native !== undefined ? this.#native.text() : this.#take(textOf)
   }
 
-  async json() {
-    return JSON.parse(await this.text())
+  json() {
+    return this.#native !== undefined ? this.#native.json() : this.#take(jsonOf)
   }
 
-  async bytes() {
-    if (this.#native !== undefined) return this.#native.bytes()
-    return new Uint8Array(await this.#take())
+  bytes() {
+    return this.#native !== undefined ? this.#native.bytes() : this.#take(bytesOf)
   }
 
-  async arrayBuffer() {
-    return (await this.bytes()).buffer
+  arrayBuffer() {
+    return this.#native !== undefined ? this.#native.arrayBuffer() : this.#take(bufferOf)
   }
 
   blob() {
@@ -140,12 +138,18 @@ export class LightRequest {
     return this.#native
   }
 
-  #take() {
+  /** Resolves with what `make` makes of the whole body: without a wait when that is here already, as it mostly is. */
+  async #take(make) {
     if (this.#used) throw new TypeError('The body of this Request has been read already.')
     this.#used = true
-    return this.#call.readAll()
+    return make(this.#call.takeAll() ?? (await this.#call.readAll()))
   }
 }
+
+const textOf = bytes => decoder.decode(bytes)
+const jsonOf = bytes => JSON.parse(textOf(bytes))
+const bytesOf = bytes => new Uint8Array(bytes)
+const bufferOf = bytes => bytesOf(bytes).buffer
 
 function urlOf(target, headers) {
   const scheme = headers.get('x-forwarded-proto')?.split(',', 1)[0].trim() ?? 'http'
