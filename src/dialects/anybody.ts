@@ -12,9 +12,8 @@ export async function anybody(
   request: FastifyRequest,
   { identity, table, settings, clock }: Pick<DialectParts, 'identity' | 'table' | 'settings' | 'clock'>,
 ): Promise<Principal> {
-  const token = request.headers['x-auth-token']
-  if (typeof token === 'string' && token !== '')
-    return identity.cached(token) ?? (await identity.authenticate(token))
+  const token = shownToken(request)
+  if (token !== undefined) return identity.cached(token) ?? (await identity.authenticate(token))
   const { openProject } = settings
   if (openProject === '')
     throw new AtelierError(
@@ -36,4 +35,10 @@ export async function anybody(
     roles: ['member'],
     expiresAt: clock.now() + PROOF_MS,
   }
+}
+
+/** The token of the platform that a request shows; a header with nothing in it shows none. */
+export function shownToken({ headers }: FastifyRequest): string | undefined {
+  const token = headers['x-auth-token']
+  return typeof token === 'string' && token !== '' ? token : undefined
 }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type { AsyncCalls, AsyncResult, NewAsyncCall } from '../../src/async/index.ts'
 import { createDialectRecords, type DialectRecords, type ImageSource } from '../../src/control/index.ts'
@@ -29,6 +30,9 @@ export type Behaviour = (request: InvokeRequest) => {
   readonly body: string
 }
 
+/** With the causes of errors, and nothing cut. */
+const DEEP = { depth: 8, maxStringLength: null, maxArrayLength: null } as const
+
 /** A registry in memory that has every image but those of `missing/`. */
 const IMAGES: ImageSource = {
   pull: async ({ reference }) => {
@@ -53,6 +57,8 @@ export class DialectFixture {
   behaviour: Behaviour = () => ({ body: 'Hello World!\n' })
   /** How accepted calls stand, by id. */
   readonly ends = new Map<string, { call: Partial<AsyncCall>; answer?: AsyncResult }>()
+  /** What the dialect wrote into the server's log: fields and causes, as text. */
+  readonly logged: string[] = []
   /** What calls have said, by invocation; `any` for all others. */
   readonly logs = new Map<string, readonly string[]>()
   server!: FastifyInstance
@@ -165,7 +171,10 @@ export class DialectFixture {
         ...settings,
       },
       clock: fixture.clock,
-      log: { debug: () => {}, error: () => {} },
+      log: {
+        debug: (fields, message) => void this.logged.push(inspect({ message, ...fields }, DEEP)),
+        error: (fields, message) => void this.logged.push(inspect({ message, ...fields }, DEEP)),
+      },
     }
   }
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Principal } from '../../core/index.ts'
-import { anybody } from '../anybody.ts'
+import { anybody, shownToken } from '../anybody.ts'
 import type { DialectParts } from '../dialect.ts'
 import { checkJsonWebToken, EngineError } from '../engine/index.ts'
 
@@ -10,7 +10,7 @@ export type WhoCalls = (request: FastifyRequest) => Promise<Principal>
 export function callers(parts: DialectParts): WhoCalls {
   const { jwtKey } = parts.settings.ironfunctions
   return async request => {
-    if (jwtKey !== '' && request.headers['x-auth-token'] === undefined)
+    if (jwtKey !== '' && shownToken(request) === undefined)
       await checkJsonWebToken(request.headers.authorization, jwtKey).catch(notAuthorised)
     return anybody(request, parts)
   }

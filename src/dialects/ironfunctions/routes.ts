@@ -52,9 +52,9 @@ export function routeRoutes(server: FastifyInstance, engine: Engine, who: WhoCal
   })
 }
 
-/** What follows `/routes` or the app's name, cleaned. */
+/** What follows `/routes` or the app's name, cleaned; `/` when nothing does. */
 export function pathIn(request: FastifyRequest): string {
-  return cleanPath((request.params as { '*': string })['*'])
+  return cleanPath((request.params as { readonly '*'?: string })['*'] ?? '')
 }
 
 function listed(

@@ -128,6 +128,7 @@ test('what cannot be is refused with the words that clients know', async t => {
     ],
     ['GET', '/r/none/x', undefined, 404, 'App not found'],
     ['GET', '/r/demo/x', undefined, 404, 'Route not found on that application'],
+    ['GET', '/r/demo', undefined, 404, 'Route not found on that application'],
   ]
   for (const [method, path, body, status, message] of cases) {
     const answer = await at.ask(method, path, body === undefined ? {} : { body })
@@ -168,6 +169,27 @@ test('a route runs with any method and answers with its bytes', async t => {
     throw new AtelierError('FUNCTION_OUT_OF_MEMORY', 'Too much.')
   }
   assert.equal((await at.ask('GET', '/r/demo/hello')).json.error.message, 'out of memory error')
+})
+
+test('headers of a route that would be others in an answer are refused', async t => {
+  const at = await open(t)
+  await at.ask('POST', '/v1/apps/demo/routes', { body: { route: ROUTE } })
+  for (const headers of [
+    { 'X-A\r\nSet-Cookie': ['a=b'] },
+    { 'X-A': ['good', 'b\r\nSet-Cookie: a=b'] },
+    { '': ['a'] },
+    { 'X A': ['a'] },
+    { 'X-A': ['\0'] },
+    { 'X-A': ['\u2028'] },
+  ]) {
+    const made = await at.ask('POST', '/v1/apps/demo/routes', {
+      body: { route: { ...ROUTE, path: '/b', headers } },
+    })
+    const changed = await at.ask('PATCH', '/v1/apps/demo/routes/hello', { body: { route: { headers } } })
+    for (const { status, json } of [made, changed])
+      assert.deepEqual([status, json.error.message], [400, 'Invalid JSON'], JSON.stringify(headers))
+  }
+  assert.equal((await at.ask('GET', '/r/demo/hello')).status, 200)
 })
 
 test('an asynchronous route answers 202 with the id of its call', async t => {
@@ -227,8 +249,10 @@ test('without a project for everybody, managing needs a token, and reaches its p
 
 test('with a key of the service, managing needs its signature, and calling does not', async t => {
   const at = await open(t, 'blue', 'secret-of-the-service')
-  const refused = await at.ask('GET', '/v1/apps')
-  assert.deepEqual([refused.status, refused.json], [401, { error: 'Invalid API Authorization token.' }])
+  for (const headers of [{}, { 'x-auth-token': '' }, { authorization: 'Bearer forged' }]) {
+    const refused = await at.ask('GET', '/v1/apps', { headers })
+    assert.deepEqual([refused.status, refused.json], [401, { error: 'Invalid API Authorization token.' }])
+  }
   const token = await new SignJWT({})
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1h')
