@@ -59,7 +59,8 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
   })
 
   test('a sandbox that bubblewrap could not make is made once more, and no command that ran runs again', async () => {
-    const onceThen = (words: string) => `echo >> times; [ $(wc -l < times) = 2 ] || { ${words}; exit 1; }; rm times`
+    const onceThen = (words: string) =>
+      `echo >> times; [ $(wc -l < times) = 2 ] || { ${words}; exit 1; }; rm times`
     const complaint = 'echo "bwrap: loopback: Failed RTM_NEWADDR" >&2'
     assert.equal((await run(onceThen(complaint))).code, 0)
     assert.match(output, /^bwrap: loopback/)
