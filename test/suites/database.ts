@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { sql } from 'kysely'
 import { openEventStore, openStore } from '../../src/store/index.ts'
 import { CONTROL_LAYOUT } from '../../src/store/migrations/index.ts'
+import { opensslMissing } from '../support/brokers/certificates.ts'
 import type { Database } from '../support/databases/database.ts'
 import { asyncSuite } from './async.ts'
 import { storeSuite } from './store.ts'
 
+interface DatabaseUnderTest {
+  readonly start: () => Promise<Database>
+  readonly missing: string | undefined
+  /** SQL that tells, in a column `cipher`, what the connection that asks is encrypted with. */
+  readonly cipher: string
+}
+
 /** What must hold on a database server: the suites of the stores, and what is peculiar to a store that nodes share. */
-export function databaseSuite(
-  name: string,
-  { start, missing }: { readonly start: () => Promise<Database>; readonly missing: string | undefined },
-): void {
+export function databaseSuite(name: string, { start, missing, cipher }: DatabaseUnderTest): void {
   describe(name, { skip: missing ?? false }, () => {
     let server: Database
     before(async () => {
@@ -39,6 +45,63 @@ export function databaseSuite(
     asyncSuite(name, async () => {
       const store = await openEventStore({ url: await server.create() })
       return { store, dispose: () => store.close() }
+    })
+
+    describe(`${name} by TLS`, { skip: opensslMissing ?? false }, () => {
+      const url = async (host: string, mode: string, ca?: string) => {
+        const query = new URLSearchParams({ 'ssl-mode': mode, ...(ca !== undefined && { 'ssl-ca': ca }) })
+        return `${(await server.create()).replace('127.0.0.1', host)}?${query}`
+      }
+      const isRefused = (code: string, message: RegExp) => (error: Error & { code?: string }) => {
+        assert.equal(error.code, code)
+        assert.match(error.message, message)
+        assert.doesNotMatch(error.message, /p@ss|p%40ss/)
+        return true
+      }
+
+      for (const [host, mode, isNamed] of [
+        ['localhost', 'verify-full', true],
+        ['127.0.0.1', 'verify-ca', true],
+        ['127.0.0.1', 'require', false],
+      ] as const)
+        test(`${mode} is encrypted`, async () => {
+          const ca = isNamed ? server.certificates!.caPath : undefined
+          const store = await openStore({ url: await url(host, mode, ca) })
+          const { rows } = await sql<{ cipher: string }>`${sql.raw(cipher)}`.execute(store.db)
+          assert.match(rows[0]!.cipher, /^TLS_|^ECDHE/)
+          await store.close()
+        })
+
+      test('without, it is not', async () => {
+        const store = await openStore({ url: await server.create() })
+        const { rows } = await sql<{ cipher: string | null }>`${sql.raw(cipher)}`.execute(store.db)
+        assert.equal(rows[0]!.cipher || null, null)
+        await store.close()
+      })
+
+      test('a certificate of another authority is refused, and told so', async () => {
+        const other = join(dirname(server.certificates!.caPath), 'other-ca.pem')
+        for (const mode of ['require', 'verify-ca', 'verify-full'])
+          await assert.rejects(
+            openStore({ url: await url('localhost', mode, other) }),
+            isRefused('UNAVAILABLE', /is not trusted \(.*certificate.*\): check its certificate/),
+          )
+        // Nobody in between is let in for want of an authority.
+        await assert.rejects(
+          openStore({ url: await url('localhost', 'verify-full') }),
+          isRefused('UNAVAILABLE', /is not trusted/),
+        )
+      })
+
+      test('verify-full refuses a certificate that is not of this host', async () => {
+        const ca = server.certificates!.caPath
+        await assert.rejects(
+          openStore({ url: await url('127.0.0.2', 'verify-full', ca) }),
+          name === 'PostgreSQL'
+            ? isRefused('UNAVAILABLE', /is not trusted \(.*127\.0\.0\.2/)
+            : isRefused('INVALID_INPUT', /needs the name of the host/),
+        )
+      })
     })
 
     describe(`nodes that share ${name}`, () => {

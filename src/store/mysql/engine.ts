@@ -33,7 +33,7 @@ export function mysqlEngine(address: DatabaseAddress): Engine {
     user: address.user,
     password: address.password,
     database: address.database,
-    ...(address.tls && { ssl: tlsOf(address.tls, address.host) }),
+    ...(address.tls && { ssl: tlsOf(address.tls) }),
     charset: 'utf8mb4_bin',
     connectionLimit: CONNECTIONS_MAX,
     queueLimit: WAITING_MAX,
@@ -127,11 +127,11 @@ function asValue(value: unknown): unknown {
   throw new TypeError(`A ${typeof value} is no value for a column.`)
 }
 
-function tlsOf({ isVerified, isHostVerified, ca, cert, key }: DatabaseTls, host: string) {
+/** The driver adds the host that the certificate must be of. */
+function tlsOf({ isVerified, isHostVerified, ca, cert, key }: DatabaseTls) {
   return {
     rejectUnauthorized: isVerified,
     verifyIdentity: isHostVerified,
-    servername: host,
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),

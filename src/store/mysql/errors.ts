@@ -28,6 +28,7 @@ const TROUBLES: ReadonlyMap<number, Trouble> = new Map<number, Trouble>([
   [1366, 'unfit'],
 ])
 
+const UNTRUSTED = ['HANDSHAKE_SSL_ERROR', 'HANDSHAKE_NO_SSL_SUPPORT']
 const LOST = /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|E[A-Z]+)$/
 const DONE_ALREADY = [1050, 1060, 1061, 1062, 1826]
 const NO_SPACE = 28 // as the operating system counts errors; the server quotes it
@@ -38,6 +39,7 @@ export function mysqlTrouble(thrown: unknown): Trouble {
   const { errno, code, fatal } = thrown as { errno?: unknown; code?: unknown; fatal?: unknown }
   const known = typeof errno === 'number' ? TROUBLES.get(errno) : undefined
   if (known) return known
+  if (typeof code === 'string' && UNTRUSTED.includes(code)) return 'untrusted'
   if (new RegExp(`(errno|Errcode): ${NO_SPACE}\\b`, 'i').test(thrown.message)) return 'full'
   if (typeof code === 'string' && LOST.test(code) && !code.startsWith('ER_')) return 'lost'
   if (/closed state|Connection lost/i.test(thrown.message) || fatal === true) return 'lost'

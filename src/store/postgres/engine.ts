@@ -23,7 +23,7 @@ export function postgresEngine(address: DatabaseAddress): Engine {
     user: address.user,
     password: address.password,
     database: address.database,
-    ssl: address.tls ? tlsOf(address.tls, address.host) : false,
+    ssl: address.tls ? tlsOf(address.tls) : false,
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
@@ -98,10 +98,10 @@ function wireOf(client: PoolClient): Wire {
   }
 }
 
-function tlsOf({ isVerified, isHostVerified, ca, cert, key }: DatabaseTls, host: string) {
+/** The driver adds the host that the certificate must be of. */
+function tlsOf({ isVerified, isHostVerified, ca, cert, key }: DatabaseTls) {
   return {
     rejectUnauthorized: isVerified,
-    servername: host,
     ...(isHostVerified ? {} : { checkServerIdentity: () => undefined }),
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),

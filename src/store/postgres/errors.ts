@@ -22,6 +22,8 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   '22021': 'unfit',
 }
 
+/** Of OpenSSL, as Node names what is wrong with a certificate, and of Node itself. */
+const UNTRUSTED = /CERT|_SIGNATURE$|^ERR_TLS|^ERR_SSL/
 const LOST = /^E[A-Z]{3,}/ // of the operating system
 
 /** What an error of PostgreSQL means. */
@@ -31,9 +33,11 @@ export function postgresTrouble(thrown: unknown): Trouble {
   if (typeof code === 'string') {
     const known = Object.hasOwn(TROUBLES, code) ? TROUBLES[code] : undefined
     if (known) return known
+    if (UNTRUSTED.test(code)) return 'untrusted'
     if (code.startsWith('08') || LOST.test(code)) return 'lost'
     return 'other'
   }
+  if (/not support SSL|establishing an SSL connection/.test(thrown.message)) return 'untrusted'
   if (
     /connection terminated|client has encountered|not queryable|timeout expired|timeout exceeded/i.test(
       thrown.message,

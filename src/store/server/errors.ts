@@ -37,6 +37,12 @@ export function asServerError(engine: Engine, thrown: unknown): unknown {
         `The database ${place} lets nobody in with this address, user and password: check --db-uri.`,
         { cause },
       )
+    case 'untrusted':
+      return new AtelierError(
+        'UNAVAILABLE',
+        `The database ${place} is not trusted (${messageOf(cause)}): check its certificate, and the TLS parameters of --db-uri (docs/store.md).`,
+        { cause },
+      )
     case 'unfit':
       return new AtelierError(
         'INVALID_INPUT',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { AtelierError } from '../../core/index.ts'
 
 /** Where a database server is, and who asks it. */
@@ -77,15 +78,22 @@ export function readAddress(uri: string): DatabaseAddress | undefined {
   const database = decoded(url.pathname.slice(1))
   if (database === '' || database.includes('/')) throw unfit('names no database: write it after the host')
   if (url.username === '') throw unfit('names no user')
+  const host = url.hostname.replace(/^\[|\]$/g, '') || 'localhost'
+  const tls = tlsOf(found)
+  // The driver would look for "localhost" in the certificate, whatever the address.
+  if (kind === 'mysql' && tls?.isHostVerified && isIP(host) !== 0)
+    throw unfit(
+      'wants the certificate to be of its host (verify-full), which needs the name of the host: an address will not do. verify-ca asks for less',
+    )
   return {
     kind,
-    host: url.hostname.replace(/^\[|\]$/g, '') || 'localhost',
+    host,
     port: url.port === '' ? PORTS[kind] : Number(url.port),
     socketPath,
     user: decoded(url.username),
     password: decoded(url.password),
     database,
-    tls: tlsOf(found),
+    tls,
   }
 }
 

@@ -28,6 +28,8 @@ export type Trouble =
   | 'unavailable'
   /** Address, user or password are wrong. */
   | 'refused'
+  /** It does not speak TLS as its URI asks, or shows a certificate that is not trusted. */
+  | 'untrusted'
   /** Text that the database cannot hold: too long, or with a NUL character. */
   | 'unfit'
 

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process'
 import { chownSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Certificates } from '../brokers/certificates.ts'
 import { Daemon, missingProgram } from '../brokers/daemon.ts'
-import type { Database } from './database.ts'
+import { certificatesIn, type Database } from './database.ts'
 import { otherUser } from './user.ts'
 
 const PROGRAM = '/usr/sbin/mariadbd'
@@ -14,6 +15,7 @@ const run = promisify(execFile)
 /** MariaDB with nothing but a user `atelier`, who may do everything; each test file has a database of its own. */
 export async function startMariadb(): Promise<Database> {
   let isMade = false
+  let certificates: Certificates | undefined
   const daemon = await Daemon.start({
     name: 'mariadb',
     async command({ folder, port }) {
@@ -29,6 +31,7 @@ export async function startMariadb(): Promise<Database> {
           '--skip-test-db',
           ...asUser,
         ])
+      if (!isMade) certificates = await certificatesIn(folder, user)
       isMade = true
       return {
         program: PROGRAM,
@@ -41,6 +44,9 @@ export async function startMariadb(): Promise<Database> {
           '--bind-address=127.0.0.1',
           '--innodb-buffer-pool-size=32M',
           '--skip-name-resolve',
+          ...(certificates === undefined
+            ? []
+            : [`--ssl-cert=${certificates.certPath}`, `--ssl-key=${certificates.keyPath}`]),
           ...asUser,
         ],
       }
@@ -57,6 +63,7 @@ export async function startMariadb(): Promise<Database> {
   let count = 0
   return {
     daemon,
+    certificates,
     async create() {
       const name = `atelier_${++count}`
       await ask(folder, `create database ${name} character set latin1`)

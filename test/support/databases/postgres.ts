@@ -2,8 +2,9 @@ import { execFile, spawn } from 'node:child_process'
 import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Certificates } from '../brokers/certificates.ts'
 import { Daemon } from '../brokers/daemon.ts'
-import type { Database } from './database.ts'
+import { certificatesIn, type Database } from './database.ts'
 import { otherUser } from './user.ts'
 
 const ROOT = '/usr/lib/postgresql'
@@ -16,6 +17,7 @@ export const postgresMissing =
 /** PostgreSQL with one user `atelier`, who owns everything; each test file has a database of its own. */
 export async function startPostgres(): Promise<Database> {
   let isMade = false
+  let certificates: Certificates | undefined
   const daemon = await Daemon.start({
     name: 'postgres',
     async command({ folder, port }) {
@@ -30,8 +32,12 @@ export async function startPostgres(): Promise<Database> {
             .split(' ')
             .map(each => (each === 'DATA' ? data : each)),
         )
+      if (!isMade) certificates = await certificatesIn(folder, user)
       isMade = true
-      const args = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder]
+      const { certPath, keyPath } = certificates ?? {}
+      const tls = certPath === undefined ? {} : { ssl: 'on', ssl_cert_file: certPath, ssl_key_file: keyPath }
+      const settings = Object.entries(tls).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+      const args = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1,127.0.0.2', '-k', folder, ...settings]
       const program = join(bin!, 'postgres')
       return user
         ? {
@@ -49,6 +55,7 @@ export async function startPostgres(): Promise<Database> {
   let count = 0
   return {
     daemon,
+    certificates,
     async create() {
       const name = `atelier_${++count}`
       await ask(folder, port, 'postgres', `create database ${name} owner atelier`)
