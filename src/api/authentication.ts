@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../core/index.ts'
-import { type IdentityProvider, SERVICES, type ServiceRequest } from '../identity/index.ts'
+import { holderOf, type IdentityProvider, SERVICES } from '../identity/index.ts'
 
 /**
  * Who asks: `Authorization: Bearer` or `X-Auth-Token`, before the body is read, for every operation that is not
@@ -31,21 +31,7 @@ export async function callerOf(
   token: string,
   identity: IdentityProvider,
 ): Promise<Principal> {
-  const asked = asServiceRequest(request)
-  // Who speaks for another service must be looked at, too.
-  const known = asked.serviceToken === undefined ? identity.cached(token) : undefined
-  return known ?? identity.authenticate(token, asked)
-}
-
-/** The request, as access rules name it. */
-function asServiceRequest({ method, url, headers }: FastifyRequest): ServiceRequest {
-  const serviceToken = headers['x-service-token']
-  return {
-    service: SERVICES.api,
-    method,
-    path: url.split('?', 1)[0]!,
-    ...(typeof serviceToken === 'string' && serviceToken !== '' && { serviceToken }),
-  }
+  return holderOf(identity, token, SERVICES.api, request)
 }
 
 /** The token as it was sent; `undefined` when there is none. */

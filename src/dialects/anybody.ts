@@ -1,19 +1,21 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../core/index.ts'
+import { holderOf } from '../identity/index.ts'
 import type { DialectParts } from './dialect.ts'
 
 const PROOF_MS = 60_000
 
 /**
  * Who manages, in dialects whose clients know no users: whoever shows a token of the platform in `X-Auth-Token`, or anybody, where the
- * operator names a project for that. Rejects with UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
+ * operator names a project for that. `service`: as access rules of application credentials name the dialect. Rejects with UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
  */
 export async function anybody(
   request: FastifyRequest,
+  service: string,
   { identity, table, settings, clock }: Pick<DialectParts, 'identity' | 'table' | 'settings' | 'clock'>,
 ): Promise<Principal> {
   const token = shownToken(request)
-  if (token !== undefined) return identity.cached(token) ?? (await identity.authenticate(token))
+  if (token !== undefined) return holderOf(identity, token, service, request)
   const { openProject } = settings
   if (openProject === '')
     throw new AtelierError(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { runExample } from '../support/doc-example.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
 const HELLO = {
@@ -108,6 +109,25 @@ test('a secret is seen by the code that names it and by nobody else', async () =
   const missing = await server.tryDeploy('wrong', reads, { secrets: ['NOT_THERE'] })
   assert.ok(missing.status >= 400 && missing.status < 500)
   assert.match(missing.text, /NOT_THERE/)
+})
+
+test("the triggers of the router's page answer where it says", async () => {
+  const tells = `export default request => ({
+    path: new URL(request.url).pathname, id: request.headers.get('x-atelier-params-id'),
+  })`
+  const form = new FormData()
+  form.set('settings', JSON.stringify({ access: 'public' }))
+  form.set('package', new Blob([tells]), 'index.mjs')
+  const deployed = await server.api('POST', '/v1/apps/shop/functions/orders/deploy', form)
+  assert.equal(deployed.status, 201, deployed.text)
+  const { code, stdout, stderr } = await runExample('router.md', 'trigger', server.home)
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /order .*\/orders\/\{id\}/)
+  const order = await fetch(`${server.routerUrl}/orders/17`)
+  assert.deepEqual(await order.json(), { path: '/orders/17', id: '17' })
+  assert.equal((await fetch(`${server.routerUrl}/orders/17`, { method: 'POST' })).status, 405)
+  assert.equal(await hosted('files.example.org', '/files/a/b'), 200)
+  assert.equal((await fetch(`${server.routerUrl}/files/a/b`)).status, 404)
 })
 
 test('routes match hosts, methods, parameters and prefixes, and CORS is answered for the function', async () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { Compute, someServers } from '../support/openstack/compute.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
+const EXAMPLE = join(import.meta.dirname, '../../examples/nova-servers')
 const TELLS = {
   'index.mjs': `export default (request, context) => Response.json({
     token: context.token ?? null, authUrl: context.authUrl ?? null, projectId: context.projectId ?? null,
@@ -45,6 +48,29 @@ describe('a function that is lent roles', () => {
     assert.ok(Date.parse(json.expiresAt) > Date.now() + 30_000)
     assert.equal((await server.api('POST', '/v1/apps', { name: 'x' }, as(told.token))).status, 403)
     assert.equal((await asked('lent')).token, told.token)
+  })
+
+  test('lists the servers of its project where no catalogue names the compute service: the example', async () => {
+    const authUrl = `${server.url}/identity/v3`
+    const { json: who } = await server.api<{ projectId: string }>('GET', '/v1/whoami')
+    await using compute = await Compute.start({
+      authUrl,
+      token: () => server.token(),
+      servers: { [who.projectId]: someServers('web', 3), other: someServers('other', 1) },
+    })
+    const deployed = await server.cli('deploy', EXAMPLE, '--config', `COMPUTE_URL=${compute.url}`)
+    assert.equal(deployed.code, 0, deployed.stderr)
+    const { code, stdout, stderr } = await server.cli('invoke', 'nova-servers')
+    assert.equal(code, 0, stderr)
+    const told = JSON.parse(stdout) as { count: number; servers: readonly { name: string }[] }
+    assert.equal(told.count, 3)
+    assert.deepEqual(
+      told.servers.map(each => each.name),
+      ['web-1', 'web-2', 'web-3'],
+    )
+    assert.ok(compute.shown.length === 2 && !compute.shown.includes(await server.token()))
+    const refused = await fetch(`${compute.url}/servers/detail`, { headers: { 'x-auth-token': 'forged' } })
+    assert.equal(refused.status, 401)
   })
 
   test('sees no token that a caller sends in its place', async () => {

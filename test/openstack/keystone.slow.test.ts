@@ -6,12 +6,14 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { BIN, bareEnvironment } from '../support/command.ts'
+import { Compute, someServers } from '../support/openstack/compute.ts'
 import { type Credentials, Keystone, type Project, REGION, type User } from '../support/openstack/keystone.ts'
 import { missing } from '../support/openstack/programs.ts'
 import { flagsOf, makeHome, removeHome, ServerProcess } from '../support/server-process.ts'
 import { Site } from '../support/site.ts'
 
 const run = promisify(execFile)
+const EXAMPLE = join(import.meta.dirname, '../../examples/nova-servers')
 const HELLO = { 'index.mjs': 'export default request => `hello from ${request.method}`' }
 
 // A whole server beside a real Keystone, entered there by its own command.
@@ -66,7 +68,7 @@ describe('a server whose users are those of a real Keystone', { skip: missing('k
         'keystone-endpoint': keystone.url,
         'keystone-password-file': passwordFile,
         'keystone-cache-s': '2',
-        dialects: 'picasso:0',
+        dialects: 'picasso:0,qinling:0,fn:0',
         'log-level': 'debug',
         isolation: 'none',
       }),
@@ -228,6 +230,23 @@ describe('a server whose users are those of a real Keystone', { skip: missing('k
     const picasso = `${server.dialect('picasso')}/v1/${alpha.id}/apps`
     assert.equal((await fetch(picasso, { headers: { 'x-auth-token': token } })).status, 401)
     assert.equal((await fetch(picasso, { headers: { 'x-auth-token': user } })).status, 200)
+    // A service that passes on what its caller asked answers for that caller, at each door.
+    const broker = await keystone.createUser('broker', { project: alpha, roles: ['service'] })
+    const serviceToken = await tokenOf(loginOf(broker, alpha))
+    const doors = [
+      picasso,
+      `${server.dialect('qinling')}/v1/functions`,
+      `${server.dialect('fn')}/v2/apps`,
+      `${server.url}/v1/functions`,
+    ]
+    for (const door of doors) {
+      const status = async (passedOnBy: Record<string, string>) =>
+        (await fetch(door, { headers: { 'x-auth-token': token, ...passedOnBy } })).status
+      assert.equal(await status({}), 401, door)
+      assert.equal(await status({ 'x-service-token': serviceToken }), 200, door)
+      assert.equal(await status({ 'x-service-token': user }), 401, door)
+      assert.equal(await status({ 'x-service-token': 'gAAAAABforged' }), 401, door)
+    }
     await fetch(`${keystone.url}/users/${alice.id}/application_credentials/${credential.id}`, {
       method: 'DELETE',
       headers: { 'x-auth-token': user },
@@ -313,6 +332,29 @@ describe('a server whose users are those of a real Keystone', { skip: missing('k
     const refused = await server.tryDeploy('robots', tells, { tokenRoles: ['member'] })
     assert.equal(refused.status, 403, refused.text)
     server.logIn(await tokenOf(loginOf(alice, alpha)))
+  })
+
+  test('the example lists the servers of its project in the compute service of the catalogue, as who deployed it', async () => {
+    await using compute = await Compute.start({
+      authUrl: keystone.url,
+      token: () => keystone.token(keystone.admin),
+      servers: { [alpha.id]: someServers('alpha', 3), [beta.id]: someServers('beta', 1) },
+    })
+    await keystone.createService('compute', 'nova', compute.url)
+    const token = await tokenOf(loginOf(alice, alpha))
+    const deployed = await server.cli('deploy', EXAMPLE, '--url', server.url, '--token', token)
+    assert.equal(deployed.code, 0, deployed.stderr)
+    const answer = await fetch(`${server.routerUrl}/alpha/default/nova-servers`, { headers: as(token) })
+    const told = (await answer.json()) as { count: number; project: string; servers: { name: string }[] }
+    assert.deepEqual([told.project, told.count], [alpha.id, 3])
+    assert.deepEqual(
+      told.servers.map(each => each.name),
+      ['alpha-1', 'alpha-2', 'alpha-3'],
+    )
+    // The token was a lent one, and neither the caller's nor the deployer's.
+    assert.equal(new Set(compute.shown).size, 1)
+    assert.ok(!secrets.includes(compute.shown[0]!))
+    secrets.push(compute.shown[0]!)
   })
 
   // Last: Keystone does not come back.

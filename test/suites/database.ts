@@ -50,7 +50,7 @@ export function databaseSuite(name: string, { start, missing, cipher }: Database
     describe(`${name} by TLS`, { skip: opensslMissing ?? false }, () => {
       const url = async (host: string, mode: string, ca?: string) => {
         const query = new URLSearchParams({ 'ssl-mode': mode, ...(ca !== undefined && { 'ssl-ca': ca }) })
-        return `${(await server.create()).replace('127.0.0.1', host)}?${query}`
+        return `${(await server.create()).replace('127.0.0.1', host)}?${query.toString()}`
       }
       const isRefused = (code: string, message: RegExp) => (error: Error & { code?: string }) => {
         assert.equal(error.code, code)

@@ -24,7 +24,7 @@ export const fn: Dialect = {
     server.get('/', async () => ({ goto: 'https://github.com/fnproject/fn', hello: 'world!' }))
     server.get('/version', async () => ({ version: VERSION }))
     server.get('/ping', async () => ({ hello: 'world!', goto: 'https://github.com/fnproject/fn' }))
-    const who = (request: Parameters<typeof anybody>[0]) => anybody(request, parts)
+    const who = (request: Parameters<typeof anybody>[0]) => anybody(request, 'fn', parts)
     appRoutes(server, parts, kept, who)
     fnRoutes(server, parts, kept, who)
     triggerRoutes(server, kept, who)

@@ -12,7 +12,7 @@ export function callers(parts: DialectParts): WhoCalls {
   return async request => {
     if (jwtKey !== '' && shownToken(request) === undefined)
       await checkJsonWebToken(request.headers.authorization, jwtKey).catch(notAuthorised)
-    return anybody(request, parts)
+    return anybody(request, 'ironfunctions', parts)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../../core/index.ts'
-import { SERVICES, type ServiceRequest } from '../../identity/index.ts'
+import { holderOf, SERVICES } from '../../identity/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { EngineError } from '../engine/index.ts'
 
@@ -15,7 +15,7 @@ export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'ta
     const token = request.headers['x-auth-token']
     if (typeof token !== 'string' || token === '') throw notAuthorised()
     try {
-      const principal = identity.cached(token) ?? (await identity.authenticate(token, asked(request)))
+      const principal = await holderOf(identity, token, SERVICES.picasso, request)
       const { project_id: projectId } = request.params as { project_id?: string }
       if (projectId === undefined || principal.projectId === projectId) return principal
       if (table.projects.get(projectId)?.enabled === false) throw notAuthorised()
@@ -27,11 +27,6 @@ export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'ta
       throw error
     }
   }
-}
-
-/** The request, as access rules of application credentials name it. */
-function asked({ method, url }: FastifyRequest): ServiceRequest {
-  return { service: SERVICES.picasso, method, path: url.split('?', 1)[0]! }
 }
 
 function notAuthorised(): EngineError {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../../core/index.ts'
-import { may } from '../../identity/index.ts'
+import { holderOf, may } from '../../identity/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { NOT_ALLOWED, QinlingError } from './answers.ts'
 
@@ -34,8 +34,7 @@ export async function callerOf(
   const shown = request.headers['x-auth-token']
   const token = typeof shown === 'string' && shown !== '' && shown !== NOT_USED ? shown : undefined
   if (token !== undefined) {
-    const asked = { service: SERVICE, method: request.method, path: request.url.split('?', 1)[0]! }
-    const principal = identity.cached(token) ?? (await identity.authenticate(token, asked).catch(notValid))
+    const principal = await holderOf(identity, token, SERVICE, request).catch(notValid)
     const isAdmin = principal.roles.includes('admin')
     return { principal, projectId: principal.projectId, isAdmin, seesAll: isAdmin, token }
   }
