@@ -112,9 +112,7 @@ async function fire(bench: Bench, count: number): Promise<{ late: number[]; begu
   bench.after(() => requests.close())
   const triggers = createTriggers({
     table,
-    kinds: new Kinds(
-      kindLoaders({ addresses: createAddressPolicy(), requests }),
-    ),
+    kinds: new Kinds(kindLoaders({ addresses: createAddressPolicy(), requests })),
     async: timed,
     invoker,
     states: storedStates(store, clock),

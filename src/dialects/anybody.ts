@@ -7,7 +7,8 @@ const PROOF_MS = 60_000
 
 /**
  * Who manages, in dialects whose clients know no users: whoever shows a token of the platform in `X-Auth-Token`, or anybody, where the
- * operator names a project for that. `service`: as access rules of application credentials name the dialect. Rejects with UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
+ * operator names a project for that. `service`: as access rules of application credentials name the dialect. Rejects with
+ * UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
  */
 export async function anybody(
   request: FastifyRequest,
