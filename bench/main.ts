@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- row …] [--strict] [--quick] [--no-write] [--broker name …]`: measures the rows, prints each beside its
+ * `npm run bench [-- row …] [--strict] [--quick] [--no-write] [--broker name …] [--language name …]`: measures the rows, prints each beside its
  * floor, and writes `bench/RESULTS.md` when all rows ran. `--strict` exits 1 when one misses its floor; `--quick` measures
- * less and less well; `--broker` leaves the others out of the row about brokers.
+ * less and less well; `--broker` leaves the others out of the row about brokers, `--language` those of the row about languages.
  */
 import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -20,7 +20,7 @@ import { containers } from './rows/containers.ts'
 import { contracts } from './rows/contracts.ts'
 import { dev } from './rows/dev.ts'
 import { httpContract } from './rows/http-contract.ts'
-import { languages } from './rows/languages.ts'
+import { LANGUAGES, languages } from './rows/languages.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
 import { ready } from './rows/ready.ts'
@@ -55,10 +55,12 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean' },
     'no-write': { type: 'boolean' },
     broker: { type: 'string', multiple: true, default: [] },
+    language: { type: 'string', multiple: true, default: [] },
   },
 })
 refuseUnknown('row', positionals, ROWS)
 refuseUnknown('broker', values.broker, BROKERS)
+refuseUnknown('language', values.language, LANGUAGES)
 
 const size = values.quick
   ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000, brokerSeconds: 9 }
@@ -96,7 +98,8 @@ if (
   !values['no-write'] &&
   !values.quick &&
   positionals.length === 0 &&
-  values.broker.length === 0
+  values.broker.length === 0 &&
+  values.language.length === 0
 )
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), results(outcomes, startedAt))
 if (values.strict && outcomes.some(isMissed)) process.exitCode = 1
@@ -105,6 +108,7 @@ async function runRow(row: Row): Promise<Outcome> {
   const bench: Bench = {
     ...size,
     brokers: values.broker,
+    languages: values.language,
     say: line => console.log(`  ${row.name}: ${line}`),
     after: each => {
       cleanUps.push(each)

@@ -38,6 +38,8 @@ export interface Bench {
   readonly brokerSeconds: number
   /** The brokers of that row by name; none: all of them. */
   readonly brokers: readonly string[]
+  /** The languages of that row by name; none: all of them. */
+  readonly languages: readonly string[]
   say(line: string): void
   /** Called when the row is over, the last first. */
   after(cleanUp: () => Promise<void> | void): void

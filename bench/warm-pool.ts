@@ -9,17 +9,19 @@ const REST_MS = 200
 
 /**
  * Milliseconds of the first call of each of `urls`, when the pool is full and at rest: while it boots the next instance, a machine of
- * two cores has none to spare. `generic`: how many instances that is, of this environment.
+ * two cores has none to spare. `generic`: how many instances that is, of this environment. `before`: what is compared with them, just before each.
  */
 export async function firstCallsFromPool(
   platform: Platform,
   environment: string,
   urls: readonly string[],
   generic = WARM,
+  before = async () => {},
 ): Promise<number[]> {
   const times: number[] = []
   for (const url of urls) {
     await untilFull(() => platform.genericInstances(environment), generic)
+    await before()
     times.push(await timedGet(url))
   }
   return times

@@ -14,21 +14,23 @@ import { median, percentile } from '../statistics.ts'
 import { firstCallsFromPool, WARM } from '../warm-pool.ts'
 
 interface Language {
-  readonly environment: string
+  readonly name: string
   readonly file: string
   readonly isolation?: 'gvisor'
+  /** What the platform is measured against where the language is compiled: makes a program, and resolves with how long one start of it takes. */
+  readonly plain?: (bench: Bench) => Promise<() => Promise<number>>
 }
 
-const LANGUAGES: readonly Language[] = [
-  { environment: 'nodejs', file: 'hello.mjs' },
-  { environment: 'python', file: 'hello.py' },
-  { environment: 'php', file: 'hello.php' },
-  { environment: 'ruby', file: 'hello.rb' },
-  { environment: 'java', file: 'Main.java' },
-  { environment: 'dotnet', file: 'Function.cs' },
-  { environment: 'binary', file: 'hello.sh' },
+export const LANGUAGES: readonly Language[] = [
+  { name: 'nodejs', file: 'hello.mjs' },
+  { name: 'python', file: 'hello.py' },
+  { name: 'php', file: 'hello.php' },
+  { name: 'ruby', file: 'hello.rb' },
+  { name: 'java', file: 'Main.java' },
+  { name: 'dotnet', file: 'Function.cs' },
+  { name: 'binary', file: 'hello.sh' },
+  { name: 'go', file: 'hello.go', plain: plainGo },
 ]
-const GO: Language = { environment: 'go', file: 'hello.go' }
 const IN_GVISOR = LANGUAGES.slice(0, 2).map(each => ({ ...each, isolation: 'gvisor' as const }))
 
 const FIRST_CALLS_MAX = 10
@@ -52,20 +54,8 @@ export const languages: Row = {
     const warm = await startPlatform(bench, '--warm-instances', String(WARM))
     const empty = await startPlatform(bench, '--warm-instances', '0')
     const measures: Measure[] = []
-    for (const language of known) {
-      const { times, detail } = await measure(bench, language, { warm, empty, bareUs })
-      const what = `${language.environment}${language.isolation ? ' in gVisor' : ''}`
-      const p50 = percentile(times, 0.5)
-      bench.say(`${what}: ${p50.toFixed(1)} ms; ${detail}`)
-      measures.push({
-        what,
-        value: p50,
-        unit: 'ms',
-        ...(language.isolation === undefined && { floor: { most: FIRST_CALL_MS_MAX } }),
-        detail: `p95 ${percentile(times, 0.95).toFixed(1)} ms; ${detail}`,
-      })
-    }
-    return [...measures, ...(await compiled(bench, empty, bareUs))]
+    for (const language of known) measures.push(...(await measure(bench, language, { warm, empty, bareUs })))
+    return measures
   },
 }
 
@@ -79,17 +69,37 @@ async function measure(
   bench: Bench,
   language: Language,
   { warm, empty, bareUs }: Places,
-): Promise<{ readonly times: readonly number[]; readonly detail: string }> {
-  const { environment, isolation } = language
-  const name = `${environment}-${isolation ?? 'process'}`
+): Promise<readonly Measure[]> {
+  const { isolation } = language
+  const what = `${language.name}${isolation ? ' in gVisor' : ''}`
+  const name = `${language.name}-${isolation ?? 'process'}`
   const urls = await deployMany(warm, language, `${name}-pool`, Math.min(bench.firstCalls, FIRST_CALLS_MAX))
   await timedGet(await deploy(warm, language, `${name}-opener`))
   // Those of Node and Python outside gVisor wait too.
   const generic = isolation === undefined ? WARM : 2 * WARM
-  const times = await firstCallsFromPool(warm, environment, urls, generic)
+  const start = await language.plain?.(bench)
+  const plain: number[] = []
+  const times = await firstCallsFromPool(warm, language.name, urls, generic, async () => {
+    if (start) plain.push(await start())
+  })
   const fromNothing = await firstCallsFromNothing(bench, empty, language, name)
   const rest = await warmFigures(bench, empty, `${name}-nothing-0`, bareUs)
-  return { times, detail: `from nothing ${median(fromNothing).toFixed(1)} ms; ${rest}` }
+  const p50 = percentile(times, 0.5)
+  const detail = `p95 ${percentile(times, 0.95).toFixed(1)} ms; from nothing ${median(fromNothing).toFixed(1)} ms; ${rest}`
+  bench.say(`${what}: ${p50.toFixed(1)} ms; ${detail}`)
+  if (!start) {
+    const floor = isolation === undefined && { floor: { most: FIRST_CALL_MS_MAX } }
+    return [{ what, value: p50, unit: 'ms', ...floor, detail }]
+  }
+  return [
+    {
+      what: `${what}, as a share of a plain start`,
+      value: p50 / median(plain),
+      unit: 'ratio',
+      floor: { most: PLAIN_STARTS_MAX },
+      detail: `atelier ${p50.toFixed(1)} ms, plain ${median(plain).toFixed(1)} ms; ${detail}`,
+    },
+  ]
 }
 
 async function firstCallsFromNothing(
@@ -107,34 +117,11 @@ async function firstCallsFromNothing(
   return times
 }
 
-/** Go has no instances that wait: what is started is the function itself. */
-async function compiled(bench: Bench, platform: Platform, bareUs: number): Promise<readonly Measure[]> {
-  const go = GO_PROGRAMS.find(path => existsSync(path))
-  if (go === undefined) {
-    bench.say('go is not installed: its figures are left out')
-    return []
-  }
-  const program = await plainProgram(bench, go)
+/** The same handler in a server of its own. */
+async function plainGo(bench: Bench): Promise<() => Promise<number>> {
+  const program = await plainProgram(bench, GO_PROGRAMS.find(path => existsSync(path)) ?? 'go')
   await plainStart(bench, program)
-  const count = Math.min(bench.firstCalls, FIRST_CALLS_MAX)
-  const [opener, ...urls] = await deployMany(platform, GO, 'go-nothing', count + 1)
-  await timedGet(opener!)
-  const ours: number[] = []
-  const plain: number[] = []
-  for (const url of urls) {
-    plain.push(await plainStart(bench, program))
-    ours.push(await timedGet(url))
-  }
-  const rest = await warmFigures(bench, platform, 'go-nothing-0', bareUs)
-  return [
-    {
-      what: 'go, as a share of a plain start',
-      value: median(ours) / median(plain),
-      unit: 'ratio',
-      floor: { most: PLAIN_STARTS_MAX },
-      detail: `atelier ${median(ours).toFixed(1)} ms, plain ${median(plain).toFixed(1)} ms; ${rest}`,
-    },
-  ]
+  return () => plainStart(bench, program)
 }
 
 async function plainProgram(bench: Bench, go: string): Promise<string> {
@@ -196,15 +183,16 @@ function deploy(platform: Platform, { file, isolation }: Language, name: string)
   })
 }
 
-/** The languages that are here. */
+/** The languages that are asked for and here. */
 async function ready(bench: Bench): Promise<readonly Language[]> {
+  const isAsked = ({ name }: Language) => bench.languages.length === 0 || bench.languages.includes(name)
   const here: Language[] = []
-  for (const language of LANGUAGES) {
-    const status = await environments.find(({ name }) => name === language.environment)!.probe()
+  for (const language of LANGUAGES.filter(isAsked)) {
+    const status = await environments.find(({ name }) => name === language.name)!.probe()
     if (status.ready) here.push(language)
-    else bench.say(`${language.environment} is left out: ${status.reason}`)
+    else bench.say(`${language.name} is left out: ${status.reason}`)
   }
   const hasGvisor = ['/usr/bin/runsc', '/usr/local/bin/runsc'].some(path => existsSync(path))
   if (!hasGvisor) bench.say('runsc is not installed: the figures of gVisor are left out')
-  return hasGvisor ? [...here, ...IN_GVISOR] : here
+  return hasGvisor ? [...here, ...IN_GVISOR.filter(isAsked)] : here
 }

@@ -81,6 +81,11 @@ export interface Launch {
   readonly image?: string
   /** Host files or folders shown read-only inside: the shim, a runtime outside /usr. */
   readonly mounts: readonly { readonly source: string; readonly target: string }[]
+  /**
+   * The program lies in the bundle: a generic sandbox waits without it, and `attach` starts it as the process that waited, with the same
+   * channel. @default false
+   */
+  readonly startsWithCode?: boolean
   /** A program that forks ready instances (Python): host path of the zygote script and its interpreter. */
   readonly zygote?: { readonly command: readonly string[] }
 }

@@ -8,7 +8,10 @@ export interface Environment {
   readonly contract: string
   /** Handler conventions, in a line, for help texts. */
   readonly entryHelp: string
-  /** Instances are started with their code and never generic: what runs is made from it (a compiled binary). @default false */
+  /**
+   * What runs is made from the code and lies in its bundle (a compiled binary). Generic instances are sandboxes without it, which are
+   * kept once a function is of this language. @default false
+   */
   readonly startsWithCode?: boolean
   /** What runs is an image and nothing of ours: every version names its contract. @default false */
   readonly isImage?: boolean

@@ -34,11 +34,8 @@ export interface PoolEnvironment {
   readonly launch: Launch
   /** Name of the contract its shim speaks. */
   readonly contract: string
-  /** Instances are started with their code and never generic. @default false */
-  readonly startsWithCode?: boolean
   /** Generic instances are kept only once an alias points to a version of this environment. @default false */
   readonly warmsWhenUsed?: boolean
-
   /** How a process is started that speaks another contract; see `Environment.commandFor`. */
   readonly commandFor?: (
     contract: string,
@@ -118,9 +115,8 @@ export function poolPolicy(given: Partial<PoolPolicy> = {}): PoolPolicy {
 /** How many generic instances each environment keeps: none where code cannot be given later. */
 export function warmSizes(options: PoolOptions, policy: PoolPolicy): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>()
-  for (const [name, { contract, warm, startsWithCode }] of options.environments)
-    if (!startsWithCode && options.contracts(contract).capabilities.lateLoad)
-      sizes.set(name, warm ?? policy.warmPerEnvironment)
+  for (const [name, { contract, warm }] of options.environments)
+    if (options.contracts(contract).capabilities.lateLoad) sizes.set(name, warm ?? policy.warmPerEnvironment)
   return sizes
 }
 

@@ -28,7 +28,7 @@ export class Starter {
     this.#clock = options.clock
   }
 
-  /** Resolves when the shim has said hello. */
+  /** Resolves when the shim has said hello; where what runs starts with its code, when that can be given. */
   async startGeneric(instance: Instance): Promise<void> {
     await this.#boot(instance, undefined)
     instance.become('ready')
@@ -61,10 +61,15 @@ export class Starter {
     const environment = this.#environment(instance.environment)
     const { launch } = environment
     const preparation = await this.#options.contracts(environment.contract).prepare()
-    await this.#start(instance, preparation, {
-      id: instance.id,
-      ...(grant ? { launch, grant } : { launch: { ...launch, env: { ...launch.env, ...NOBODY_WAITS } } }),
-    })
+    const { id } = instance
+    if (grant) await this.#start(instance, preparation, { id, launch, grant })
+    // It says nothing before it has its code, and then somebody waits.
+    else if (launch.startsWithCode) return this.#start(instance, preparation, { id, launch })
+    else {
+      const env = { ...launch.env, ...NOBODY_WAITS }
+      await this.#start(instance, preparation, { id, launch: { ...launch, env } })
+    }
+    await this.#untilReady(instance)
   }
 
   /** A process of the tenant's own, for one version from its beginning. */
@@ -114,6 +119,7 @@ export class Starter {
       grant,
       ...(process && { process }),
     })
+    await this.#untilReady(instance)
   }
 
   async #start(instance: Instance, preparation: Preparation, spec: SandboxSpec): Promise<void> {
@@ -141,6 +147,9 @@ export class Starter {
         instance.closed({ kind: 'closed', detail: `The process ended (${exitText(exit)}).` }),
       ),
     )
+  }
+
+  async #untilReady(instance: Instance): Promise<void> {
     const ready = instance.link.ready.then(() => true)
     if (!(await within(this.#clock, this.#policy.startMsMax, ready)))
       throw new AtelierError(

@@ -53,6 +53,7 @@ export class WarmShelves {
 
   /** Calls of this version may come: from now on generic instances are kept for it. */
   wake(version: TableVersion): void {
+    if (version.contract !== undefined) return // its processes are started for it
     const shelf = this.#shelves.get(this.#host.environmentOf(version))
     if (!shelf?.asleep) return
     shelf.asleep = false

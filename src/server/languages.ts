@@ -17,11 +17,10 @@ export async function openLanguages(folder: string): Promise<{
     const { name, contract, startsWithCode, warmsWhenUsed } = environment
     if (status.ready)
       ready.set(name, {
-        launch: status.launch,
+        launch: { ...status.launch, ...(startsWithCode && { startsWithCode }) },
         contract,
         commandFor: (wanted, entry) => environment.commandFor?.(wanted, entry),
-        ...(startsWithCode && { startsWithCode }),
-        ...(warmsWhenUsed && { warmsWhenUsed }),
+        ...((warmsWhenUsed || startsWithCode) && { warmsWhenUsed: true }),
       })
     shown.push({
       name: environment.name,

@@ -39,6 +39,20 @@ test('a warm generic instance is specialised, and replaced after a calm moment',
   lease.release('ok')
 })
 
+test('what starts with its code is generic without a hello, and hears what to load when it has the code', async () => {
+  const fleet = new TestFleet({ warm: 1, startsWithCode: true })
+  fleet.contract.isMute = true
+  await fleet.pass(10)
+  assert.equal(fleet.count('generic'), 1)
+  assert.equal(fleet.backend.started[0]!.spec.launch.env['ATELIER_GENERIC'], undefined)
+  fleet.contract.onLoad = () =>
+    assert.equal(fleet.backend.started[0]!.grant?.bundlePath, '/bundles/sha256:f1')
+  const lease = await fleet.pool.acquire(aVersion(), 1_000, NO_SIGNAL)
+  assert.equal(fleet.backend.started.length, 1)
+  assert.equal(lease.cold, true)
+  lease.release('ok')
+})
+
 test('a version whose limits no generic instance can be given late gets one of its own', async () => {
   const fleet = new TestFleet({ warm: 1, knobs: { fits: limits => limits.processesMax <= 64 } })
   await fleet.pass(10)

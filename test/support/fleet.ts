@@ -68,6 +68,8 @@ export function aFunction(
 
 export interface FleetOptions {
   readonly warm?: number
+  /** What runs lies in the bundle. */
+  readonly startsWithCode?: boolean
   readonly limits?: Partial<PoolLimits>
   readonly policy?: Partial<PoolPolicy>
   readonly knobs?: Partial<FakeKnobs>
@@ -92,7 +94,13 @@ export class TestFleet {
         [
           'nodejs',
           {
-            launch: { environment: 'nodejs', command: ['node'], env: {}, mounts: [] },
+            launch: {
+              environment: 'nodejs',
+              command: ['node'],
+              env: {},
+              mounts: [],
+              ...(options.startsWithCode && { startsWithCode: true }),
+            },
             contract: 'scripted',
             commandFor: (contract, entry) =>
               contract === 'scripted' ? { command: ['run', entry], env: { OWN: '1' } } : undefined,

@@ -24,6 +24,7 @@ import { genericRlimits, type HostSystem, rlimitsFor, sandboxMounts } from './po
 import { runCommand } from './run.ts'
 import { LocalSandbox } from './sandbox.ts'
 import type { Isolation, Tier } from './tier.ts'
+import { letGo, untilWaiting, waitingForCode } from './waiting.ts'
 import { ZygoteLauncher } from './zygote.ts'
 
 const MIB = 1024 * 1024
@@ -85,10 +86,7 @@ export class LocalBackend implements Backend {
     const cell = await cells.open(
       {
         id: spec.id,
-        command:
-          own === undefined
-            ? launch.command
-            : waitingForEnvironment(launch.command, inGvisor && own.stdin === true),
+        command: commandOf(spec),
         env: launch.env,
         directory: launch.directory ?? '/tmp',
         mounts: sandboxMounts(
@@ -112,8 +110,13 @@ export class LocalBackend implements Backend {
       signal,
     )
     if (cell.channel === undefined) throw backendFailed('it has no channel')
-    if (grant === undefined) return this.#prepare(cell, cell.channel, inGvisor)
+    const { channel } = cell
+    if (grant === undefined && launch.startsWithCode !== true) return this.#prepare(cell, channel, inGvisor)
     try {
+      if (grant === undefined) {
+        await untilWaiting(cell, channel, signal)
+        return this.#prepare(cell, channel, inGvisor, () => letGo(channel))
+      }
       // While its runtime boots: no code of the tenant is there before the channel is used.
       if (grant.network === 'outbound' && this.#sandboxed) {
         await cell.complete()
@@ -124,7 +127,7 @@ export class LocalBackend implements Backend {
       await cell.kill()
       throw error
     }
-    const sandbox = new LocalSandbox(cell, cell.channel, undefined, own && { ...own, isFolderMade: inGvisor })
+    const sandbox = new LocalSandbox(cell, channel, undefined, own && { ...own, isFolderMade: inGvisor })
     if (own !== undefined && own.held !== true) sandbox.begin({})
     return sandbox
   }
@@ -163,12 +166,15 @@ export class LocalBackend implements Backend {
   }
 
   /** Does for a generic sandbox, while nobody waits, all that its first call would else wait for. */
-  #prepare(cell: Cell, channel: Duplex, inGvisor: boolean): Sandbox {
+  #prepare(cell: Cell, channel: Duplex, inGvisor: boolean, onGiven = () => {}): Sandbox {
     if (!this.#sandboxed)
       return new LocalSandbox(cell, channel, {
         // Nobody changes the limits of a process that runs already.
         fits: limits => this.#hasLimits(limits),
-        give: async grant => this.#giveToPlain(cell, grant),
+        give: async grant => {
+          this.#giveToPlain(cell, grant)
+          onGiven()
+        },
       })
     const attendant = cell.complete().then(() => {
       // Most versions want it; from those that do not it is taken away. What fails now is tried again when it is needed.
@@ -182,7 +188,10 @@ export class LocalBackend implements Backend {
         inGvisor
           ? this.#hasLimits(limits) && limits.tmpMiB === LIMITS_DEFAULT.tmpMiB
           : this.#raises(limits).length === 0 || this.#parts.mayRaise,
-      give: async grant => this.#give(cell, await attendant, grant, inGvisor),
+      give: async grant => {
+        await this.#give(cell, await attendant, grant, inGvisor)
+        onGiven()
+      },
     })
   }
 
@@ -254,6 +263,13 @@ export const GENERIC_LIMITS: CgroupLimits = {
   memoryBytes: GENERIC_MEMORY_MIB * MIB,
   cpuMillicores: undefined,
   tasks: LIMITS_DEFAULT.processesMax + REAPER_TASKS,
+}
+
+/** What runs in it: at once, or when a wait is over. */
+function commandOf({ grant, launch, process: own }: SandboxSpec): readonly string[] {
+  const { command, isolation, startsWithCode } = launch
+  if (own !== undefined) return waitingForEnvironment(command, isolation === 'gvisor' && own.stdin === true)
+  return grant === undefined && startsWithCode === true ? waitingForCode(command) : command
 }
 
 /** `undefined`: those of a generic sandbox. */

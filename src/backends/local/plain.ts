@@ -94,7 +94,9 @@ function limited({ rlimits }: LaunchSpec): string[] {
 
 /** Where on the host that is what would be `path` inside. */
 function hostPath(path: string, mounts: readonly Mount[], home: string): string {
-  if (path === '/tmp' || path.startsWith('/tmp/')) return join(home, path)
+  // The bundle is behind a link, which may lead elsewhere when the command runs.
+  for (const own of ['/tmp', FUNCTION_TARGET])
+    if (path === own || path.startsWith(`${own}/`)) return join(home, path)
   for (const mount of mounts) {
     if (mount.kind !== 'bind' || SYSTEM_TARGETS.has(mount.target)) continue
     if (path === mount.target || path.startsWith(`${mount.target}/`))
