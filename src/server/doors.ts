@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import type { ServerResponse } from 'node:http'
+import type { Server as HttpServer, ServerResponse } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { CertificatePair } from './certificate.ts'
@@ -29,6 +29,7 @@ export interface DoorPlan {
 export class Doors {
   readonly #inherited: Map<string, Inherited>
   readonly #open = new Map<string, Server>()
+  readonly #answering = new Set<ServerResponse>() // one for each connection at most
   #isLeaving = false
 
   constructor(inherited: ReadonlyMap<string, Inherited>) {
@@ -43,6 +44,12 @@ export class Doors {
     // What is no server of Node's HTTP never emits it.
     server.prependListener('request', (_request: unknown, response: ServerResponse) => {
       if (this.#isLeaving) response.setHeader('connection', 'close')
+      this.#answering.add(response)
+      response.once('close', () => {
+        this.#answering.delete(response)
+        // Its head was sent before we left, and promised to take more; the server closed what was idle when it was told to close.
+        if (!server.listening) (server as HttpServer).closeIdleConnections()
+      })
     })
     server.once('close', () => this.#open.delete(name))
     return (server.address() as AddressInfo).port
@@ -70,9 +77,11 @@ export class Doors {
       if ('setSecureContext' in server) (server as HttpsServer).setSecureContext(pair)
   }
 
-  /** From now on each answer is the last one of its connection. */
+  /** From now on each answer is the last one of its connection, also of those that are being made. */
   leave(): void {
     this.#isLeaving = true
+    for (const response of this.#answering)
+      if (!response.headersSent) response.setHeader('connection', 'close')
   }
 
   #take(name: string, port: number): number | undefined {
