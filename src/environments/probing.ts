@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { EnvironmentStatus } from './environment.ts'
 
@@ -28,13 +29,31 @@ export function isProgram(path: string): boolean {
   }
 }
 
-/** The first answer in the order of `programs`; all are asked at once. */
+/**
+ * The first answer in the order of `programs`, paths or names that are looked for in the PATH. They are asked one after the other, and the
+ * same program once: the first is what most machines have, and a JVM takes its time to say its version.
+ */
 export async function firstAnswer<T>(
   programs: readonly string[],
   ask: (program: string) => Promise<T | undefined>,
 ): Promise<T | undefined> {
-  const answers = await Promise.all(programs.map(ask))
-  return answers.find(answer => answer !== undefined)
+  for (const program of programsOf(programs)) {
+    const answer = await ask(program)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
+
+/** The paths of those programs that are there, without those that lead to one before them. */
+export function programsOf(programs: readonly string[]): string[] {
+  const folders = (process.env['PATH'] ?? '').split(':').filter(folder => folder.startsWith('/'))
+  const paths = programs
+    .map(each =>
+      each.startsWith('/') ? each : folders.map(folder => join(folder, each)).find(path => isProgram(path)),
+    )
+    .filter(path => path !== undefined && isProgram(path)) as string[]
+  const real = paths.map(path => realpathSync(path))
+  return paths.filter((_, i) => real.indexOf(real[i]!) === i)
 }
 
 /** Looks once for what is there, and every so often for what is not: it may be installed while we run. */

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
+import { programsOf } from '../probing.ts'
 import { pythonProgram } from './program.ts'
 
 const run = promisify(execFile)
@@ -88,9 +89,14 @@ async function probe(): Promise<EnvironmentStatus> {
 
 /** The system's own Python before one that somebody has put into the path; one with pip before one without. */
 async function choose(): Promise<Python | undefined> {
-  const answers = await Promise.all(['/usr/bin/python3', '/usr/local/bin/python3', 'python3'].map(ask))
-  const usable = answers.filter(python => python?.major === 3 && python.minor >= MINOR_MIN)
-  return usable.find(python => python?.pip) ?? usable[0]
+  let first: Python | undefined
+  for (const program of programsOf(['/usr/bin/python3', '/usr/local/bin/python3', 'python3'])) {
+    const python = await ask(program)
+    if (python?.major !== 3 || python.minor < MINOR_MIN) continue
+    if (python.pip) return python
+    first ??= python
+  }
+  return first
 }
 
 async function ask(python: string): Promise<Python | undefined> {
