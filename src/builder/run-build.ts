@@ -128,7 +128,7 @@ class Build {
   async #takeTools(work: string): Promise<void> {
     const { tools, clock } = this.#shop
     const folder = join(work, `.tools-${newId(clock.now())}`)
-    await tools.take(this.#toolsKey, folder)
+    await tools.take(this.#toolsKey, folder, this.#plan.toolCacheSeed)
     await openFolders(folder)
     this.#tools = folder
   }

@@ -1,4 +1,5 @@
-import { lstat, mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { cp, lstat, mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/index.ts'
 import { isMissing } from './files.ts'
@@ -9,7 +10,7 @@ export const TOOL_CACHE_TARGET = '/cache'
 
 /**
  * What compilers and package managers remember between builds, a folder for each key (project, environment, revision).
- * A build takes the folder away for itself and gives it back; who comes meanwhile begins with an empty one. So nothing is
+ * A build takes the folder away for itself and gives it back; who comes meanwhile begins with a new one. So nothing is
  * ever shared between tenants, and no two builds write to one folder.
  */
 export class ToolCache {
@@ -26,13 +27,16 @@ export class ToolCache {
     return new ToolCache(folder, clock)
   }
 
-  /** Makes `to`, on the same disk: with what was kept, or empty. */
-  async take(key: string, to: string): Promise<void> {
+  /** Makes `to`, on the same disk: with what was kept, or with a copy of what is in the folder that `seed` names, or empty. */
+  async take(key: string, to: string, seed?: () => Promise<string | undefined>): Promise<void> {
     try {
       await rename(join(this.#folder, key), to)
     } catch (thrown) {
       if (!isMissing(thrown)) throw thrown
-      await mkdir(to)
+      const from = await seed?.()
+      if (from === undefined) await mkdir(to)
+      // Never by links: a tenant's process may change what it finds here.
+      else await cp(from, to, { recursive: true, mode: constants.COPYFILE_FICLONE })
     }
   }
 

@@ -73,6 +73,11 @@ export interface BuildPlan {
    * a compiler makes goes into the work folder. @default false
    */
   readonly keepsToolCache?: boolean
+  /**
+   * Makes what /cache holds at a project's first build: a folder that is the same for everybody, of which each gets a copy. It must
+   * hold nothing of a tenant's. Resolves with `undefined` where it cannot be made. @default empty
+   */
+  readonly toolCacheSeed?: () => Promise<string | undefined>
 }
 
 export interface BuildStep {

@@ -32,6 +32,22 @@ test('a build that comes while another has the folder begins with an empty one',
   assert.equal(readFileSync(join(at('c'), 'object'), 'utf8'), 'first')
 })
 
+test('a key that has nothing yet begins with a copy of the seed, which later builds do not change', async t => {
+  const { cache, at } = await opened(t)
+  mkdirSync(join(at('seed'), 'deep'), { recursive: true })
+  writeFileSync(join(at('seed'), 'deep/object'), 'compiled')
+  const seed = async () => at('seed')
+  await cache.take('one', at('a'), seed)
+  writeFileSync(join(at('a'), 'deep/object'), 'changed by a tenant')
+  await cache.giveBack('one', at('a'), MUCH)
+  await cache.take('two', at('b'), seed)
+  assert.equal(readFileSync(join(at('b'), 'deep/object'), 'utf8'), 'compiled')
+  await cache.take('one', at('c'), () => assert.fail('what was kept needs no seed'))
+  assert.equal(readFileSync(join(at('c'), 'deep/object'), 'utf8'), 'changed by a tenant')
+  await cache.take('three', at('d'), async () => undefined)
+  assert.ok(existsSync(at('d')))
+})
+
 test('what holds more than its limit is not kept', async t => {
   const { cache, at } = await opened(t)
   await cache.take('one', at('a'))

@@ -3,15 +3,11 @@ import type { BuildPlan, BuildStep, EntryOptions, Environment, EnvironmentStatus
 import { revisionOf } from '../files.ts'
 import { NODE_TARGET, nodeMount } from '../node-program.ts'
 import { firstAnswer, outputOf, probedOnce } from '../probing.ts'
+import { type Go, standardLibrary } from './standard-library.ts'
 
 const SHIM_TARGET = '/opt/atelier/go'
 const MINOR_MIN = 21
 const BINARY = '.atelier/function'
-
-interface Go {
-  readonly version: string
-  readonly root: string
-}
 
 const shim = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '')
 let known: Go | undefined
@@ -90,6 +86,7 @@ function buildPlan(
     dependencyFolder: undefined,
     checkSteps: [step('go build', 'compile', entry, isProgram)],
     keepsToolCache: true,
+    ...(known && { toolCacheSeed: standardLibrary(known) }),
   }
 }
 
