@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { BIN, bareEnvironment } from '../support/command.ts'
+import { BIN, serverEnvironment } from '../support/command.ts'
 import { atelier, folderWith, freshHome, type RunOptions } from './fixture.ts'
 
 const skip = spawnSync('bwrap', ['--version']).status !== 0 && 'bubblewrap is not installed'
@@ -19,7 +19,7 @@ async function startServer(
     [BIN, 'server', '--port', '0', '--router-port', '0', '--warm-instances', '1'],
     {
       cwd: home,
-      env: bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
+      env: serverEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

@@ -1,25 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { bareEnvironment } from '../support/command.ts'
+import { type CommandLine, commandLineMissing, type Said } from '../support/openstack/command-line.ts'
 import type { ServerProcess } from '../support/server-process.ts'
 
-const COMMAND = '/usr/bin/openstack'
 const MODULES = '/usr/lib/python3/dist-packages'
-const RUN_MS_MAX = 120_000
 
 /** Why `openstack function …` cannot be run here. */
 export function qinlingClientMissing(): string | false {
-  if (!existsSync(COMMAND)) return 'openstack is not installed (apt install python3-openstackclient)'
+  if (commandLineMissing) return commandLineMissing
   if (!existsSync(`${MODULES}/qinlingclient`))
     return 'the Qinling client is not installed (apt install python3-qinlingclient)'
   return false
-}
-
-export interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** JSON that a test reads as it likes. */
@@ -28,28 +19,32 @@ type Shown = any
 
 /** The `openstack` command of the system, unmodified, with somebody's login. */
 export class OpenStackClient {
+  readonly #commands: CommandLine
   readonly #env: Readonly<Record<string, string>>
   readonly #folder: string
 
-  constructor(folder: string, env: Readonly<Record<string, string>>) {
+  /** `folder`: where commands run. */
+  constructor(commands: CommandLine, folder: string, env: Readonly<Record<string, string>>) {
+    this.#commands = commands
     this.#folder = folder
     this.#env = env
   }
 
   /** Logged in as the server's administrator by its own Keystone, which tells where all else is. */
-  static admin(server: ServerProcess, folder: string): OpenStackClient {
+  static admin(commands: CommandLine, server: ServerProcess, folder: string): OpenStackClient {
     const { user, password } = server.login
-    return OpenStackClient.user(server, folder, user, password, 'default')
+    return OpenStackClient.user(commands, server, folder, user, password, 'default')
   }
 
   static user(
+    commands: CommandLine,
     { url }: ServerProcess,
     folder: string,
     user: string,
     password: string,
     project: string,
   ): OpenStackClient {
-    return new OpenStackClient(folder, {
+    return new OpenStackClient(commands, folder, {
       OS_AUTH_URL: `${url}/identity/v3`,
       OS_USERNAME: user,
       OS_PASSWORD: password,
@@ -60,13 +55,8 @@ export class OpenStackClient {
     })
   }
 
-  run(...args: readonly string[]): Promise<Ran> {
-    const env = bareEnvironment({ HOME: this.#folder, PYTHONWARNINGS: 'ignore', ...this.#env })
-    return new Promise(resolve =>
-      execFile(COMMAND, args, { cwd: this.#folder, env, timeout: RUN_MS_MAX }, (error, stdout, stderr) =>
-        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
-      ),
-    )
+  run(...args: readonly string[]): Promise<Said> {
+    return this.#commands.run(this.#env, args, this.#folder)
   }
 
   /** What a command says, which must succeed. */

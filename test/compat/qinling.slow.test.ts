@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { pythonEnvironment } from '../../src/environments/index.ts'
+import { CommandLine } from '../support/openstack/command-line.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 import { OpenStackClient, qinlingClientMissing } from './openstack-client.ts'
 
@@ -18,6 +19,7 @@ const NEW = OLD.replace('old code', 'new code')
 
 let server: ServerProcess
 let folder: string
+let commands: CommandLine
 let admin: OpenStackClient
 let user: OpenStackClient
 let address: string
@@ -28,11 +30,12 @@ before(async () => {
   server = await ServerProcess.start({
     flags: ['--dialects', 'qinling:0', '--dialect-project', 'default', '--isolation', 'none'],
   })
-  admin = OpenStackClient.admin(server, folder)
+  commands = await CommandLine.start()
+  admin = OpenStackClient.admin(commands, server, folder)
   await admin.say('project', 'create', 'blue')
   await admin.say('user', 'create', 'ann', '--password', 'correct horse battery')
   await admin.say('role', 'add', 'member', '--user', 'ann', '--project', 'blue')
-  user = OpenStackClient.user(server, folder, 'ann', 'correct horse battery', 'blue')
+  user = OpenStackClient.user(commands, server, folder, 'ann', 'correct horse battery', 'blue')
   const [found] = (await admin.show(
     'endpoint',
     'list',
@@ -50,6 +53,7 @@ before(async () => {
 })
 
 after(async () => {
+  await commands?.close()
   await server?.dispose()
   if (folder) await removeHome(folder)
 })
@@ -293,15 +297,15 @@ test('the client makes, shows, changes and deletes webhooks, which anybody may c
 test('the client needs no Keystone: a token, or nothing where the operator names a project', {
   skip,
 }, async () => {
-  const token = new OpenStackClient(folder, {
+  const token = new OpenStackClient(commands, folder, {
     OS_AUTH_TYPE: 'admin_token',
     OS_TOKEN: await server.token(),
     OS_ENDPOINT: address,
   })
   assert.equal((await token.show('runtime', 'list')).length, 1)
-  const nothing = new OpenStackClient(folder, { OS_AUTH_TYPE: 'none', OS_ENDPOINT: address })
+  const nothing = new OpenStackClient(commands, folder, { OS_AUTH_TYPE: 'none', OS_ENDPOINT: address })
   assert.equal((await nothing.show('runtime', 'list')).length, 1)
-  const wrong = new OpenStackClient(folder, {
+  const wrong = new OpenStackClient(commands, folder, {
     OS_AUTH_TYPE: 'admin_token',
     OS_TOKEN: 'forged',
     OS_ENDPOINT: address,

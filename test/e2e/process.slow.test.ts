@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Version } from '../../src/core/index.ts'
-import { BIN, bareEnvironment } from '../support/command.ts'
+import { BIN, bareEnvironment, serverEnvironment } from '../support/command.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
 const NOBODY_KNOWN = 54_321
@@ -226,7 +226,7 @@ function run(
   args: readonly string[],
 ): { child: ChildProcess; exited: Promise<number | null>; said: () => string } {
   const child = spawn(node, [BIN, ...args], {
-    env: bareEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
+    env: serverEnvironment({ HOME: home, ATELIER_HOME: join(home, 'data') }),
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // a process group of its own, as a terminal gives it
   })

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readProcessFile } from '../../src/server/index.ts'
-import { BIN, bareEnvironment } from '../support/command.ts'
+import { BIN, serverEnvironment } from '../support/command.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
 const HELLO = { 'index.mjs': 'export default () => new Response("hello")' }
@@ -106,7 +106,7 @@ class Activator {
     const server = [process.execPath, BIN, 'server', '--home', home, '--log-level', 'warn']
     this.#child = spawn('python3', ['-c', ACTIVATOR, ...server], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: bareEnvironment({ HOME: home }),
+      env: serverEnvironment({ HOME: home }),
     })
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
   }

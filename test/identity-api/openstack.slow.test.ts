@@ -31,11 +31,11 @@ describe("OpenStack's own command", { skip: commandLineMissing }, () => {
   before(async () => {
     server = await ServerProcess.start()
     url = `${server.url}/identity/v3`
-    commands = new CommandLine(server.home)
+    commands = await CommandLine.start()
     admin = login(server.login.user, server.login.password, 'default')
   })
   after(async () => {
-    commands?.close()
+    await commands?.close()
     await server?.[Symbol.asyncDispose]()
   })
 
@@ -46,7 +46,7 @@ describe("OpenStack's own command", { skip: commandLineMissing }, () => {
     OS_PROJECT_NAME: project,
   })
 
-  const run = (env: Environment, ...args: string[]) => commands.run(env, ...args)
+  const run = (env: Environment, ...args: string[]) => commands.run(env, args)
   async function done(env: Environment, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await run(env, ...args)
     assert.equal(code, 0, `openstack ${args.join(' ')}: ${stderr}`)
@@ -67,7 +67,11 @@ describe("OpenStack's own command", { skip: commandLineMissing }, () => {
   }
 
   test('the page about identity works as it is written', async () => {
-    const page = (name: string, env: Environment) => runExample('identity.md', name, server.home, env)
+    const page = (name: string, env: Environment) =>
+      runExample('identity.md', name, server.home, {
+        ...env,
+        PATH: `${commands.folder}:${process.env['PATH']}`,
+      })
     const accounts = await page('accounts', admin)
     assert.equal(accounts.code, 0, accounts.stderr)
     assert.match(accounts.stdout, /maria@Default/)

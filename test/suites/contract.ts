@@ -18,7 +18,8 @@ export function contractSuite(under: ContractUnderTest): void {
     })
     after(() => bench?.close())
 
-    const withGood = async (work: (running: Running) => Promise<void>): Promise<void> => {
+    /** For what ends the instance. */
+    const withOwn = async (work: (running: Running) => Promise<void>): Promise<void> => {
       const running = await bench.start(under.good)
       try {
         await running.link.load(running.spec)
@@ -27,6 +28,11 @@ export function contractSuite(under: ContractUnderTest): void {
         await running.end()
       }
     }
+
+    /** For what leaves the instance as it was: where one may serve many calls, all these tests are served by the same. */
+    const withGood = many
+      ? async (work: (running: Running) => Promise<void>) => work(await bench.lasting(under.good))
+      : withOwn
 
     test('a body goes there and back as it is, in one piece and in many', async () => {
       const body = under.isBinary ? randomBytes(200_000) : Buffer.from('text of some length '.repeat(5_000))
@@ -111,7 +117,7 @@ export function contractSuite(under: ContractUnderTest): void {
     )
 
     test('a crash in the middle of a call fails it as closed, and the link tells once', () =>
-      withGood(async running => {
+      withOwn(async running => {
         const answer = await running.call('crash', { body: null })
         if (under.exitCodeIsAnswer) assert.equal(answer.status, 500)
         else assert.equal(answer.failure?.kind, 'closed')
@@ -125,7 +131,7 @@ export function contractSuite(under: ContractUnderTest): void {
       'a call to an instance that is gone fails',
       { skip: !many && 'the contract makes one call of each process' },
       () =>
-        withGood(async running => {
+        withOwn(async running => {
           await running.sandbox.kill()
           await running.closed
           assert.equal((await running.call('echo', { body: null })).failure?.kind, 'closed')
@@ -146,7 +152,7 @@ export function contractSuite(under: ContractUnderTest): void {
         }),
     )
 
-    webSocketTests(capabilities.webSocket, withGood)
+    webSocketTests(capabilities.webSocket, { withGood, withOwn })
 
     test('a process that exits at once leaves its code and its last words', async () => {
       const running = await bench.start({ entry: 'exits.mjs' })
@@ -176,7 +182,7 @@ export function contractSuite(under: ContractUnderTest): void {
     })
 
     test('drain lets the process end by itself, and one that does not listen is killed', async () => {
-      await withGood(async running => {
+      await withOwn(async running => {
         running.link.drain()
         const exit = await running.sandbox.exited
         assert.notEqual(exit.reason, 'killed')
@@ -191,27 +197,30 @@ export function contractSuite(under: ContractUnderTest): void {
       assert.equal((await running.sandbox.exited).reason, 'killed')
     })
 
+    /** A link of its own to a server that breaks every rule, and lives through that. */
+    const withRaw = async (work: (running: Running) => Promise<void>): Promise<void> => {
+      const running = (await bench.lasting(under.raw!)).anew()
+      await running.link.load(running.spec)
+      await work(running)
+      running.link.destroy()
+    }
     if (under.raw)
       for (const { name, bytes, ends } of breaches)
-        test(`an answer with ${name} is a violation`, async () => {
-          const running = await bench.start(under.raw!)
-          await running.link.load(running.spec)
-          const answer = await running.raw(bytes, ends === true)
-          assert.equal(answer.failure?.kind, 'violation', JSON.stringify(answer))
-          await running.end()
-        })
+        test(`an answer with ${name} is a violation`, () =>
+          withRaw(async running => {
+            const answer = await running.raw(bytes, ends === true)
+            assert.equal(answer.failure?.kind, 'violation', JSON.stringify(answer))
+          }))
 
     if (under.raw)
-      test('what follows an answer is nobody’s', async () => {
-        const running = await bench.start(under.raw!)
-        await running.link.load(running.spec)
-        const twice =
-          'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\noneHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'
-        const first = await running.raw(Buffer.from(twice), false)
-        assert.equal(first.body.toString(), 'one')
-        const second = await running.raw(undefined, false)
-        assert.notEqual(second.body.toString(), 'poison')
-        await running.end()
-      })
+      test('what follows an answer is nobody’s', () =>
+        withRaw(async running => {
+          const twice =
+            'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\noneHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'
+          const first = await running.raw(Buffer.from(twice), false)
+          assert.equal(first.body.toString(), 'one')
+          const second = await running.raw(undefined, false)
+          assert.notEqual(second.body.toString(), 'poison')
+        }))
   })
 }

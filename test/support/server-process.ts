@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Invocation } from '../../src/core/index.ts'
 import { rawTar } from '../builder/archives.ts'
-import { BIN, bareEnvironment } from './command.ts'
+import { BIN, bareEnvironment, serverEnvironment } from './command.ts'
 
 const READY_MS_MAX = 60_000
 const POLL_MS = 25
@@ -109,7 +109,7 @@ export class ServerProcess {
     ]
     const [program, ...first] = [...under, process.execPath]
     const child = spawn(program, [...first, BIN, ...args], {
-      env: bareEnvironment({ HOME: place, ...env }),
+      env: serverEnvironment({ HOME: place, ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const said = { stdout: '', stderr: '' }

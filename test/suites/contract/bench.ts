@@ -3,28 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openLocalBackend, type Sandbox } from '../../../src/backends/index.ts'
-import type {
-  CallFailure,
-  CallHandle,
-  CallSink,
-  HeaderBlock,
-  Link,
-  LinkEvents,
-  StartSpec,
-} from '../../../src/contracts/index.ts'
+import type { HeaderBlock, Link, LinkEvents, StartSpec } from '../../../src/contracts/index.ts'
 import { LIMITS_DEFAULT, systemClock } from '../../../src/core/index.ts'
 import { nodejsEnvironment } from '../../../src/environments/index.ts'
+import { ANSWER_MS_MAX, type Answered, Calling } from './calling.ts'
 import type { ContractUnderTest, Place, Program } from './under-test.ts'
 
 const PROGRAMS = join(import.meta.dirname, '../../fixtures/contracts')
-const ANSWER_MS_MAX = 20_000
-
-export interface Answered {
-  readonly status: number | undefined
-  readonly headers: readonly string[]
-  readonly body: Buffer
-  readonly failure: CallFailure | undefined
-}
 
 export interface CallOptions {
   readonly body: Uint8Array | null | undefined
@@ -37,6 +22,7 @@ export interface CallOptions {
 export class ContractBench {
   readonly #under: ContractUnderTest
   readonly #place: Place
+  readonly #lasting = new Map<Program, Running>()
   #count = 0
 
   private constructor(under: ContractUnderTest, place: Place) {
@@ -48,8 +34,19 @@ export class ContractBench {
     return new ContractBench(under, await (under.place ?? localPlace)())
   }
 
-  close(): Promise<void> {
-    return this.#place.close()
+  async close(): Promise<void> {
+    for (const running of this.#lasting.values()) await running.end()
+    await this.#place.close()
+  }
+
+  /** The same, loaded, each time it is asked for; a new one only where that has ended. */
+  async lasting(program: Program): Promise<Running> {
+    const known = this.#lasting.get(program)
+    if (known !== undefined && known.closes === 0) return known
+    const running = await this.start(program)
+    this.#lasting.set(program, running)
+    await running.link.load(running.spec)
+    return running
   }
 
   async start(program: Program): Promise<Running> {
@@ -78,7 +75,7 @@ export class ContractBench {
     )
     starting.catch(() => preparation.discard?.())
     const sandbox = await starting
-    return new Running(this.#under, spec, sandbox, events => preparation.open(sandbox, events))
+    return new Running(this.#under, spec, heardFrom(sandbox), events => preparation.open(sandbox, events))
   }
 }
 
@@ -117,6 +114,18 @@ async function localPlace(): Promise<Place> {
   }
 }
 
+/** A sandbox, and what it wrote on its standard error so far. */
+interface Heard {
+  readonly sandbox: Sandbox
+  stderr: string
+}
+
+function heardFrom(sandbox: Sandbox): Heard {
+  const heard = { sandbox, stderr: '' }
+  sandbox.stderr.on('data', (piece: Buffer) => (heard.stderr += piece.toString()))
+  return heard
+}
+
 /** One instance, and calls to it. */
 export class Running {
   readonly spec: StartSpec
@@ -125,20 +134,17 @@ export class Running {
   readonly closed: Promise<void>
   readonly logs: string[] = []
   closes = 0
-  #stderr = ''
   #number = 0
   readonly #under: ContractUnderTest
+  readonly #heard: Heard
+  readonly #open: (events: LinkEvents) => Link
 
-  constructor(
-    under: ContractUnderTest,
-    spec: StartSpec,
-    sandbox: Sandbox,
-    open: (events: LinkEvents) => Link,
-  ) {
+  constructor(under: ContractUnderTest, spec: StartSpec, heard: Heard, open: (events: LinkEvents) => Link) {
     this.#under = under
+    this.#heard = heard
+    this.#open = open
     this.spec = spec
-    this.sandbox = sandbox
-    sandbox.stderr.on('data', (piece: Buffer) => (this.#stderr += piece.toString()))
+    this.sandbox = heard.sandbox
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = promise
     this.link = open({
@@ -148,6 +154,11 @@ export class Running {
         resolve()
       },
     })
+  }
+
+  /** The same process, spoken to over a link that knows nothing of this one's. */
+  anew(): Running {
+    return new Running(this.#under, this.spec, this.#heard, this.#open)
   }
 
   begin(what: string, options: CallOptions): Calling {
@@ -183,19 +194,19 @@ export class Running {
       body: undefined,
       webSocket: true,
     }
-    return new Calling(sink => this.link.invoke(head, sink), passesOn)
+    return new Calling(head.id, sink => this.link.invoke(head, sink), passesOn)
   }
 
   /** What a program that describes its request says of one with these headers. */
   async described(block: HeaderBlock): Promise<string> {
     const head = { id: 'described', method: 'GET', target: '/', headers: ['x-do', 'describe'], block }
-    const call = new Calling(sink => this.link.invoke({ ...head, deadline: 0, body: null }, sink))
+    const call = new Calling(head.id, sink => this.link.invoke({ ...head, deadline: 0, body: null }, sink))
     return (await call.answer).body.toString()
   }
 
   async stderrSays(pattern: RegExp): Promise<void> {
-    for (let waitedMs = 0; !pattern.test(this.#stderr); waitedMs += 10) {
-      if (waitedMs > ANSWER_MS_MAX) throw new Error(`stderr says ${JSON.stringify(this.#stderr)}`)
+    for (let waitedMs = 0; !pattern.test(this.#heard.stderr); waitedMs += 10) {
+      if (waitedMs > ANSWER_MS_MAX) throw new Error(`stderr says ${JSON.stringify(this.#heard.stderr)}`)
       await sleep(10)
     }
   }
@@ -218,92 +229,6 @@ export class Running {
       deadline: Date.now() + 30_000,
       body,
     }
-    return new Calling(sink => this.link.invoke(head, sink))
+    return new Calling(head.id, sink => this.link.invoke(head, sink))
   }
-}
-
-/** One call, gathered. What comes is passed on at once. */
-export class Calling {
-  readonly answer: Promise<Answered>
-  readonly handle: CallHandle
-  /** Messages of a WebSocket as they came; `close` is what closed it. */
-  readonly messages: { readonly data: Buffer; readonly text: boolean }[] = []
-  status: number | undefined
-  headers: readonly string[] = []
-  close: Uint8Array | undefined
-  #parts: Buffer[] = []
-  #onPart: (() => void) | undefined
-
-  constructor(invoke: (sink: CallSink) => CallHandle, passesOn = true) {
-    const { promise, resolve } = Promise.withResolvers<Answered>()
-    this.answer = Promise.race([promise, late()])
-    this.answer.catch(() => {}) // not every test waits for an answer, and some calls have none
-    const over = (failure: CallFailure | undefined) =>
-      resolve({ status: this.status, headers: this.headers, body: Buffer.concat(this.#parts), failure })
-    this.handle = invoke({
-      onHead: (given, fields) => {
-        this.status = given
-        this.headers = fields
-        this.#onPart?.()
-      },
-      onMessage: (data, text) => {
-        this.messages.push({ data: Buffer.from(data), text })
-        if (passesOn) this.handle.consumed(data.length)
-        this.#onPart?.()
-      },
-      onData: chunk => {
-        this.#parts.push(Buffer.from(chunk))
-        this.handle.consumed(chunk.length)
-        this.#onPart?.()
-      },
-      onEnd: close => {
-        this.close = close
-        over(undefined)
-      },
-      onFail: over,
-    })
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.handle.write(chunk)
-  }
-
-  finish(): void {
-    this.handle.end()
-  }
-
-  /** Resolves when the answer ends with `text` so far. */
-  received(text: string): Promise<void> {
-    return this.until(() => Buffer.concat(this.#parts).toString().endsWith(text))
-  }
-
-  /** Resolves when `holds` does, which is asked again whenever something comes. */
-  async until(holds: () => boolean): Promise<void> {
-    while (!holds()) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#onPart = resolve
-      await Promise.race([promise, late()])
-    }
-  }
-
-  async opened(): Promise<void> {
-    await this.until(() => this.status !== undefined)
-  }
-
-  say(text: string): boolean {
-    return this.handle.writeMessage(Buffer.from(text), true)
-  }
-
-  /** The answer to a message, as text. */
-  async answerTo(text: string): Promise<string> {
-    const before = this.messages.length
-    this.say(text)
-    await this.until(() => this.messages.length > before)
-    return this.messages[before]!.data.toString()
-  }
-}
-
-async function late(): Promise<never> {
-  await sleep(ANSWER_MS_MAX, undefined, { ref: false })
-  throw new Error('no answer came in time')
 }

@@ -1,9 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createInterface, type Interface } from 'node:readline'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { bareEnvironment } from '../command.ts'
 import { PYTHON } from '../site.ts'
 
 const SHELL = '/usr/lib/python3/dist-packages/openstackclient/shell.py'
+const PRELOADED = join(import.meta.dirname, 'preloaded.py')
+const RUN_MS_MAX = 120_000
 
 /** Why the `openstack` command cannot be run here; `false` when it can. */
 export const commandLineMissing: string | false =
@@ -16,69 +22,50 @@ export interface Said {
 }
 
 /**
- * Debian's `openstack` command, as it is, in one Python process: what a command costs is mostly loading its modules. Commands run one
- * after the other, each with the variables that it is given and no others.
+ * Debian's `openstack` command, as it is. What a command costs is mostly loading its modules: that is done once, and each
+ * command runs in a process that is forked from the one that has loaded them.
  */
 export class CommandLine {
+  /** Where a program `openstack` is that runs commands so; for the path of who runs pages. */
+  readonly folder: string
   readonly #child: ChildProcess
-  readonly #lines: Interface
-  #stderr = ''
-  #last: Promise<unknown> = Promise.resolve()
 
-  constructor(home: string) {
-    this.#child = spawn(PYTHON, ['-c', LOOP], {
-      env: { PATH: '/usr/bin:/bin', HOME: home, LANG: 'C.UTF-8' },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
-    this.#lines = createInterface({ input: this.#child.stdout! })
+  private constructor(folder: string, child: ChildProcess) {
+    this.folder = folder
+    this.#child = child
   }
 
-  run(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Said> {
-    const next = this.#last.then(async () => {
-      this.#child.stdin!.write(`${JSON.stringify({ env, args })}\n`)
-      const line = await new Promise<string>((resolve, reject) => {
-        const onClose = (): void => reject(new Error(`the command line ended: ${this.#stderr}`))
-        this.#lines.once('close', onClose)
-        this.#lines.once('line', text => {
-          this.#lines.off('close', onClose)
-          resolve(text)
-        })
-      })
-      return JSON.parse(line) as Said
+  static async start(): Promise<CommandLine> {
+    const folder = await mkdtemp(join(tmpdir(), 'atelier-openstack-'))
+    const child = spawn(PYTHON, [PRELOADED, folder], {
+      env: { PATH: '/usr/bin:/bin', HOME: folder, LANG: 'C.UTF-8', PYTHONWARNINGS: 'ignore' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true, // its processes are one group, which it ends
     })
-    this.#last = next.catch(() => {})
-    return next
+    for await (const line of createInterface({ input: child.stdout }))
+      if (line === 'ready') return new CommandLine(folder, child)
+    await rm(folder, { recursive: true, force: true })
+    throw new Error('the modules of the openstack command cannot be loaded')
   }
 
-  close(): void {
-    this.#child.kill('SIGKILL')
+  /** Runs a command to its end with these variables, in `cwd` or where its own program is. */
+  run(
+    env: Readonly<Record<string, string>>,
+    args: readonly string[],
+    cwd: string = this.folder,
+  ): Promise<Said> {
+    const options = { cwd, env: bareEnvironment({ HOME: cwd, ...env }), timeout: RUN_MS_MAX }
+    return new Promise(resolve =>
+      execFile(join(this.folder, 'openstack'), args, options, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+      ),
+    )
+  }
+
+  async close(): Promise<void> {
+    const exited = new Promise(resolve => this.#child.once('exit', resolve))
+    this.#child.stdin!.end()
+    await exited
+    await rm(this.folder, { recursive: true, force: true })
   }
 }
-
-const LOOP = `
-import contextlib, io, json, logging, os, sys
-from openstackclient import shell
-from openstackclient.common.clientmanager import ClientManager
-from osc_lib.clientmanager import ClientCache
-
-for line in sys.stdin:
-    asked = json.loads(line)
-    for name in [each for each in os.environ if each.startswith('OS_')]:
-        del os.environ[name]
-    os.environ.update(asked['env'])
-    logging.getLogger().handlers.clear()
-    # Who asked last is kept with the class.
-    for owner in ClientManager.__mro__:
-        for kept in vars(owner).values():
-            if isinstance(kept, ClientCache):
-                kept._handle = None
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = shell.main(asked['args'])
-        except SystemExit as end:
-            code = end.code
-    sys.stdout.write(json.dumps({'code': int(code or 0), 'stdout': out.getvalue(), 'stderr': err.getvalue()}) + '\\n')
-    sys.stdout.flush()
-`
