@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { pythonEnvironment } from '../../src/environments/index.ts'
 import { runExample } from '../support/doc-example.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { qinlingClientMissing } from './openstack-client.ts'
+import { qinlingClientMissing } from './qinling-client.ts'
 
 const python = await pythonEnvironment.probe()
 const skip = qinlingClientMissing() || (python.ready ? false : python.reason)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { CallHead, CallSink } from '../../src/contracts/contract.ts'
 import { FnAnswer } from '../../src/contracts/fn/answer.ts'
 import { fnRequest } from '../../src/contracts/fn/request.ts'
+import { requestText } from '../../src/contracts/http1/request.ts'
 
 const FUNCTION = { project: 'p', app: 'a', name: 'f', version: 1 }
 const HEAD = {
@@ -34,6 +35,13 @@ test('a call that is meant for the kit itself goes as it is, and so does the ans
   const { extra, fields } = fnRequest(head, FUNCTION)
   assert.deepEqual(Object.keys(named(extra)), ['host', 'Fn-Call-Id', 'Fn-Deadline', 'Fn-Fn-Id'])
   assert.deepEqual(named(fields), { 'Content-Type': 'text/plain', 'X-A': '1' })
+
+  // What frames the request is said once, by who writes it.
+  const body = Buffer.from('12')
+  const framed = ['content-length', '2', 'transfer-encoding', 'chunked', 'te', 'trailers', 'x-a', '1']
+  const asked = { ...head, body, headers: [...framed, 'atelier-fn-intent', 'invoke'] }
+  const { text } = requestText(fnRequest(asked, FUNCTION), asked)
+  assert.deepEqual(text.match(/^(?:content-length|transfer-encoding|te):.*$/gim), ['content-length: 2'])
 
   const seen: (number | readonly string[])[] = []
   const sink = { onHead: (status, headers) => void seen.push(status, headers) } as CallSink

@@ -7,6 +7,17 @@ import type { RequestLine } from '../http1/request.ts'
  * No caller can say it, since the name is one of the platform's.
  */
 const INTENT = 'atelier-fn-intent'
+/** Known by these names to who writes the request, and left out or said anew there. */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 export function isPlain(head: CallHead): boolean {
   let intent = ''
@@ -27,7 +38,8 @@ export function fnRequest(head: CallHead, { project, app, name }: LoadSpec['func
     else if (field === 'x-forwarded-proto' && value === 'https') scheme = value
     if (field === INTENT) return
     if (asItIs) {
-      if (field !== 'host') fields.push(canonical(field), value)
+      // What frames the request is said once, by who writes it.
+      if (field !== 'host') fields.push(FRAMING.has(field) ? field : canonical(field), value)
       return
     }
     if (field === 'content-type' || field === 'content-length') fields.push(field, value)
