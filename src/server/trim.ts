@@ -1,5 +1,5 @@
 import { Session } from 'node:inspector'
-import { getHeapSpaceStatistics } from 'node:v8'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 const LOOK_EVERY_MS = 1_000
 const QUIET_MS = 3_000
@@ -42,6 +42,9 @@ export class TrimDecision {
  * most once after each load: a few calls now and then do not make the young space grow. Returns what ends it.
  */
 export function trimWhenIdle(look: () => Omit<Look, 'youngBytes'>): () => void {
+  // Such a collection throws away the compiled code of all that does not run at that moment: the first seconds of the next load
+  // would go to compiling the way of a call again.
+  setFlagsFromString('--no-flush-bytecode')
   const decision = new TrimDecision()
   const timer = setInterval(() => {
     if (decision.decide({ ...look(), youngBytes: youngBytes() })) collectGarbage()
