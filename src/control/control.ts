@@ -174,6 +174,8 @@ export interface DeployRequest {
   readonly tokenRoles?: readonly string[]
   /** The deployer's own token, which lending needs. */
   readonly callerToken?: string | undefined
+  /** What was lent to the live version stays, whoever deploys: for deploys that change nothing of the code. Then `tokenRoles` says nothing. */
+  readonly keepsToken?: boolean
   /** Not part of the version: holds from the deploy on, also for calls that wait. */
   readonly async?: AsyncChange
   /** Keep the live alias where it is: publish only. */

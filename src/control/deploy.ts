@@ -84,13 +84,10 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     const settings = { ...settled, isolation }
     const built = await build(by, source, language, progress, signal)
     throwIfCancelled(signal)
-    const token = await grantFor(
-      context,
-      by,
-      settings.tokenRoles,
-      live?.version.spec.token,
-      request.callerToken,
-    )
+    const lent = live?.version.spec.token
+    const token = request.keepsToken
+      ? lent
+      : await grantFor(context, by, settings.tokenRoles, lent, request.callerToken)
     const done = await context.commit(async (tx, touched) => {
       const result = await publishVersion(
         tx,

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { pythonEnvironment } from '../../src/environments/index.ts'
@@ -10,7 +14,12 @@ const skip = status.ready ? false : status.reason
 const environments = join(import.meta.dirname, '../../src/environments')
 const fixtures = join(import.meta.dirname, '../fixtures/frames')
 
-async function loaded(t: TestContext, language: 'python' | 'nodejs', name: string): Promise<Driver> {
+async function loaded(
+  t: TestContext,
+  language: 'python' | 'nodejs',
+  name: string,
+  module = 'qinling_functions',
+): Promise<Driver> {
   const python = status.ready ? (status.launch.command[0] ?? '') : ''
   const shim =
     language === 'python'
@@ -21,7 +30,7 @@ async function loaded(t: TestContext, language: 'python' | 'nodejs', name: strin
         ])
   const driver = new Driver(shim)
   t.after(() => driver.shim.kill())
-  const entry = language === 'python' ? `qinling_functions:${name}:qinling` : `qinling.cjs#${name}:qinling`
+  const entry = language === 'python' ? `${module}:${name}:qinling` : `qinling.cjs#${name}:qinling`
   const answer = await driver.load(join(fixtures, language), entry)
   assert.equal(answer.type, T.LOADED, String(answer.payload))
   return driver
@@ -49,6 +58,37 @@ test('a Python function gets the input by name, the text without a name, and the
   assert.deepEqual(outputOf(named), [[], { a: 1 }, context])
   assert.deepEqual(outputOf(await execute(driver, { __function_input: 'Bob' })), [['Bob'], {}, context])
   assert.deepEqual(outputOf(await execute(driver, undefined)), [[], {}, context])
+})
+
+const noSession = existsSync('/usr/lib/python3/dist-packages/keystoneauth1')
+  ? skip
+  : 'keystoneauth1 is not installed (Debian package python3-keystoneauth1)'
+
+test('a Python function whose package has keystoneauth1 gets a session with the token that was lent', {
+  skip: noSession,
+}, async t => {
+  const asked: string[] = []
+  const keystone = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    const { 'x-auth-token': token, 'x-subject-token': subject } = request.headers
+    const isKnown = token === 'lent-token' && subject === token
+    const endpoint = { id: 'e', interface: 'public', region: 'R', region_id: 'R', url: 'http://nova/v2.1' }
+    const catalog = [{ id: 's', type: 'compute', name: 'nova', endpoints: [endpoint] }]
+    const project = { id: 'p-1', name: 'blue', domain: { id: 'default', name: 'Default' } }
+    const times = { expires_at: '2999-01-01T00:00:00.000000Z', issued_at: '2020-01-01T00:00:00.000000Z' }
+    const said = {
+      token: { methods: ['token'], ...times, project, catalog, roles: [], user: { id: 'u', name: 'u' } },
+    }
+    response.writeHead(isKnown ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(said))
+  })
+  await once(keystone.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => keystone.close())
+  const authUrl = `http://127.0.0.1:${(keystone.address() as AddressInfo).port}/v3`
+  const driver = await loaded(t, 'python', 'main', 'qinling_session')
+  const lent = ['atelier-auth-token: lent-token', `atelier-auth-url: ${authUrl}`, 'atelier-project-id: p-1']
+  const answer = await execute(driver, {}, lent)
+  assert.deepEqual(outputOf(answer), ['lent-token', 'p-1', 'http://nova/v2.1', 'p-1'])
+  assert.deepEqual(asked, ['GET /v3/auth/tokens'])
 })
 
 test('each execution of a Python function finds its module as new', { skip }, async t => {

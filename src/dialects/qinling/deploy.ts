@@ -15,6 +15,8 @@ export const APP = 'qinling'
 
 /** Executions that one worker takes at once: `function_concurrency`. */
 const CONCURRENCY = 3
+/** Qinling lent all roles of who made a function, an administrator's too. */
+const LENT_ROLES = ['member']
 const IDLE_MS = 3_600_000 // `function_service_expiration`
 const MIB = 1024 * 1024
 const PROCESSES_MAX = 160 // 128 of the code's own, and the runtime's
@@ -53,14 +55,45 @@ export class Deployer {
     return this.#parts.identity.principalFor(caller.principal, { id: projectId }, caller.token ?? '')
   }
 
-  /** Publishes what is to run; without an archive, what ran before with other settings. */
+  /**
+   * Publishes what is to run; without an archive, what ran before with other settings. `caller` lends new code the role of a member, so that it
+   * acts in the project as Qinling's functions do by their trust; who cannot lend deploys all the same.
+   */
   async deploy(
+    caller: Caller,
     by: Principal,
     name: string,
     shownAs: string,
     running: Running,
     runner: Runner | undefined,
     archive: Buffer | undefined,
+  ): Promise<void> {
+    const publish = (token: Partial<DeployRequest>) =>
+      this.#publish(by, name, shownAs, running, runner, archive, token)
+    if (archive === undefined) return publish({ keepsToken: true })
+    if (runner?.kind !== 'language' || !this.#maySign(caller, by)) return publish({ tokenRoles: [] })
+    try {
+      await publish({ tokenRoles: LENT_ROLES, callerToken: caller.token })
+    } catch (error) {
+      if (!isUnlent(error)) throw error
+      await publish({ tokenRoles: [] })
+    }
+  }
+
+  /** Whether the caller's own token may lend: an operator lends nothing to what is in another project. */
+  #maySign({ principal, token }: Caller, { projectId }: Principal): boolean {
+    const isOwn = principal.projectId === projectId && principal.delegation === undefined
+    return isOwn && token !== undefined && this.#parts.identity.lending !== undefined
+  }
+
+  async #publish(
+    by: Principal,
+    name: string,
+    shownAs: string,
+    running: Running,
+    runner: Runner | undefined,
+    archive: Buffer | undefined,
+    token: Partial<DeployRequest>,
   ): Promise<void> {
     const never = new AbortController().signal
     const isImage = running.code.source === 'image'
@@ -81,6 +114,7 @@ export class Deployer {
         },
         scaling: { instancesMin: running.workers, idleMs: IDLE_MS },
         async: { retry: { attemptsMax: 1 }, resultKeptMs: RESULT_KEPT_MS },
+        ...token,
       },
       () => {},
       never,
@@ -132,6 +166,13 @@ export class Deployer {
       throw error
     }
   }
+}
+
+/** The caller has not this role, or a token that lends nothing. */
+function isUnlent(error: unknown): boolean {
+  if (!(error instanceof AtelierError)) return false
+  if (error.code === 'FORBIDDEN' || error.code === 'NOT_IMPLEMENTED') return true
+  return error.errors?.some(({ pointer }) => pointer === 'tokenRoles') ?? false
 }
 
 export function shownAs({ body }: Pick<DialectRecord<KeptFunction>, 'body'>, number = 0): string {

@@ -67,7 +67,7 @@ export function functionChangeRoutes(
     const by = await deployer.principalFor(caller, found.projectId)
     const shown = shownAs({ body: next })
     const runner = await runnerFor(kept, next)
-    await deployer.deploy(by, nameOf(found.id, 0), shown, next, runner, archive?.bytes)
+    await deployer.deploy(caller, by, nameOf(found.id, 0), shown, next, runner, archive?.bytes)
   }
 
   /** The code that is to run from now on; `undefined` when it is what it was. */

@@ -30,7 +30,15 @@ export function functionRoutes(add: AddRoute, kept: Kept, deployer: Deployer, ob
     const { body, runner, archive } = await read(caller, await formIn(request))
     const made = await kept.add(KINDS.function, { projectId: caller.projectId, body })
     try {
-      await deployer.deploy(caller.principal, nameOf(made.id, 0), shownAs(made), body, runner, archive?.bytes)
+      await deployer.deploy(
+        caller,
+        caller.principal,
+        nameOf(made.id, 0),
+        shownAs(made),
+        body,
+        runner,
+        archive?.bytes,
+      )
     } catch (error) {
       await kept.records.delete(KINDS.function, made.id)
       throw error

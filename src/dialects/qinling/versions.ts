@@ -55,7 +55,7 @@ export function versionRoutes(add: AddRoute, kept: Kept, deployer: Deployer): vo
       if (archive === undefined) throw new QinlingError(404, `Package of function ${found.id} not found.`)
       const shown = shownAs(found, made.body.number)
       const runner = await runnerFor(kept, made.body)
-      await deployer.deploy(caller.principal, name, shown, made.body, runner, archive)
+      await deployer.deploy(caller, caller.principal, name, shown, made.body, runner, archive)
     } catch (error) {
       await kept.records.delete(KINDS.version, made.id)
       throw error

@@ -125,7 +125,15 @@ export function workerRoutes(add: AddRoute, kept: Kept, workers: Workers, deploy
     const by = await deployer.principalFor(caller, found.projectId)
     const runner = await runnerFor(kept, running)
     const name = nameOf(functionId, number)
-    await deployer.deploy(by, name, shownAs(found, number), { ...running, workers: count }, runner, undefined)
+    await deployer.deploy(
+      caller,
+      by,
+      name,
+      shownAs(found, number),
+      { ...running, workers: count },
+      runner,
+      undefined,
+    )
     if (version) await kept.change<KeptVersion>(KINDS.version, version, body => ({ ...body, workers: count }))
     else await kept.change<KeptFunction>(KINDS.function, found, body => ({ ...body, workers: count }))
   }

@@ -44,7 +44,13 @@ def prepare_qinling(spec, output):
 
 
 def execute(mother, call, spec):
-    request = {"id": call.header("qinling-execution-id") or call.id, "input": json.loads(call.read_all() or b"null")}
+    request = {
+        "id": call.header("qinling-execution-id") or call.id,
+        "input": json.loads(call.read_all() or b"null"),
+        "token": call.header("atelier-auth-token"),
+        "auth_url": call.header("atelier-auth-url"),
+        "project_id": call.header("atelier-project-id"),
+    }
     timeout_s = int(call.header("qinling-timeout-ms") or spec["timeoutMs"]) / 1000
     channel, theirs = socket.socketpair()
     output, written = os.pipe()
@@ -231,7 +237,7 @@ def child(channel, output, module, name):
         request = json.loads(b"".join(iter(lambda: channel.recv(PIECE_BYTES), b"")))
         print(f"Start execution: {request['id']}")
         started = time.monotonic()
-        ok, output = call_function(module, name, request["input"])
+        ok, output = call_function(module, name, request)
         duration = round(time.monotonic() - started, 3)
         print(f"Finished execution: {request['id']}")
         sys.stdout.flush()
@@ -245,18 +251,42 @@ def child(channel, output, module, name):
         os._exit(1)
 
 
-def call_function(module, name, given):
+def call_function(module, name, request):
     """(whether it returned, the output as JSON)"""
     try:
         function = getattr(importlib.import_module(module), name)
-        named = dict(given or {})
+        named = dict(request["input"] or {})
         text = named.pop("__function_input", None)
-        # No session: functions get a token of their project when there are trusts.
-        named["context"] = {"os_session": None}
+        named["context"] = context_of(request)
         return True, json.dumps(function(*([text] if text else []), **named))
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
         return False, json.dumps(TOO_MUCH if is_refusal(error) else str(error))
+
+
+def context_of(request):
+    """A session of keystoneauth1, where the package or the machine has that, and what it is made of."""
+    token, auth_url = request["token"], request["auth_url"]
+    lent = {name: request[name] for name in ("token", "auth_url", "project_id")} if token else {}
+    return {"os_session": session_of(token, auth_url) if token else None, **lent}
+
+
+def session_of(token, auth_url):
+    try:
+        from keystoneauth1 import access, session
+        from keystoneauth1.identity import base
+    except ImportError:
+        return None
+
+    class LentToken(base.BaseIdentityPlugin):
+        """A token that is used as it is, since Keystone makes no other one from it. What it is good for is asked when that is needed first."""
+
+        def get_auth_ref(self, session, **_):
+            url = f"{self.auth_url.rstrip('/')}/auth/tokens"
+            headers = {"Accept": "application/json", "X-Auth-Token": token, "X-Subject-Token": token}
+            return access.create(resp=session.get(url, headers=headers, authenticated=False), auth_token=token)
+
+    return session.Session(auth=LentToken(auth_url=auth_url))
 
 
 def is_refusal(error):
