@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { AtelierError } from '../core/index.ts'
 import type { Server } from './server.ts'
 import { Successor } from './successor.ts'
@@ -9,7 +10,7 @@ import { Successor } from './successor.ts'
  * tells whether it is past turning back.
  */
 export async function handOver(server: Server, stopAsked: Promise<void>): Promise<void> {
-  const watcher = watcherOf(process.env, process.pid, process.ppid)
+  const watcher = watcherOf(process.env, process.pid, process.ppid, CONTAINER_MARKS.some(existsSync))
   if (watcher !== undefined)
     throw new AtelierError(
       'UNAVAILABLE',
@@ -24,9 +25,18 @@ export async function handOver(server: Server, stopAsked: Promise<void>): Promis
   successor.release()
 }
 
+/** What Docker and Podman put into each container. */
+const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
+
 /** Who would take the end of this process for the end of the server; `undefined`: nobody. */
-export function watcherOf(env: NodeJS.ProcessEnv, pid: number, parentPid: number): string | undefined {
-  if (pid === 1) return 'its container (start a new one beside it)'
+export function watcherOf(
+  env: NodeJS.ProcessEnv,
+  pid: number,
+  parentPid: number,
+  isContainer: boolean,
+): string | undefined {
+  // With --init, the engine's small first process ends with its child.
+  if (pid === 1 || (isContainer && parentPid === 1)) return 'its container (start a new one beside it)'
   // The parent's, where that is Atelier's own starter on an older Node.
   if ([pid, parentPid].some(one => env['SYSTEMD_EXEC_PID'] === String(one)))
     return 'systemd (its sockets lose no request: see docs/operations.md)'

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const UP_MS_MAX = 60_000
-const COMMAND_MS_MAX = 60_000
+const COMMAND_MS_MAX = 600_000 // an image may be built
 
 /** The image that every engine here has: a shell and small programs, and nothing else. */
 export const BUSYBOX = 'localhost/atelier-test/busybox:1'

@@ -15,12 +15,12 @@ export const NAME_SERVER = '10.0.2.3'
  * machines is a loopback address: then the host's loopback services would answer there. So only port 53 is left of it,
  * and nothing of the other addresses that stand for the host; by protocol, since slirp's own default route goes through one of
  * them and may be set later than this. Link-local is where clouds keep their metadata; the last
- * three are where Azure, Alibaba and Oracle keep theirs.
+ * three are where Azure, Alibaba and Oracle keep theirs. Protocols (UDP is 17, TCP is 6) have names only where netbase is installed.
  */
-const RULES = `rule add pref 10 to ${NAME_SERVER} ipproto udp dport 53 lookup main
-rule add pref 11 to ${NAME_SERVER} ipproto tcp dport 53 lookup main
-rule add pref 12 to 10.0.2.0/24 ipproto udp blackhole
-rule add pref 13 to 10.0.2.0/24 ipproto tcp blackhole
+const RULES = `rule add pref 10 to ${NAME_SERVER} ipproto 17 dport 53 lookup main
+rule add pref 11 to ${NAME_SERVER} ipproto 6 dport 53 lookup main
+rule add pref 12 to 10.0.2.0/24 ipproto 17 blackhole
+rule add pref 13 to 10.0.2.0/24 ipproto 6 blackhole
 rule add pref 14 to 169.254.0.0/16 blackhole
 rule add pref 15 to 168.63.129.16 blackhole
 rule add pref 16 to 100.100.100.200 blackhole
