@@ -36,6 +36,10 @@ const PYTHON_MODULES = '/usr/lib/python3/dist-packages'
 
 /** What only slow tests use. Installed by themselves: where one of them cannot be had, the rest still runs. */
 const SLOW_PROGRAMS: readonly Program[] = [
+  { name: 'g++', debian: 'g++', why: "AWS's Lambda client for Node, which is compiled" },
+  { name: 'cmake', debian: 'cmake', why: 'part of it' },
+  { name: 'make', debian: 'make', why: 'part of it' },
+  { name: 'xz', debian: 'xz-utils', why: 'part of it' },
   { name: 'runsc', debian: 'runsc', why: 'gVisor, the stronger sandbox' },
   { name: 'mariadbd', debian: 'mariadb-server', why: 'the store on MariaDB' },
   { name: '/usr/lib/postgresql', debian: 'postgresql', why: 'the store on PostgreSQL' },

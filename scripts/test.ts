@@ -16,7 +16,7 @@ import { TestTimes } from './test-times.ts'
 
 const SLOW = '.slow.test.ts'
 const FILES_AT_ONCE = availableParallelism() + 1 // one more than cores: many tests wait for a process or a timer
-const FILE_TIMEOUT_MS = 300_000
+const FILE_TIMEOUT_MS = 600_000 // one of them waits for a C++ compiler
 const COMPILED_FILES_MAX = 10_000
 const OPTIONS = ['--fast', '--timings']
 

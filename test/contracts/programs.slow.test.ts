@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { environments } from '../../src/environments/index.ts'
+import { rawTar } from '../builder/archives.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
 const noSandbox = !existsSync('/usr/bin/bwrap') && 'bubblewrap is not installed'
@@ -215,6 +216,28 @@ func main() {
   })
   const answer = await server.call('go-runtime', { method: 'POST', body: '{"word":"hello"}' })
   assert.equal(answer.text, '{"heard":{"word":"hello"}}')
+})
+
+test('an executable called bootstrap is a custom runtime of Lambda, a shell script with curl as well', {
+  skip: missing('binary') || (!existsSync('/usr/bin/curl') && 'curl is not installed'),
+}, async () => {
+  const body = `#!/bin/sh
+calls="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while event=$(curl -sf -D /tmp/head "$calls/next"); do
+  id=$(sed -n 's/^lambda-runtime-aws-request-id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/head)
+  echo "answering $id" >&2
+  curl -s -d "{\\"handler\\":\\"$_HANDLER\\",\\"heard\\":$event}" "$calls/$id/response" > /dev/null
+done
+`
+  const archive = new Uint8Array(rawTar([{ name: 'bootstrap', body, mode: 0o755 }]))
+  const settings = { contract: 'lambda', config: { ATELIER_LAMBDA_EVENT: 'body' } }
+  const deployed = await server.upload('shell-runtime', archive, settings)
+  assert.equal(deployed.status, 201, deployed.text)
+  for (const word of ['one', 'two']) {
+    const answer = await server.call('shell-runtime', { method: 'POST', body: JSON.stringify({ word }) })
+    assert.equal(answer.text, `{"handler":"bootstrap","heard":{"word":"${word}"}}`)
+  }
+  assert.equal((await server.instances('shell-runtime')).length, 1)
 })
 
 test('what is no program is refused at the deploy with what it needs', { skip: missing('go') }, async () => {

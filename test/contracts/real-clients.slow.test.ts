@@ -1,19 +1,25 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { unreachable } from '../support/registries.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
-const noNpm = reaches('npm', ['view', '@fnproject/fdk@0.0.76', 'version'])
-const noPip = reaches('python3', [
-  '-m',
-  'pip',
-  'install',
-  '--dry-run',
-  '--no-deps',
-  '--quiet',
-  'fdk==0.1.128',
-])
+const noNpm = unreachable('npm', '@fnproject/fdk@0.0.76')
+const noPip = unreachable('pip', 'fdk==0.1.128')
+
+const FRAMEWORK = { environment: 'nodejs', contract: 'functions-framework' }
+const FRAMEWORK_FILES = {
+  'package.json': JSON.stringify({ dependencies: { '@google-cloud/functions-framework': '5.0.5' } }),
+  'index.js': `
+const functions = require('@google-cloud/functions-framework')
+functions.http('hello', (req, res) => res.status(201).set('x-path', req.path).send({ hello: req.body?.name ?? req.query.name }))
+functions.cloudEvent('heard', event => {
+  console.log('heard', event.id, event.type, event.data.colour)
+})
+exports.plain = (req, res) => res.send('plain ' + req.method)
+`,
+}
 
 let server: ServerProcess
 before(async () => {
@@ -159,29 +165,15 @@ async def handler(ctx, data=None):
 test('functions written for functions-framework run unmodified on its own server for Node: HTTP and CloudEvents', {
   skip: noNpm,
 }, async () => {
-  const files = {
-    'package.json': JSON.stringify({ dependencies: { '@google-cloud/functions-framework': '5.0.5' } }),
-    'index.js': `
-const functions = require('@google-cloud/functions-framework')
-functions.http('hello', (req, res) => res.status(201).set('x-path', req.path).send({ hello: req.body?.name ?? req.query.name }))
-functions.cloudEvent('heard', event => {
-  console.log('heard', event.id, event.type, event.data.colour)
-})
-exports.plain = (req, res) => res.send('plain ' + req.method)
-`,
-  }
-  const settings = { environment: 'nodejs', contract: 'functions-framework' }
-  await server.deploy('ff-hello', files, { ...settings, entry: 'index.js#hello' })
-  const hello = await server.call('ff-hello/there?name=you')
-  assert.equal(hello.text, '{"hello":"you"}')
-  assert.deepEqual([hello.status, hello.headers.get('x-path')], [201, '/there'])
-  await server.deploy('ff-plain', files, {
-    ...settings,
+  await server.deploy('ff-hello', FRAMEWORK_FILES, { ...FRAMEWORK, entry: 'index.js#hello' })
+  await checkHello('ff-hello')
+  await server.deploy('ff-plain', FRAMEWORK_FILES, {
+    ...FRAMEWORK,
     entry: 'index.js',
     config: { FUNCTION_TARGET: 'plain', FUNCTION_SIGNATURE_TYPE: 'http' },
   })
   assert.equal((await server.call('ff-plain', { method: 'PUT' })).text, 'plain PUT')
-  await server.deploy('ff-heard', files, { ...settings, entry: 'index.js#heard' })
+  await server.deploy('ff-heard', FRAMEWORK_FILES, { ...FRAMEWORK, entry: 'index.js#heard' })
   await checkCloudEvent('ff-heard')
 })
 
@@ -208,6 +200,28 @@ def heard(event):
   await server.deploy('ff-py-heard', files, { ...settings, entry: 'main:heard' })
   await checkCloudEvent('ff-py-heard')
 })
+
+test('a function for functions-framework runs in gVisor', {
+  skip: noNpm || (!existsSync('/usr/bin/runsc') && 'runsc is not installed'),
+}, async () => {
+  const settings = { ...FRAMEWORK, entry: 'index.js#hello', isolation: 'gvisor' }
+  await server.deploy('ff-gvisor', FRAMEWORK_FILES, settings)
+  await checkHello('ff-gvisor')
+})
+
+test('what was deployed in one sandbox runs in the other: a server without bubblewrap comes up on the same data', {
+  skip: noNpm || (!existsSync('/usr/bin/setpriv') && 'setpriv (util-linux) is not installed'),
+}, async () => {
+  await server.stop()
+  server = await ServerProcess.start({ home: server.home, flags: ['--isolation', 'unshare'] })
+  await checkHello('ff-hello')
+})
+
+async function checkHello(name: string): Promise<void> {
+  const hello = await server.call(`${name}/there?name=you`)
+  assert.equal(hello.text, '{"hello":"you"}')
+  assert.deepEqual([hello.status, hello.headers.get('x-path')], [201, '/there'])
+}
 
 async function checkFn(name: string): Promise<void> {
   const answer = await server.call(`${name}/some/where?a=1`, {
@@ -265,9 +279,4 @@ async function checkCloudEvent(name: string): Promise<void> {
 async function logOf(answer: { readonly headers: Headers }): Promise<string> {
   const { id } = await server.record(answer.headers.get('atelier-invocation-id'))
   return (await server.api('GET', `/v1/invocations/${id}/logs`)).text
-}
-
-/** Why a registry cannot be used, or `false` when it can. */
-function reaches(program: string, args: string[]): string | false {
-  return spawnSync(program, args, { timeout: 20_000 }).status !== 0 && 'the registry cannot be reached'
 }

@@ -2,14 +2,14 @@ import { fileURLToPath } from 'node:url'
 import { AtelierError } from '../../core/index.ts'
 import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../environment.ts'
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
-import { NODE_TARGET, nodeMount } from '../node-program.ts'
+import { NODE_TARGET, nodeHeaders, nodeMount } from '../node-program.ts'
 import { isOfQinling, planOfQinling } from '../python-program.ts'
 import { findNpm } from './npm.ts'
-import { nodeProgram } from './program.ts'
+import { nodeProgram, SHIM_TARGET } from './program.ts'
 
 const NODE_MAJOR_MIN = 24
-const SHIM_TARGET = '/opt/atelier/nodejs'
 const NPM_TARGET = '/opt/atelier/npm'
+const HEADERS_TARGET = '/opt/atelier/node-headers'
 const SOURCE_EXTENSIONS = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts']
 const ENTRY_NAMES = ['index', 'main', 'handler', 'function', 'app', 'server']
 
@@ -95,12 +95,21 @@ function installStep(locked: boolean): BuildStep {
     '--no-fund',
     '--no-update-notifier',
   ]
-  const mounts = [nodeMount(), ...(visible ? [] : [{ source: npm, target: NPM_TARGET }])]
+  const headers = nodeHeaders()
+  const mounts = [
+    nodeMount(),
+    ...(visible ? [] : [{ source: npm, target: NPM_TARGET }]),
+    ...(headers === undefined ? [] : [{ source: headers, target: `${HEADERS_TARGET}/include/node` }]),
+  ]
   return {
     title: locked ? 'npm ci' : 'npm install',
     command,
-    // npm and install scripts start `node` by name.
-    env: { PATH: '/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin' },
+    env: {
+      // npm and install scripts start `node` by name.
+      PATH: '/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin',
+      // Where node-gyp would else load them from, a server may not reach.
+      ...(headers !== undefined && { npm_config_nodedir: HEADERS_TARGET }),
+    },
     mounts: [...mounts, { source: nodeMount().source, target: '/opt/atelier/bin/node' }].map(readOnly),
   }
 }

@@ -1,6 +1,7 @@
 import { lambdaHandlerOf } from '../../contracts/index.ts'
 
-const LAMBDA_CLIENT = 'node_modules/aws-lambda-ric/bin/index.mjs'
+/** Where sandboxes see our own files for Node. */
+export const SHIM_TARGET = '/opt/atelier/nodejs'
 const FUNCTIONS_FRAMEWORK = 'node_modules/@google-cloud/functions-framework/build/src/main.js'
 const SOURCE = /\.[mc]?[jt]s$/
 
@@ -15,7 +16,7 @@ export function nodeProgram(contract: string, entry: string): string[] {
       // `index.mjs#handler` and `index.handler` are functions, `bootstrap.mjs` and `bootstrap.mjs#index.handler` a runtime.
       return (name === undefined ? SOURCE.test(file) : name.includes('.'))
         ? [inBundle(file)]
-        : [inBundle(LAMBDA_CLIENT), lambdaHandlerOf(entry)]
+        : [`${SHIM_TARGET}/lambda-client.mjs`, inBundle(''), lambdaHandlerOf(entry)]
     case 'functions-framework':
       return [
         inBundle(FUNCTIONS_FRAMEWORK),
