@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { createFissionContract } from '../../src/contracts/fission/contract.ts'
+import { createFnContract } from '../../src/contracts/fn/contract.ts'
 import { createHttpContract } from '../../src/contracts/http/contract.ts'
 import { type Contract, HeaderBlock } from '../../src/contracts/index.ts'
 import { createQinlingContract } from '../../src/contracts/qinling/contract.ts'
@@ -221,6 +222,38 @@ describe('the stdio contracts', { skip }, () => {
       assert.equal(answer.failure?.kind, 'violation')
       await running.closed
     }))
+
+  test('a hot function that answers two calls where there is one is ended, and the second answer is nobody’s', () =>
+    withProcess({ entry: 'stdio-http.mjs' }, async running => {
+      const answer = (text: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+      const first = await running.raw(Buffer.from(answer('mine') + answer('poison')), false)
+      assert.deepEqual([first.body.toString(), first.failure], ['mine', undefined])
+      await running.closed
+      assert.equal((await running.call('echo', { body: Buffer.from('x') })).failure?.kind, 'closed')
+    }))
+
+  test('a hot function that breaks off in mid-answer fails its call', () =>
+    withProcess({ entry: 'stdio-http.mjs' }, async running => {
+      const half = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf')
+      assert.equal((await running.raw(half, true)).failure?.kind, 'closed')
+    }))
+})
+
+describe('the fn contract', { skip }, () => {
+  const withKit = benchOf(createFnContract(systemClock))
+
+  test('an answer that breaks off fails in its middle', () =>
+    withKit({ entry: 'fn.mjs' }, async running => {
+      await running.link.load(running.spec)
+      assert.equal((await running.call('half', { body: null })).failure?.kind, 'violation')
+    }))
+
+  test('a kit that answers two calls where there is one gives the second answer to nobody', () =>
+    withKit({ entry: 'fn.mjs' }, async running => {
+      await running.link.load(running.spec)
+      assert.equal((await running.call('twice', { body: null })).body.toString(), 'mine')
+      assert.equal((await running.call('echo', { body: Buffer.from('next') })).body.toString(), 'next')
+    }))
 })
 
 describe('the fission contract', { skip }, () => {
@@ -282,5 +315,14 @@ describe('the qinling contract', { skip }, () => {
       const answer = await running.call('', { body: Buffer.from('{"fail": true}') })
       assert.equal(answer.status, 500)
       assert.equal(answer.body.toString(), '"Error: as it was told"')
+    }))
+
+  test('a result that breaks off, or is none, fails its call', () =>
+    withRuntime(program, async running => {
+      await running.link.load(running.spec)
+      for (const what of ['half', 'nonsense']) {
+        const answer = await running.call('', { body: Buffer.from(JSON.stringify({ do: what })) })
+        assert.equal(answer.failure?.kind, 'violation', what)
+      }
     }))
 })

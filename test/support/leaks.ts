@@ -24,12 +24,24 @@ interface Counts {
 /** Counts now; the check that it returns fails, naming what is left, when it does not become the same again. */
 export async function watchLeaks(engine: Engine): Promise<() => Promise<void>> {
   await engine.once()
-  const before = await countsOf(engine)
+  const becomesTheSame = await watched(() => countsOf(engine))
   return async () => {
     await engine.command('rmi', NETWORK_HOLDER).catch(() => {}) // which the backend makes once, and keeps
+    await becomesTheSame()
+  }
+}
+
+/** The same for what this process has by itself: its children and its sockets. */
+export function watchOwnLeaks(): Promise<() => Promise<void>> {
+  return watched(async () => ({ children: processesThat(() => false), sockets: socketsOpen() }))
+}
+
+async function watched(count: () => Promise<object>): Promise<() => Promise<void>> {
+  const before = await count()
+  return async () => {
     const end = performance.now() + GONE_MS_MAX
     for (;;) {
-      const after = await countsOf(engine)
+      const after = await count()
       try {
         assert.deepEqual(after, before)
         return
@@ -44,8 +56,8 @@ export async function watchLeaks(engine: Engine): Promise<() => Promise<void>> {
 async function countsOf(engine: Engine): Promise<Counts> {
   return {
     containers: (await engine.containers()).length,
-    processes: processesOf(engine.home),
-    sockets: readdirSync('/proc/self/fd').filter(isSocket).length,
+    processes: processesThat(command => command.includes(engine.home)),
+    sockets: socketsOpen(),
     folders: foldersIn(engine.home, DEPTH),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
@@ -53,16 +65,21 @@ async function countsOf(engine: Engine): Promise<Counts> {
   }
 }
 
-function processesOf(home: string): string[] {
+/** Our children, and others whose command line is one of these. */
+function processesThat(belong: (command: string) => boolean): string[] {
   return readdirSync('/proc').flatMap(pid => {
     try {
       const command = readFileSync(`/proc/${Number(pid)}/cmdline`, 'utf8').replaceAll('\0', ' ')
       const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-      return command.includes(home) || Number(parent) === process.pid ? [`${pid} ${command}`] : []
+      return belong(command) || Number(parent) === process.pid ? [`${pid} ${command}`] : []
     } catch {
       return [] // none, or it ended meanwhile
     }
   })
+}
+
+function socketsOpen(): number {
+  return readdirSync('/proc/self/fd').filter(isSocket).length
 }
 
 function isSocket(descriptor: string): boolean {

@@ -1,6 +1,11 @@
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const GONE_MS_MAX = 60_000
+const POLL_MS = 50
 
 /** What a server on `home` has on the machine outside its files: each a list of what was found. */
 interface Leftovers {
@@ -12,6 +17,8 @@ interface Leftovers {
 }
 
 const KEPT_IN_RUN = new Set(['etc', 'live', 'seccomp.bpf'])
+/** Empty folders over which sandboxes put their files together, unseen by the others. */
+const MOUNTED_OVER = new Set(['gvisor', 'root'])
 
 /** Finds what belongs to the server on `home` by its folder's path, and by the group that it names after that. */
 export function leftoversOf(home: string): Leftovers {
@@ -24,7 +31,26 @@ export function leftoversOf(home: string): Leftovers {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .filter(line => line.includes(`${home}/`)),
-    runEntries: [...readdirSync(runPath).filter(name => !KEPT_IN_RUN.has(name)), ...notes],
+    runEntries: [...readdirSync(runPath).filter(name => !isKept(runPath, name)), ...notes],
+  }
+}
+
+function isKept(runPath: string, name: string): boolean {
+  return KEPT_IN_RUN.has(name) || (MOUNTED_OVER.has(name) && readdirSync(join(runPath, name)).length === 0)
+}
+
+/** Waits until a backend or a server that is closed has left nothing of sandboxes on `home`; fails, naming what is there. */
+export async function nothingLeftAt(home: string): Promise<void> {
+  const end = performance.now() + GONE_MS_MAX
+  for (;;) {
+    const left = leftoversOf(home)
+    try {
+      assert.deepEqual(left, { processes: [], cgroups: [], mounts: [], runEntries: [] })
+      return
+    } catch (error) {
+      if (performance.now() > end) throw error
+      await sleep(POLL_MS)
+    }
   }
 }
 

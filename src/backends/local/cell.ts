@@ -4,7 +4,7 @@ import type { Inside } from '../backend.ts'
 import type { Cgroup, CgroupLimits } from './cgroup/cgroup.ts'
 import type { Identity, Launched } from './launcher.ts'
 import type { Connection } from './network.ts'
-import { descendants, footprint } from './procfs.ts'
+import { descendants, footprint, isAlive } from './procfs.ts'
 import type { Watched } from './watchdog.ts'
 
 const SIGNAL_EXIT_BASE = 128 // what a reaper adds to the number of the signal that ended its child
@@ -65,6 +65,11 @@ export class Cell {
   /** Resolves when its file system is there to be changed. */
   complete(): Promise<void> {
     return this.#launched.complete()
+  }
+
+  /** Its first process is gone, though its end is not told yet. */
+  get isEnding(): boolean {
+    return this.#ended || !isAlive(this.pid)
   }
 
   /** Changes its limits; throws when it already holds more memory than the new limit. */

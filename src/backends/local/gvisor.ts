@@ -207,6 +207,11 @@ function isShown({ kind, target }: Mount): boolean {
   return (kind === 'bind' || kind === 'symlink') && !target.startsWith('/dev/')
 }
 
+/** What lies below a folder that gVisor makes empty (a shim that was made below /tmp): it would be covered there. */
+function isCovered(mount: Mount, mounts: readonly Mount[]): boolean {
+  return mounts.some(({ kind, target }) => kind === 'tmpfs' && mount.target.startsWith(`${target}/`))
+}
+
 /** The sandbox as gVisor reads it (OCI's runtime specification). */
 function describe(spec: LaunchSpec): object {
   // In a folder of the machine gVisor can make nothing for a user that its user namespace does not know.
@@ -246,6 +251,14 @@ function describe(spec: LaunchSpec): object {
             ]
           : [],
       ),
+      ...spec.mounts
+        .filter(mount => mount.kind === 'bind' && isShown(mount) && isCovered(mount, spec.mounts))
+        .map(({ target }) => ({
+          destination: target,
+          type: 'bind',
+          source: GUEST + target,
+          options: ['nosuid', 'nodev', 'ro'],
+        })),
       // The one place where a socket that the code makes is one of the machine's, so that it can be connected to.
       ...(spec.folder === undefined
         ? []

@@ -94,6 +94,10 @@ export class LocalSandbox implements Sandbox {
     this.#cell.resetPeak()
   }
 
+  isEnding(): boolean {
+    return this.#cell.isEnding
+  }
+
   async kill(): Promise<void> {
     await this.#cell.kill()
     await this.exited

@@ -46,7 +46,7 @@ export interface HttpServerAccess {
 const IDLE_MS_MAX = 1_500
 /** A connection breaks a little before the exit that explains it. */
 const EXIT_FIRST_MS = 250
-/** Looks at one that is ending, each so long after the other: engines of containers take their time to tell. */
+/** Looks at one that is ending, each so long after the other: engines of containers take their time to tell, and so does gVisor. */
 const EXIT_LOOKS_MAX = 60
 
 /** The conversation with a server in an instance: a connection for each call at once, used again and again. */
@@ -221,9 +221,12 @@ export class HttpLink implements Link, HttpCallHome, SocketCallHome {
       return made
     } catch (error) {
       // Its sandbox may just be ending, and `exited` tells a little later.
-      const waited = new Promise<void>(resolve => this.#clock.after(EXIT_FIRST_MS, resolve))
-      await Promise.race([this.#gone.promise, waited])
-      if (this.#hasClosed()) return undefined
+      for (let looks = 0; looks < EXIT_LOOKS_MAX; looks++) {
+        const waited = new Promise<void>(resolve => this.#clock.after(EXIT_FIRST_MS, resolve))
+        await Promise.race([this.#gone.promise, waited])
+        if (this.#hasClosed()) return undefined
+        if (this.#access.isEnding?.() !== true) break
+      }
       throw error
     }
   }

@@ -6,6 +6,7 @@ import { openLocalBackend, type Sandbox } from '../../../src/backends/index.ts'
 import type { HeaderBlock, Link, LinkEvents, StartSpec } from '../../../src/contracts/index.ts'
 import { LIMITS_DEFAULT, systemClock } from '../../../src/core/index.ts'
 import { nodejsEnvironment } from '../../../src/environments/index.ts'
+import { nothingLeftAt } from '../../support/leftovers.ts'
 import { ANSWER_MS_MAX, type Answered, Calling } from './calling.ts'
 import type { ContractUnderTest, Place, Program } from './under-test.ts'
 
@@ -86,7 +87,14 @@ export async function copyPrograms(to: string): Promise<void> {
   await cp(join(import.meta.dirname, '../../..', webSockets), join(to, webSockets), { recursive: true })
 }
 
-async function localPlace(): Promise<Place> {
+/** What of the local backend's is tried: its sandbox by itself, the other one that it has, or gVisor. */
+export interface LocalTier {
+  readonly isolation?: 'unshare'
+  readonly tier?: 'gvisor'
+}
+
+/** The local backend. When it is closed, nothing may be left of it. */
+export async function localPlace({ isolation, tier }: LocalTier = {}): Promise<Place> {
   const home = await mkdtemp(join(tmpdir(), 'atelier-contract-'))
   const bundlePath = join(home, 'bundles', 'one')
   await mkdir(bundlePath, { recursive: true })
@@ -94,7 +102,7 @@ async function localPlace(): Promise<Place> {
   const backend = await openLocalBackend({
     runPath: join(home, 'run'),
     bundlesPath: join(home, 'bundles'),
-    isolation: 'auto',
+    isolation: isolation ?? 'auto',
     clock: systemClock,
   })
   return {
@@ -105,11 +113,16 @@ async function localPlace(): Promise<Place> {
       if (!status.ready) throw new Error(status.reason)
       const { command, env } = nodejsEnvironment.commandFor!(contract, entry)!
       const { environment, mounts } = status.launch
-      return { environment, mounts, command, env: { ...env }, directory: '/function' }
+      const program = { environment, mounts, command, env: { ...env }, directory: '/function' }
+      return tier === undefined ? program : { ...program, isolation: tier }
     },
     async close() {
       await backend.close()
-      await rm(home, { recursive: true, force: true })
+      try {
+        await nothingLeftAt(home)
+      } finally {
+        await rm(home, { recursive: true, force: true })
+      }
     },
   }
 }
