@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,15 +12,23 @@ import { BUSYBOX, programPath } from '../support/engine.ts'
 import { watchLeaks } from '../support/leaks.ts'
 
 const RUNTIMES = [
-  { runtime: 'crun', args: [], kernel: /^Linux version (?!4\.4\.0 )/ },
-  { runtime: 'runsc', args: GVISOR_ARGS, kernel: /^Linux version 4\.4\.0 / },
+  { runtime: 'crun', args: [], kernel: /^Linux version (?!4\.4\.0 )/, lacks: false },
+  { runtime: 'runsc', args: GVISOR_ARGS, kernel: /^Linux version 4\.4\.0 /, lacks: false },
+  {
+    runtime: 'kata-runtime',
+    args: [],
+    kernel: /^Linux version /,
+    lacks: !existsSync('/dev/kvm') && 'Kata runs virtual machines, and this machine has no /dev/kvm',
+  },
 ] as const
 
 const never = new AbortController().signal
 
-for (const { runtime, args, kernel } of RUNTIMES) {
+for (const { runtime, args, kernel, lacks } of RUNTIMES) {
   const skip =
-    dockerUnavailable() || (!programPath(runtime) && `${runtime} is not installed (apt install ${runtime})`)
+    lacks ||
+    dockerUnavailable() ||
+    (!programPath(runtime) && `${runtime} is not installed (apt install ${runtime})`)
   describe(`containers with the runtime ${runtime}`, { skip }, () => {
     let engine: DockerEngine
     let nothingLeft: (() => Promise<void>) | undefined

@@ -1,6 +1,6 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { ContainerBackend, MachineDoors } from '../../src/backends/index.ts'
 import { LIMITS_DEFAULT } from '../../src/core/index.ts'
@@ -10,7 +10,7 @@ import { contractsUnderTest } from '../suites/contract/programs.ts'
 import type { Place } from '../suites/contract/under-test.ts'
 import { contractSuite } from '../suites/contract.ts'
 import { DockerEngine, dockerUnavailable, GVISOR_ARGS } from '../support/docker.ts'
-import { busyboxInto, commandWith, type Engine, programPath } from '../support/engine.ts'
+import { busyboxInto, type Engine, nodeInto, programPath } from '../support/engine.ts'
 import { ENGINES } from '../support/engines.ts'
 import { watchLeaks } from '../support/leaks.ts'
 
@@ -71,17 +71,11 @@ for (const { name, skip, start, runtime, contracts } of PLACES)
       if (contracts?.includes(under.name) ?? true) contractSuite({ ...under, place })
   })
 
-/** The suite's programs, and the Node that runs this test with the libraries that it is linked with. */
+/** The suite's programs, and a Node to run them. */
 async function imageOfPrograms(engine: Engine): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
   await busyboxInto(folder)
-  const libraries = (await commandWith('ldd', [process.execPath])).match(/\/\S+/g) ?? []
-  for (const path of libraries) {
-    await mkdir(join(folder, dirname(path)), { recursive: true })
-    await cp(path, join(folder, path), { dereference: true })
-  }
-  await mkdir(join(folder, 'opt/atelier'), { recursive: true })
-  await cp(process.execPath, join(folder, 'opt/atelier/node'), { dereference: true })
+  await nodeInto(folder)
   await copyPrograms(join(folder, 'function'))
   await engine.image(IMAGE, folder, [])
   await rm(folder, { recursive: true, force: true })

@@ -7,7 +7,8 @@ import { environments } from '../../src/environments/index.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
 const page = readFileSync(join(docs, 'support.md'), 'utf8')
-const rows = page.split('\n').filter(line => line.startsWith('| `'))
+const lines = page.split('\n')
+const rows = lines.filter(line => line.startsWith('| `'))
 
 test('every language and every contract has a row in the table of what runs where', () => {
   const named = rows.map(row => /^\| `([^`]+)`/.exec(row)![1])
@@ -17,11 +18,10 @@ test('every language and every contract has a row in the table of what runs wher
 })
 
 test('every cell that says yes names a test that is there', () => {
-  const cells = rows.flatMap(row => row.split(' | ').slice(1))
-  assert.ok(cells.length > 20)
+  const cells = lines.filter(line => /\| (\[yes\]|no: )/.test(line)).flatMap(row => row.split(' | ').slice(1))
   for (const cell of cells) {
     const [, file, name] = /^\[yes\]\((\S+) "([^"]+)"\)/.exec(cell) ?? []
-    if (file === undefined || name === undefined) assert.match(cell, /^(no: |not tried)/)
+    if (file === undefined || name === undefined) assert.match(cell, /^no: ./)
     else assert.ok(readFileSync(join(docs, file), 'utf8').includes(name), `${file} has no test "${name}"`)
   }
 })

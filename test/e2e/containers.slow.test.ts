@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { engineUnavailable, imageWith, PodmanEngine } from '../support/engine.ts'
-import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
+import { BIN, bareEnvironment } from '../support/command.ts'
+import { elf, OTHER_MACHINE } from '../support/elf.ts'
+import { busyboxInto, engineUnavailable, imageWith, nodeInto, PodmanEngine } from '../support/engine.ts'
+import { type Answer, type Deployed, type Problem, ServerProcess, until } from '../support/server-process.ts'
 
 /** A web server of the smallest kind, that says in its log that it is up. */
 const HELLO = 'localhost/atelier-test/hello:1'
 const SERVE = 'echo serving; exec httpd -f -p "$PORT" -h /www'
 const COMMAND = 'CMD ["/bin/sh", "/serve"]'
+const FRAMEWORK = '@google-cloud/functions-framework'
+const FRAMEWORK_FUNCTIONS = `
+const functions = require('${FRAMEWORK}')
+functions.http('hello', (req, res) => res.status(201).set('x-path', req.path).send('hello ' + req.query.name))
+functions.cloudEvent('heard', event => console.log('heard', event.id, event.data.colour))
+`
 
 describe('functions that are container images', { skip: engineUnavailable() }, () => {
   let engine: PodmanEngine
@@ -61,6 +73,27 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     }
   })
 
+  test('an image whose program is for another machine, or has no interpreter, is the function’s fault', async () => {
+    const programs = [
+      ['machine', elf(OTHER_MACHINE), /exec format error/],
+      ['interpreter', '#!/bin/missing\n', /no such file or directory/],
+    ] as const
+    for (const [name, program, says] of programs) {
+      const image = `localhost/atelier-test/wrong-${name}:1`
+      await imageWith(engine, image, { serve: program }, ['CMD ["/serve"]'])
+      const deployed = await deployImage(`wrong-${name}`, { image })
+      assert.equal(deployed.status, 201, deployed.text)
+      const answer = await server.call(`wrong-${name}`)
+      assert.equal(answer.json.code, 'FUNCTION_LOAD_FAILED', answer.text)
+      let said = ''
+      await until('the log says why', async () => {
+        said = (await server.cli('logs', `wrong-${name}`)).stdout
+        return said !== ''
+      })
+      assert.match(said, says)
+    }
+  })
+
   test('what an image prints while it answers is the log of the call', async () => {
     const talks = 'localhost/atelier-test/talks:1'
     const script = 'echo "told to $METHOD" >&2; echo "answer to $(cat)"'
@@ -81,6 +114,39 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     )
   })
 
+  test('an image made with functions-framework has its functions called as they are', async t => {
+    const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    const app = join(folder, 'app')
+    await mkdir(app)
+    await writeFile(join(app, 'index.js'), FRAMEWORK_FUNCTIONS)
+    const install = ['install', '--no-audit', '--no-fund', '--prefix', app, `${FRAMEWORK}@5.0.5`]
+    const { status, stderr } = spawnSync('npm', install, { encoding: 'utf8', timeout: 120_000 })
+    if (status !== 0) return t.skip(`npm cannot install the framework: ${stderr.slice(0, 300)}`)
+    await Promise.all([busyboxInto(folder), nodeInto(folder)])
+    const framework = 'localhost/atelier-test/framework:1'
+    const command = ['/opt/atelier/node', `/app/node_modules/${FRAMEWORK}/build/src/main.js`]
+    await engine.image(framework, folder, ['WORKDIR /app', `CMD ${JSON.stringify(command)}`])
+    const settings = { image: framework, contract: 'functions-framework' }
+    for (const name of ['hello', 'heard']) {
+      const deployed = await deployImage(`ff-${name}`, { ...settings, config: { FUNCTION_TARGET: name } })
+      assert.equal(deployed.status, 201, deployed.text)
+    }
+    const hello = await server.call('ff-hello/there?name=you')
+    assert.deepEqual([hello.status, hello.text, hello.headers.get('x-path')], [201, 'hello you', '/there'])
+    const event = {
+      'ce-specversion': '1.0',
+      'ce-id': 'e-1',
+      'ce-source': '/test',
+      'ce-type': 'org.example.painted',
+    }
+    const headers = { 'content-type': 'application/json', ...event }
+    const heard = await server.call('ff-heard', { method: 'POST', headers, body: '{"colour":"red"}' })
+    assert.equal(heard.status, 204, heard.text)
+    const { id } = await server.record(heard.headers.get('atelier-invocation-id'))
+    assert.match((await server.api('GET', `/v1/invocations/${id}/logs`)).text, /heard e-1 red/)
+  })
+
   test('an image for another kind of machine is refused, as it is told', async () => {
     const other = process.arch === 'arm64' ? 'amd64' : 'arm64'
     const foreign = 'localhost/atelier-test/foreign:1'
@@ -88,6 +154,19 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     const answer = await deployImage('foreign', { image: foreign })
     assert.equal(answer.json.code, 'BUILD_FAILED', answer.text)
     assert.match(answer.json.detail, new RegExp(`is for ${other}, and this machine is`))
+  })
+
+  test('atelier doctor names the engine, and says of one that does not answer what cannot run', () => {
+    const look = (socket: string) =>
+      spawnSync(process.execPath, [BIN, 'doctor'], {
+        encoding: 'utf8',
+        env: bareEnvironment({ HOME: server.home, ATELIER_CONTAINER_ENGINE: socket }),
+      }).stdout
+    assert.match(look(engine.socket), /^ok +containers +Podman Engine \d/m)
+    assert.match(
+      look('/nowhere/engine.sock'),
+      /^warn +containers .*\n.*container images cannot run.*\/nowhere\/engine\.sock does not answer/m,
+    )
   })
 
   test('a registry inside is refused to tenants', async () => {

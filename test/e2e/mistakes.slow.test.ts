@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { environments } from '../../src/environments/index.ts'
 import { folderOf } from '../builder/folder-of.ts'
+import { elf, OTHER_MACHINE, OWN_MACHINE } from '../support/elf.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
 const states = new Map(
@@ -17,26 +18,6 @@ before(async () => {
   if (!sandbox) server = await ServerProcess.start()
 })
 after(() => server?.dispose())
-
-/** The head of a program in the format of Linux, 64 bits, for a machine of this number; with what loads it. */
-function elf(machine: number, loader?: string): Buffer {
-  const head = Buffer.alloc(64)
-  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(head)
-  head.writeUInt16LE(2, 16)
-  head.writeUInt16LE(machine, 18)
-  head.writeBigUInt64LE(64n, 32)
-  head.writeUInt16LE(56, 54)
-  head.writeUInt16LE(loader === undefined ? 0 : 1, 56)
-  if (loader === undefined) return head
-  const program = Buffer.alloc(56)
-  program.writeUInt32LE(3, 0)
-  program.writeBigUInt64LE(120n, 8)
-  program.writeBigUInt64LE(BigInt(loader.length), 32)
-  return Buffer.concat([head, program, Buffer.from(loader)])
-}
-
-const OWN = process.arch === 'arm64' ? 183 : 62
-const OTHER = process.arch === 'arm64' ? 62 : 183
 
 const MISTAKES: readonly (readonly [
   string,
@@ -87,13 +68,13 @@ const MISTAKES: readonly (readonly [
   [
     'binary',
     'a program for another machine',
-    { bootstrap: elf(OTHER) },
+    { bootstrap: elf(OTHER_MACHINE) },
     /bootstrap is built for \S+, and this server is/,
   ],
   [
     'binary',
     'a loader that is not there',
-    { bootstrap: elf(OWN, '/lib/ld-other.so.1') },
+    { bootstrap: elf(OWN_MACHINE, '/lib/ld-other.so.1') },
     /needs \/lib\/ld-other\.so\.1/,
   ],
   [

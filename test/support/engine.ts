@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -216,20 +216,31 @@ export async function busyboxInto(folder: string): Promise<void> {
     await symlink('busybox', join(folder, 'bin', name))
 }
 
-/** Makes an image with these files, by path, beside a shell and small programs. */
+/** Puts the Node that runs this test into `folder` as `/opt/atelier/node`, with the libraries that it is linked with. */
+export async function nodeInto(folder: string): Promise<void> {
+  const libraries = (await commandWith('ldd', [process.execPath])).match(/\/\S+/g) ?? []
+  for (const path of libraries) {
+    await mkdir(join(folder, dirname(path)), { recursive: true })
+    await cp(path, join(folder, path), { dereference: true })
+  }
+  await mkdir(join(folder, 'opt/atelier'), { recursive: true })
+  await cp(process.execPath, join(folder, 'opt/atelier/node'), { dereference: true })
+}
+
+/** Makes an image with these files, by path, beside a shell and small programs; all may be executed. */
 export async function imageWith(
   engine: Engine,
   reference: string,
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   instructions: readonly string[],
   architecture?: string,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'atelier-image-'))
   try {
     await busyboxInto(folder)
-    for (const [path, text] of Object.entries(files)) {
+    for (const [path, content] of Object.entries(files)) {
       await mkdir(dirname(join(folder, path)), { recursive: true })
-      await writeFile(join(folder, path), text)
+      await writeFile(join(folder, path), content, { mode: 0o755 })
     }
     await engine.image(reference, folder, ['ENV PATH=/bin', ...instructions], architecture)
   } finally {

@@ -135,7 +135,7 @@ function whose(done: string, message: string): AtelierError {
   if (/no space left|disk quota/i.test(message))
     return new AtelierError(
       'STORAGE_FULL',
-      `The container could not be ${done}: the engine's disk is full.`,
+      `The container could not be ${done}: the engine's disk is full. Whoever runs it has to make room there.`,
       { cause },
     )
   if (IMAGE_AT_FAULT.test(message))

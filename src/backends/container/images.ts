@@ -129,7 +129,7 @@ function pullFailed(reference: string, said: string): AtelierError {
   if (/no space left|disk quota|ENOSPC/i.test(said))
     return new AtelierError(
       'STORAGE_FULL',
-      `Image "${reference}" does not fit: the container engine's disk is full.`,
+      `Image "${reference}" does not fit: the container engine's disk is full. Whoever runs it has to make room there.`,
       {
         cause,
       },

@@ -1,1 +1,2 @@
 export { ContainerBackend, type ContainerBackendOptions } from './backend.ts'
+export { lookForEngine } from './look.ts'

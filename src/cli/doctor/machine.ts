@@ -20,6 +20,7 @@ export function machineChecks(env: NodeJS.ProcessEnv): readonly Check[] {
     { name: 'user namespaces', look: userNamespaces },
     { name: 'slirp4netns', look: slirp },
     { name: 'gvisor', look: gvisor },
+    { name: 'containers', look: () => containers(env) },
     { name: 'cgroups', look: cgroups },
     { name: 'memory', look: memory },
     { name: 'disk', look: () => disk(dataFolder(env)) },
@@ -82,6 +83,24 @@ async function gvisor(): Promise<Finding> {
   return version === undefined
     ? ok('not installed: only functions with isolation gvisor need it (apt install runsc)')
     : ok(version)
+}
+
+async function containers(env: NodeJS.ProcessEnv): Promise<Finding> {
+  const { lookForEngine } = await import('../../backends/index.ts')
+  const wanted = env['ATELIER_CONTAINER_ENGINE']
+  const found = await lookForEngine(wanted, env)
+  if (!('reason' in found)) return ok(`${found.version} at ${found.path}`)
+  const isNamed = Boolean(wanted || env['DOCKER_HOST'])
+  return isNamed
+    ? warn(
+        'the engine that is named cannot be used',
+        `Functions that are container images cannot run. ${sentence(found.reason)}`,
+      )
+    : ok('no engine: only functions that are container images need one (apt install podman)')
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`
 }
 
 async function cgroups(): Promise<Finding> {
