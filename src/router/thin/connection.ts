@@ -4,6 +4,7 @@ import type { Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 import type { Flusher } from '../plane.ts'
 import { refuseOn } from '../wire.ts'
+import { ClientSocket } from './client-socket.ts'
 import { ThinExchange } from './exchange.ts'
 import { type Head, type HeadFields, headTooLarge, readHead } from './head.ts'
 import { Outbox } from './outbox.ts'
@@ -64,7 +65,8 @@ export class Connection {
     this.scheme = socket === carrier ? 'http' : 'https'
     const address = carrier.remoteAddress ?? ''
     this.remoteAddress = address.startsWith('::ffff:') ? address.slice(7) : address
-    socket.on('data', this.#onData)
+    if (socket instanceof ClientSocket) socket.onBytes = this.#onBytes
+    else socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('drain', this.#onDrain)
     socket.on('error', ignore) // a client that resets is not news; 'close' follows
@@ -129,6 +131,15 @@ export class Connection {
   /** The connection closes with the answer that is under way. */
   closeAfter(): void {
     this.#exchange?.closeAfter()
+  }
+
+  /** `bytes` are lent: of one whole head nothing is left when this returns; all else may be kept, and is copied. */
+  readonly #onBytes = (bytes: Buffer): void => {
+    const isOneHead =
+      this.#state === 'head' &&
+      !this.#kept &&
+      bytes.indexOf(HEAD_END, 0, 'latin1') === bytes.length - HEAD_END.length
+    this.#onData(isOneHead ? bytes : Buffer.from(bytes))
   }
 
   readonly #onData = (bytes: Buffer): void => {
@@ -279,6 +290,7 @@ export class Connection {
     const { socket } = this
     this.#state = 'gone'
     this.#kept = undefined
+    if (socket instanceof ClientSocket) socket.onBytes = undefined
     socket.off('data', this.#onData)
     socket.off('end', this.#onEnd)
     socket.off('drain', this.#onDrain)

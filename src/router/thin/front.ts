@@ -4,6 +4,7 @@ import { Drain } from '../drain.ts'
 import type { Front, FrontOptions, Upgrade } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 import { Flusher } from '../plane.ts'
+import { ClientSocket } from './client-socket.ts'
 import { Connection, type ConnectionHome } from './connection.ts'
 import type { ThinExchange } from './exchange.ts'
 
@@ -41,9 +42,15 @@ class ThinFront implements Front, ConnectionHome {
     )
     this.#sweepMs = Math.min(1_000, shortest / 4)
     this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
-      socket => {
-        this.#connections.add(new Connection(this, options.encrypt?.(socket) ?? socket, socket))
+      {
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: PROBE_AFTER_MS,
+        pauseOnConnect: !options.encrypt,
+      },
+      accepted => {
+        const carrier = options.encrypt ? accepted : (ClientSocket.adopt(accepted) ?? accepted.resume())
+        this.#connections.add(new Connection(this, options.encrypt?.(accepted) ?? carrier, carrier))
         this.#cancelSweep ??= clock.after(this.#sweepMs, this.#sweep)
       },
     )
