@@ -3,9 +3,10 @@ import { connect } from 'node:net'
 import type { Load, LoadResult } from './load.ts'
 import { percentile } from './statistics.ts'
 
-const { url, connections, seconds, body } = JSON.parse(process.argv[2]!) as Load
+const { url, connections, seconds, body, headers = {} } = JSON.parse(process.argv[2]!) as Load
 const { hostname, port, pathname, search, host } = new URL(url)
-const head = `${body === undefined ? 'GET' : 'POST'} ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n`
+const fields = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+const head = `${body === undefined ? 'GET' : 'POST'} ${pathname}${search} HTTP/1.1\r\n${fields.join('')}`
 const request =
   body === undefined
     ? `${head}\r\n`

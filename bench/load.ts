@@ -12,6 +12,8 @@ export interface Load {
   readonly seconds: number
   /** Sent as JSON by POST; without it, GET. */
   readonly body?: string
+  /** Fields that each request has besides. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface LoadResult {
@@ -32,11 +34,11 @@ export async function load(options: Load): Promise<LoadResult> {
   return hasWrk ? byWrk(options) : byWorker(options)
 }
 
-async function byWrk({ url, connections, seconds, body }: Load): Promise<LoadResult> {
+async function byWrk({ url, connections, seconds, body, headers = {} }: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'atelier-bench-'))
   try {
     const script = join(folder, 'load.lua')
-    await writeFile(script, luaScript(body))
+    await writeFile(script, luaScript(body, headers))
     const { stdout } = await run('wrk', [
       '-t1',
       `-c${connections}`,
@@ -63,12 +65,15 @@ async function byWrk({ url, connections, seconds, body }: Load): Promise<LoadRes
 }
 
 /** wrk's own summary rounds; this prints the numbers. */
-function luaScript(body: string | undefined): string {
+function luaScript(body: string | undefined, headers: Readonly<Record<string, string>>): string {
   const request =
     body === undefined
       ? ''
       : `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = ${JSON.stringify(body)}\n`
-  return `${request}
+  const fields = Object.entries(headers).map(
+    ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}\n`,
+  )
+  return `${request}${fields.join('')}
 function done(summary, latency)
   local e = summary.errors
   print(string.format("RESULT %d %d %d %d %d", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),

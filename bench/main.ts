@@ -23,6 +23,7 @@ import { httpContract } from './rows/http-contract.ts'
 import { LANGUAGES, languages } from './rows/languages.ts'
 import { latency } from './rows/latency.ts'
 import { many } from './rows/many.ts'
+import { privateCalls } from './rows/private-calls.ts'
 import { ready } from './rows/ready.ts'
 import { restart } from './rows/restart.ts'
 import { schedules } from './rows/schedules.ts'
@@ -32,6 +33,7 @@ const ROWS: readonly Row[] = [
   warm,
   httpContract,
   latency,
+  privateCalls,
   connections,
   cold,
   coldEmpty,

@@ -11,8 +11,11 @@ import type { Bench } from './row.ts'
 export interface Platform {
   readonly routerUrl: string
   readonly pid: number
-  /** Deploys one file of `bench/functions` under `name`; resolves with the function's URL. */
-  deploy(name: string, file: string, settings?: object): Promise<string>
+  /** The administrator's, and the id of the project that all is deployed in. */
+  readonly token: string
+  readonly projectId: string
+  /** Deploys one file of `bench/functions` under `name`; resolves with the function's URL. `app`: another than `bench`. */
+  deploy(name: string, file: string, settings?: object, app?: string): Promise<string>
   /** Deploys a container image under `name`; resolves with the function's URL. */
   deployImage(name: string, image: string, settings?: object): Promise<string>
   /** Asks the API as the administrator; `body` is sent as JSON. */
@@ -63,16 +66,18 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
   bench.after(() => child && end(child))
   const start = () => startServer(args, home, started => (child = started))
   let running = await start()
+  const who = (await running.api('GET', '/v1/whoami')) as { projectId: string }
   const deploy = async (
     name: string,
     settings: object,
     source?: { file: string; bytes: Buffer<ArrayBuffer> },
+    app = 'bench',
   ) => {
     const form = new FormData()
     form.append('settings', JSON.stringify({ access: 'public', ...settings }))
     if (source) form.append('package', new Blob([source.bytes]), basename(source.file))
-    await running.api('POST', `/v1/apps/bench/functions/${name}/deploy`, form)
-    return `${running.login.routerUrl}/${running.login.project}/bench/${name}`
+    await running.api('POST', `/v1/apps/${app}/functions/${name}/deploy`, form)
+    return `${running.login.routerUrl}/${running.login.project}/${app}/${name}`
   }
   return {
     get routerUrl() {
@@ -81,10 +86,14 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     get pid() {
       return running.child.pid!
     },
-    deploy: async (name, file, settings = {}) => {
+    get token() {
+      return running.token
+    },
+    projectId: who.projectId,
+    deploy: async (name, file, settings = {}, app = 'bench') => {
       const bytes = await packed(join(import.meta.dirname, 'functions', file))
       const environment = ENVIRONMENTS[extname(file)] ?? 'nodejs'
-      return deploy(name, { environment, ...settings }, { file, bytes })
+      return deploy(name, { environment, ...settings }, { file, bytes }, app)
     },
     deployImage: (name, image, settings = {}) => deploy(name, { image, ...settings }),
     ask: (method, path, body) => running.api(method, path, body && JSON.stringify(body)),
@@ -136,6 +145,7 @@ async function endServing(home: string): Promise<void> {
 interface Running {
   readonly child: ChildProcess
   readonly login: Login
+  readonly token: string
   readonly api: Api
 }
 
@@ -150,7 +160,7 @@ async function startServer(
   child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4_000)))
   try {
     const login = await untilReady(child, home, () => errors)
-    return { child, login, api: await logIn(login) }
+    return { child, login, ...(await logIn(login)) }
   } catch (error) {
     await end(child)
     throw error
@@ -167,7 +177,7 @@ interface Login {
 
 type Api = (method: string, path: string, body?: FormData | string) => Promise<unknown>
 
-async function logIn({ url, user, password }: Login): Promise<Api> {
+async function logIn({ url, user, password }: Login): Promise<Pick<Running, 'token' | 'api'>> {
   const response = await fetch(`${url}/v1/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -175,11 +185,11 @@ async function logIn({ url, user, password }: Login): Promise<Api> {
   })
   if (!response.ok) throw new Error(`the login failed: ${await response.text()}`)
   const { token } = (await response.json()) as { token: string }
-  return async (method, path, body) => {
+  const api: Api = async (method, path, body) => {
     const answer = await fetch(url + path, {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        'x-auth-token': token, // which Keystone's API takes, too
         ...(typeof body === 'string' && { 'content-type': 'application/json' }),
       },
       ...(body && { body }),
@@ -187,6 +197,7 @@ async function logIn({ url, user, password }: Login): Promise<Api> {
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
     return answer.json()
   }
+  return { token, api }
 }
 
 /** Resolves with the login of the server that `child` is, or starts, on the data in `home`, once it is ready. */
