@@ -111,8 +111,9 @@ export class Place {
       closing.push(() => removeHome(folder))
       const site = await Site.open()
       closing.push(() => site.close())
-      const [keystone, database] = await Promise.all([Keystone.start(site), startMariadb()])
-      closing.push(() => database.daemon.close())
+      const starting = startMariadb()
+      closing.push(async () => (await starting.catch(() => undefined))?.daemon.close())
+      const [keystone, database] = await Promise.all([Keystone.start(site), starting])
       for (const [name, project] of [
         ['ann', 'blue'],
         ['bob', 'red'],

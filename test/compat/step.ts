@@ -16,6 +16,8 @@ export interface Script {
   readonly client: string
   /** Why it cannot run here. */
   readonly skip?: string | false
+  /** Gets its client, before the steps. Resolves with why there is none, when there is none. */
+  prepare?(at: Place): Promise<string | undefined>
   readonly steps: readonly Step[]
 }
 

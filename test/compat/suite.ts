@@ -18,21 +18,28 @@ function commands(open: () => Promise<Place>): void {
   })
   after(() => at?.close())
 
-  for (const { dialect, client, skip = false, steps } of scripts())
-    describe(`${dialect}, by ${client}`, { skip }, () => {
-      for (const step of steps) test(step.command, () => step.run(at))
+  for (const script of scripts())
+    describe(`${script.dialect}, by ${script.client}`, { skip: script.skip ?? false }, () => {
+      const { dialect, steps } = script
+      let missing: string | undefined
+      before(async () => {
+        missing = await script.prepare?.(at)
+      })
+      for (const step of steps)
+        test(step.command, t => (missing === undefined ? step.run(at) : t.skip(missing)))
 
-      test(`the server has answered every operation of ${dialect} that a command here is for`, async () => {
+      test(`the server has answered every operation of ${dialect} that a command here is for`, async t => {
+        if (missing !== undefined) return t.skip(missing)
         const named = new Set(steps.flatMap(each => each.operations))
         const operations = await operationsOf(await dialectLoaders.get(dialect)!())
         const claimed = operations.filter(each => named.has(each.name))
         assert.equal(claimed.length, named.size, 'each is an operation')
-        let missing: readonly Operation[] = []
+        let left: readonly Operation[] = []
         await until(`the log of ${dialect} has them`, () => {
           const answered = answeredBy(at, dialect)
-          missing = claimed.filter(each => !answered.some(asked => isOf(each, asked)))
-          return missing.length === 0
-        }).catch(() => assert.fail(`not asked for: ${missing.map(each => each.name).join(', ')}`))
+          left = claimed.filter(each => !answered.some(asked => isOf(each, asked)))
+          return left.length === 0
+        }).catch(() => assert.fail(`not asked for: ${left.map(each => each.name).join(', ')}`))
       })
     })
 

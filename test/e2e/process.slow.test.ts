@@ -165,6 +165,22 @@ test('without a sandbox the status says so', async t => {
   assert.equal((await server.call('hello')).text, 'hello')
 })
 
+test('without a sandbox a function of Fn is reached at its socket, which goes with it', async t => {
+  const server = await ServerProcess.start({ flags: ['--isolation', 'none'] })
+  t.after(() => server.dispose())
+  const form = new FormData()
+  form.set('settings', JSON.stringify({ access: 'public', image: 'fnproject/hello', contract: 'fn' }))
+  const made = await server.api('POST', '/v1/apps/default/functions/hello/deploy', form)
+  assert.equal(made.status, 201, made.text)
+  const { text } = await server.call('hello', { method: 'POST', body: '{"name":"Ann"}' })
+  assert.deepEqual(JSON.parse(text), { message: 'Hello Ann' })
+  const [instance] = await server.instances('hello')
+  const folder = `/tmp/iofs-${instance?.id}`
+  assert.ok(existsSync(folder))
+  await server.stop()
+  assert.ok(!existsSync(folder))
+})
+
 test('without a sandbox a build runs all the same, with its own scripts, and its log says so', async t => {
   const server = await ServerProcess.start({ flags: ['--isolation', 'none'] })
   t.after(() => server.dispose())

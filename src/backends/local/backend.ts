@@ -103,7 +103,7 @@ export class LocalBackend implements Backend {
         connected: false,
         channel: true,
         stdin: own?.stdin === true,
-        ...(inGvisor && own?.folder !== undefined && { folder: own.folder }),
+        ...((inGvisor || !this.#sandboxed) && own?.folder !== undefined && { folder: own.folder }),
         ...(own?.beforeStart && { onHeld: own.beforeStart }),
       },
       launcher,

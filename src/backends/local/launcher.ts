@@ -36,7 +36,10 @@ export interface LaunchSpec {
   readonly channel: boolean
   /** Whether its stdin is open. */
   readonly stdin?: boolean
-  /** A folder below /tmp for the sockets that the command listens at; made here where nothing else can show them. */
+  /**
+   * A folder below /tmp for the sockets that the command listens at: made here where nothing else can show them, and found by this very
+   * name on the host where there is no sandbox.
+   */
   readonly folder?: string
   /**
    * Called with the host's number of the first process inside, while that process is held: it has its namespaces but has run

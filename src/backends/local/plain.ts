@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream'
 import { backendFailed, words } from './commands.ts'
 import { openInside } from './inside.ts'
 import { guardLaunch, PRLIMIT, pipeOf } from './launch.ts'
-import type { Launched, Launcher, LaunchSpec, Mount } from './launcher.ts'
+import type { Launched, Launcher, LaunchSpec } from './launcher.ts'
 import { FUNCTION_TARGET } from './policy.ts'
 import { processesMarked } from './procfs.ts'
 
@@ -33,7 +33,7 @@ export class PlainLauncher implements Launcher {
     mkdirSync(join(home, 'tmp'), { recursive: true, mode: 0o700 })
     const bundle = spec.mounts.find(mount => mount.kind === 'bind' && mount.target === FUNCTION_TARGET)
     if (bundle?.kind === 'bind') this.attach(spec.id, bundle.source)
-    const inside = (path: string) => hostPath(path, spec.mounts, home)
+    const inside = (path: string) => hostPath(path, spec, home)
     const marker = `ATELIER_SANDBOX=${home}`
     const child = spawn(
       '/bin/sh',
@@ -69,7 +69,7 @@ export class PlainLauncher implements Launcher {
       kill: () => killGroup(launched),
       exited: launched.exited.then(exit => {
         killMarked(marker)
-        rmSync(home, { recursive: true, force: true })
+        for (const own of [home, spec.folder]) if (own) rmSync(own, { recursive: true, force: true })
         return exit
       }),
     }
@@ -93,7 +93,13 @@ function limited({ rlimits }: LaunchSpec): string[] {
 }
 
 /** Where on the host that is what would be `path` inside. */
-function hostPath(path: string, mounts: readonly Mount[], home: string): string {
+function hostPath(
+  path: string,
+  { mounts, folder }: Pick<LaunchSpec, 'mounts' | 'folder'>,
+  home: string,
+): string {
+  // Its name is told to the program later, and that of a socket may not be long.
+  if (folder !== undefined && path.startsWith(`${folder}/`)) return path
   // The bundle is behind a link, which may lead elsewhere when the command runs.
   for (const own of ['/tmp', FUNCTION_TARGET])
     if (path === own || path.startsWith(`${own}/`)) return join(home, path)

@@ -12,10 +12,8 @@ export function functionsClientScript(): Script {
     {
       command: 'functionsclient: apps.list()',
       operations: ['GET /v1/apps'],
-      async run(at) {
-        client = await FunctionsClient.install(at.folder, at.server.dialect('ironfunctions'))
-        at.closing.push(() => client?.close())
-        assert.deepEqual(await client.call('list'), { value: [] })
+      async run() {
+        assert.deepEqual(await client!.call('list'), { value: [] })
       },
     },
     {
@@ -106,5 +104,19 @@ export function functionsClientScript(): Script {
       },
     },
   ]
-  return { dialect: 'ironfunctions', client: 'python-functionsclient', skip: functionsClientMissing, steps }
+  return {
+    dialect: 'ironfunctions',
+    client: 'python-functionsclient',
+    skip: functionsClientMissing,
+    async prepare(at) {
+      try {
+        client = await FunctionsClient.install(at.folder, at.server.dialect('ironfunctions'))
+      } catch (error) {
+        return `it cannot be installed: ${String(error)}`
+      }
+      at.closing.push(() => client?.close())
+      return undefined
+    },
+    steps,
+  }
 }
