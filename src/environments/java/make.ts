@@ -39,6 +39,9 @@ export async function makeShim(
         classes,
         'atelier',
       ])
+      const rehearsal = join(made, 'rehearsal', 'classes')
+      await mkdir(rehearsal, { recursive: true })
+      await copyFile(join(classes, 'Rehearsed.class'), join(rehearsal, 'Rehearsed.class'))
     } finally {
       await rm(classes, { recursive: true, force: true })
     }

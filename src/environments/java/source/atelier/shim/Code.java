@@ -1,13 +1,12 @@
 package atelier.shim;
 
-import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URL;
 import java.net.URLClassLoader;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Where the classes of a package are. */
@@ -19,7 +18,7 @@ final class Code {
 
   private Code() {}
 
-  static ClassLoader loader(Path folder) throws IOException {
+  static ClassLoader loader(Path folder) {
     List<URL> urls = new ArrayList<>();
     for (Path each : path(folder)) urls.add(url(each));
     return new URLClassLoader("function", urls.toArray(URL[]::new), Code.class.getClassLoader());
@@ -30,7 +29,7 @@ final class Code {
   }
 
   /** Compiled classes, resources beside the sources, and every jar at the root and in lib. */
-  static List<Path> path(Path folder) throws IOException {
+  static List<Path> path(Path folder) {
     List<Path> path = new ArrayList<>();
     for (String each : List.of(CLASSES, MAVEN_CLASSES)) if (Files.isDirectory(folder.resolve(each))) path.add(folder.resolve(each));
     path.add(folder);
@@ -39,13 +38,12 @@ final class Code {
     return path;
   }
 
-  private static List<Path> jars(Path folder) throws IOException {
+  private static List<Path> jars(Path folder) {
     List<Path> found = new ArrayList<>();
-    if (!Files.isDirectory(folder)) return found;
-    try (DirectoryStream<Path> jars = Files.newDirectoryStream(folder, "*.jar")) {
-      jars.forEach(found::add);
-    }
-    found.sort(null);
+    String[] names = folder.toFile().list();
+    if (names == null) return found;
+    Arrays.sort(names);
+    for (String name : names) if (name.endsWith(".jar")) found.add(folder.resolve(name));
     return found;
   }
 

@@ -8,9 +8,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 
-/** The life of an instance: HELLO, LOAD, calls, DRAIN. The main thread reads the stream; others run the code. */
-final class Instance {
+/**
+ * The life of an instance: HELLO, LOAD, calls, DRAIN. The main thread reads the stream; others run the code. There are no lambdas on the way of a
+ * first call: the JDK makes each when it is met, which takes as long as all the rest.
+ */
+final class Instance implements Consumer<Call> {
   private final Wire wire;
   private final Runner runner = new Runner();
   private final Map<Integer, Call> calls = new ConcurrentHashMap<>();
@@ -42,7 +46,7 @@ final class Instance {
   private void receive() throws IOException {
     switch (wire.type) {
       case Wire.CALL:
-        Call call = new Call(wire, wire.call, wire.flags, wire.payload, this::onCallEnd);
+        Call call = new Call(wire, wire.call, wire.flags, wire.payload, this);
         calls.put(call.number, call);
         runner.start(call);
         break;
@@ -52,7 +56,7 @@ final class Instance {
       case Wire.LOAD:
         byte[] payload = wire.payload;
         // On a thread of its own: the stream is read while the code loads.
-        Thread loading = new Thread(() -> load(payload), "atelier-load");
+        Thread loading = new Thread(new Loading(this, payload), "atelier-load");
         loading.setDaemon(true);
         loading.start();
         break;
@@ -66,13 +70,30 @@ final class Instance {
     }
   }
 
-  private void onCallEnd(Call call) {
+  /** This call has ended. */
+  @Override
+  public void accept(Call call) {
     calls.remove(call.number);
     exitWhenDrained();
   }
 
   private void exitWhenDrained() {
     if (draining && calls.isEmpty()) Runtime.getRuntime().halt(0);
+  }
+
+  static final class Loading implements Runnable {
+    private final Instance instance;
+    private final byte[] payload;
+
+    Loading(Instance instance, byte[] payload) {
+      this.instance = instance;
+      this.payload = payload;
+    }
+
+    @Override
+    public void run() {
+      instance.load(payload);
+    }
   }
 
   private void load(byte[] payload) {
@@ -101,7 +122,7 @@ final class Instance {
   }
 
   /** Of what a build leaves; sources that were not built (as with `atelier dev`) are compiled for this process. */
-  private static ClassLoader loaderOf(Path folder) throws IOException {
+  static ClassLoader loaderOf(Path folder) throws IOException {
     ClassLoader loader = Code.loader(folder);
     if (Code.isBuilt(folder)) return loader;
     List<Path> sources = Compiler.sources(folder);

@@ -1,6 +1,5 @@
 package atelier.shim;
 
-import atelier.Context;
 import atelier.Json;
 import atelier.Request;
 import atelier.Response;
@@ -16,23 +15,19 @@ import java.util.Map;
 /** Plays a load and some calls before anybody waits, so that the first real ones meet classes that are loaded. */
 public final class Rehearsal {
   private static final int CALLS = 10; // fewer than make the JDK generate classes
-  private static final String NOWHERE = "/nowhere"; // /function holds others' code still, and cannot be listed
-  private static final String LOAD = "{\"directory\":\"/function\",\"entry\":\"atelier.shim.Rehearsal\",\"config\":{\"a\":\"b\"},"
+  private static final String FOLDER = "rehearsal"; // beside the shim: /function holds others' code still, and cannot be listed
+  private static final String LOAD = "{\"directory\":\"/function\",\"entry\":\"Rehearsed\",\"config\":{\"a\":\"b\"},"
       + "\"secrets\":{},\"function\":{\"name\":\"f\",\"version\":1},\"instance\":\"i\",\"concurrency\":1,\"memoryMiB\":128}";
   private static final String HEAD = "POST /path?name=value\nid\n9999999999999\nhost: example.org\nx-forwarded-proto: https";
-
-  public Response handle(Request request, Context context) throws Exception {
-    String name = request.query("name", "world") + request.path() + request.header("host") + request.url();
-    Map<String, Object> body = Map.of("name", name, "left", context.remainingMs(), "body", request.text());
-    return Response.json(body).header("x-a", context.invocationId()).status(201);
-  }
 
   static void play() throws Exception {
     try {
       loadFromJar();
       Version version = new Version(LOAD.getBytes(StandardCharsets.UTF_8));
-      Handler handler = Handler.load(Code.loader(Path.of(NOWHERE)), version.entry);
+      Path shim = Path.of(System.getProperty("java.class.path"));
+      Handler handler = Handler.load(Instance.loaderOf(shim.resolveSibling(FOLDER)), version.entry);
       for (int i = 0; i < CALLS; i++) call(handler, version);
+      new Instance.Loading(null, null); // loads its class
       Failure.of(new IllegalStateException("rehearsed"));
       Json.parse("[1, 2.5, true, null, {\"a\": \"\\n\"}]");
     } catch (Throwable error) {
