@@ -210,7 +210,7 @@ export class LocalBackend implements Backend {
       throw backendFailed('limits inside gVisor cannot be changed once it runs')
     if (raised.length > 0 && !mayRaise)
       throw backendFailed(`its limits are more than this server may grant late: ${raised.join(', ')}`)
-    await Promise.all([
+    const given = Promise.all([
       attendant.show({
         bundlesPath,
         bundlePath: grant.bundlePath,
@@ -221,7 +221,9 @@ export class LocalBackend implements Backend {
         ? undefined
         : changeRlimits(cell.pid, cell.identity, rlimitsFor(limits, openFilesHard), mayRaise),
     ])
+    given.catch(() => {}) // told below, unless there is worse
     this.#setLimits(cell, limits, inGvisor)
+    await given
   }
 
   #setLimits(cell: Cell, limits: Limits, inGvisor: boolean): void {

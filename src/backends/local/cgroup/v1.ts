@@ -65,6 +65,8 @@ class CgroupV1 implements Cgroup {
   readonly #at: Readonly<Record<Controller, string | undefined>>
   readonly #all: readonly string[]
   #memoryBytesMax = 0
+  /** What is the same for all limits has been said. */
+  #isLimited = false
 
   constructor(at: Readonly<Record<Controller, string | undefined>>, all: readonly string[]) {
     this.#at = at
@@ -77,6 +79,8 @@ class CgroupV1 implements Cgroup {
 
   limit({ memoryBytes, cpuMillicores, tasks }: CgroupLimits): void {
     const { memory, pids, cpu } = this.#at
+    const isFirst = !this.#isLimited
+    this.#isLimited = true
     if (memory !== undefined) {
       const own = () => writeControl(`${memory}/memory.limit_in_bytes`, memoryBytes)
       // The limit with swap may never be the lower of the two, not even between two writes.
@@ -88,12 +92,12 @@ class CgroupV1 implements Cgroup {
         own()
         withSwap()
       }
-      tryControl(`${memory}/memory.swappiness`, 0)
+      if (isFirst) tryControl(`${memory}/memory.swappiness`, 0)
       this.#memoryBytesMax = memoryBytes
     }
     if (pids !== undefined) writeControl(`${pids}/pids.max`, tasks)
     if (cpu !== undefined) {
-      tryControl(`${cpu}/cpu.cfs_period_us`, CPU_PERIOD_US)
+      if (isFirst) tryControl(`${cpu}/cpu.cfs_period_us`, CPU_PERIOD_US)
       const quota = cpuMillicores === undefined ? UNLIMITED : (cpuMillicores * CPU_PERIOD_US) / 1000
       writeControl(
         `${cpu}/cpu.cfs_quota_us`,
