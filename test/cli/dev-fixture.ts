@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
-import { BIN, bareEnvironment } from '../support/command.ts'
+import { BIN, serverEnvironment } from '../support/command.ts'
 
 /** A running `atelier dev` and what it says. */
 export class Dev {
@@ -15,7 +15,7 @@ export class Dev {
   constructor(home: string, folder: string, args: readonly string[]) {
     this.child = spawn(process.execPath, [BIN, 'dev', folder, '--port', '0', ...args], {
       cwd: home,
-      env: bareEnvironment({ HOME: home }),
+      env: serverEnvironment({ HOME: home }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.exited = once(this.child, 'exit')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type IncomingMessage, request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { after, before, describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { faultTest } from '../support/neighbour.ts'
@@ -41,8 +41,10 @@ const LANGUAGES = [
 ]
 
 let server: ServerProcess
+let hesitant: HesitantClient
 before(async () => {
   server = await ServerProcess.start()
+  hesitant = clientWithoutEnd() // its time runs while the others stream
 })
 after(() => server.dispose())
 
@@ -142,15 +144,23 @@ faultTest(
   'a client that never ends its request head is sent away with 408',
   () => server,
   async () => {
-    const { hostname, port } = new URL(server.routerUrl)
-    const socket = connect(Number(port), hostname)
-    let text = ''
-    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
-    socket.write('GET /default/default/neighbour HTTP/1.1\r\nx-slow: ')
-    await until('it is sent away', () => socket.readableEnded, 60_000)
-    assert.match(text, /^HTTP\/1\.1 408 [\s\S]*REQUEST_TIMEOUT/)
+    await until('it is sent away', () => hesitant.socket.readableEnded, 60_000)
+    assert.match(hesitant.text, /^HTTP\/1\.1 408 [\s\S]*REQUEST_TIMEOUT/)
   },
 )
+
+interface HesitantClient {
+  readonly socket: Socket
+  text: string
+}
+
+function clientWithoutEnd(): HesitantClient {
+  const { hostname, port } = new URL(server.routerUrl)
+  const client = { socket: connect(Number(port), hostname), text: '' }
+  client.socket.setEncoding('latin1').on('data', (chunk: string) => (client.text += chunk))
+  client.socket.write('GET /default/default/neighbour HTTP/1.1\r\nx-slow: ')
+  return client
+}
 
 function get(url: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => request(url, resolve).on('error', reject).end())
