@@ -8,7 +8,7 @@ import { type Load, load } from '../load.ts'
 import { type Platform, startPlatform } from '../platform.ts'
 import type { Bench, Measure, Row } from '../row.ts'
 import { median, medianRatio } from '../statistics.ts'
-import { ONE_INSTANCE } from './warm.ts'
+import { ONE_INSTANCE, WARM_UP_SECONDS } from './warm.ts'
 
 const CHECKS = 100_000
 const AT_ONCE = 32
@@ -137,7 +137,7 @@ async function interleaved<K extends string>(
   const empty = () => Object.fromEntries(names.map(name => [name, []])) as unknown as Record<K, number[]>
   const taken = { rates: empty(), p50Us: empty() }
   let errors = 0
-  for (const name of names) await load({ ...calls[name], connections, seconds: 2 })
+  for (const name of names) await load({ ...calls[name], connections, seconds: WARM_UP_SECONDS })
   for (let round = 0; round < bench.rounds; round++)
     for (const name of names) {
       const result = await load({ ...calls[name], connections, seconds: bench.secondsPerRound })

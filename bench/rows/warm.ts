@@ -9,7 +9,7 @@ import { median, medianRatio } from '../statistics.ts'
 export const ONE_INSTANCE = { limits: { concurrency: 1_000 }, scaling: { instancesMin: 1, instancesMax: 1 } }
 
 // The compiler works beside the calls until then, and takes its time from them.
-const WARM_UP_SECONDS = 4
+export const WARM_UP_SECONDS = 4
 
 export const ORDER = JSON.stringify({
   items: Array.from({ length: 12 }, (_, i) => ({ id: i, name: `item number ${i}`, note: 'x'.repeat(40) })),
