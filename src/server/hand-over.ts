@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { AtelierError } from '../core/index.ts'
 import type { Server } from './server.ts'
 import { Successor } from './successor.ts'
@@ -10,7 +10,7 @@ import { Successor } from './successor.ts'
  * tells whether it is past turning back.
  */
 export async function handOver(server: Server, stopAsked: Promise<void>): Promise<void> {
-  const watcher = watcherOf(process.env, process.pid, process.ppid, CONTAINER_MARKS.some(existsSync))
+  const watcher = watcherOf(process.env, process.pid, process.ppid, nameOfFirst())
   if (watcher !== undefined)
     throw new AtelierError(
       'UNAVAILABLE',
@@ -25,18 +25,30 @@ export async function handOver(server: Server, stopAsked: Promise<void>): Promis
   successor.release()
 }
 
-/** What Docker and Podman put into each container. */
-const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
+/**
+ * First processes that end with their one child: those that `--init` puts before it. Others are parents of whatever was left behind, such
+ * as a server that took over.
+ */
+const INITS_OF_CONTAINERS = ['docker-init', 'podman-init', 'catatonit', 'tini', 'dumb-init']
 
-/** Who would take the end of this process for the end of the server; `undefined`: nobody. */
+function nameOfFirst(): string | undefined {
+  try {
+    return readFileSync('/proc/1/comm', 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Who would take the end of this process for the end of the server; `undefined`: nobody. `firstName`: of process 1. */
 export function watcherOf(
   env: NodeJS.ProcessEnv,
   pid: number,
   parentPid: number,
-  isContainer: boolean,
+  firstName: string | undefined,
 ): string | undefined {
   // With --init, the engine's small first process ends with its child.
-  if (pid === 1 || (isContainer && parentPid === 1)) return 'its container (start a new one beside it)'
+  const isOfInit = parentPid === 1 && INITS_OF_CONTAINERS.includes(firstName ?? '')
+  if (pid === 1 || isOfInit) return 'its container (start a new one beside it)'
   // The parent's, where that is Atelier's own starter on an older Node.
   if ([pid, parentPid].some(one => env['SYSTEMD_EXEC_PID'] === String(one)))
     return 'systemd (its sockets lose no request: see docs/operations.md)'

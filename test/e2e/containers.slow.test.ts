@@ -144,7 +144,9 @@ describe('functions that are container images', { skip: engineUnavailable() }, (
     const heard = await server.call('ff-heard', { method: 'POST', headers, body: '{"colour":"red"}' })
     assert.equal(heard.status, 204, heard.text)
     const { id } = await server.record(heard.headers.get('atelier-invocation-id'))
-    assert.match((await server.api('GET', `/v1/invocations/${id}/logs`)).text, /heard e-1 red/)
+    await until('the call has its log', async () =>
+      /heard e-1 red/.test((await server.api('GET', `/v1/invocations/${id}/logs`)).text),
+    )
   })
 
   test('an image for another kind of machine is refused, as it is told', async () => {

@@ -25,6 +25,7 @@ test('a restart under load fails no request, of new connections or old ones, by 
   const hello = `${server.routerUrl}/default/default/hello`
   await server.call('hello')
   const load = new Load()
+  t.after(() => load.end())
   for (let i = 0; i < CLIENTS; i++) {
     load.client(hello, { isKept: i % 2 === 0 })
     load.client(`${server.url}/healthz`, { isKept: i % 2 === 0 })

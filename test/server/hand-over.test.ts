@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { watcherOf } from '../../src/server/hand-over.ts'
 
 test('the server of a container is watched by it, also below a small first process', () => {
-  assert.match(watcherOf({}, 1, 0, true) ?? '', /its container/)
-  assert.match(watcherOf({}, 7, 1, true) ?? '', /its container/)
+  assert.match(watcherOf({}, 1, 0, 'node') ?? '', /its container/)
+  assert.match(watcherOf({}, 7, 1, 'docker-init') ?? '', /its container/)
   // Started by hand in a container, or left behind by who started it on a machine.
-  assert.equal(watcherOf({}, 99, 0, true), undefined)
-  assert.equal(watcherOf({}, 99, 1, false), undefined)
+  assert.equal(watcherOf({}, 99, 0, 'docker-init'), undefined)
+  assert.equal(watcherOf({}, 99, 1, 'systemd'), undefined)
 })
 
 test('a server that systemd follows is watched by it, also where a starter is between', () => {
@@ -15,5 +15,5 @@ test('a server that systemd follows is watched by it, also where a starter is be
     [50, 1],
     [51, 50],
   ] as const)
-    assert.match(watcherOf({ SYSTEMD_EXEC_PID: '50' }, pid, parentPid, false) ?? '', /systemd/)
+    assert.match(watcherOf({ SYSTEMD_EXEC_PID: '50' }, pid, parentPid, 'systemd') ?? '', /systemd/)
 })

@@ -9,28 +9,38 @@ export function payloadOf(body: Buffer): Buffer {
   } catch {
     return Buffer.from('{}')
   }
-  return Buffer.from(respaced(text))
+  const out = Buffer.allocUnsafe(text.length * UNIT_BYTES_MAX)
+  return Buffer.from(out.subarray(0, respace(text, out)))
 }
 
-function respaced(text: string): string {
-  let out = ''
+/** What one UTF-16 unit takes at most: `\uXXXX`. */
+const UNIT_BYTES_MAX = 6
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+const SPACE = 0x20
+const LAST_AS_IT_IS = 0x7e
+
+/** Writes valid JSON into `out` and gives its length. Unit by unit: everybody waits while a payload of megabytes is written. */
+function respace(text: string, out: Buffer): number {
+  let at = 0
   let isInText = false
+  let isEscape = false
   for (let i = 0; i < text.length; i++) {
-    const character = text[i]!
-    if (isInText) {
-      out += text.charCodeAt(i) > 126 ? escaped(text.charCodeAt(i)) : character
-      if (character === '\\') out += text[++i]!
-      else if (character === '"') isInText = false
+    const unit = text.charCodeAt(i)
+    if (unit > LAST_AS_IT_IS) {
+      at += out.write(`\\u${unit.toString(16).padStart(4, '0')}`, at, 'latin1')
       continue
     }
-    if (character === '"') isInText = true
-    if (/\s/.test(character)) continue
-    out += character
-    if (character === ',' || character === ':') out += ' '
+    if (!isInText && unit <= SPACE) continue
+    out[at++] = unit
+    if (isInText) {
+      if (isEscape) isEscape = false
+      else if (unit === BACKSLASH) isEscape = true
+      else if (unit === QUOTE) isInText = false
+    } else if (unit === QUOTE) isInText = true
+    else if (unit === COMMA || unit === COLON) out[at++] = SPACE
   }
-  return out
-}
-
-function escaped(unit: number): string {
-  return `\\u${unit.toString(16).padStart(4, '0')}`
+  return at
 }
