@@ -15,8 +15,7 @@ import { TestReport } from './test-report.ts'
 import { TestTimes } from './test-times.ts'
 
 const SLOW = '.slow.test.ts'
-// Many tests wait for a process or a timer: with one file more than cores, these idled for 40 % of a run.
-const FILES_AT_ONCE = availableParallelism() + 2
+const FILES_AT_ONCE = availableParallelism() + 1 // one more than cores: many tests wait for a process or a timer
 const FILE_TIMEOUT_MS = 600_000 // one of them waits for a C++ compiler
 const COMPILED_FILES_MAX = 10_000
 const OPTIONS = ['--fast', '--timings']
