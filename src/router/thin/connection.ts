@@ -135,10 +135,8 @@ export class Connection {
 
   /** `bytes` are lent: of one whole head nothing is left when this returns; all else may be kept, and is copied. */
   readonly #onBytes = (bytes: Buffer): void => {
-    const isOneHead =
-      this.#state === 'head' &&
-      !this.#kept &&
-      bytes.indexOf(HEAD_END, 0, 'latin1') === bytes.length - HEAD_END.length
+    const end = this.#state === 'head' && !this.#kept ? bytes.indexOf(HEAD_END, 0, 'latin1') : -1
+    const isOneHead = end >= 0 && end + HEAD_END.length === bytes.length
     this.#onData(isOneHead ? bytes : Buffer.from(bytes))
   }
 

@@ -109,6 +109,24 @@ export function framingCases(front: CreateFront): void {
     assert.equal(invoker.last.header('x-b'), '')
   })
 
+  test('a head that is cut anywhere is not mixed with what others send meanwhile', async t => {
+    const { port, invoker } = await startRouter(t, { front })
+    const other = await RawClient.open(t, port)
+    const head = 'PUT /acme/main/hello HTTP/1.1\r\nHost: cut\r\n\r\n'
+    for (let cut = 1; cut < head.length; cut++) {
+      const client = await RawClient.open(t, port)
+      client.send(head.slice(0, cut))
+      await new Promise(resolve => setTimeout(resolve, 5))
+      other.send(`DELETE /acme/main/hello?${'x'.repeat(60)} HTTP/1.1\r\nHost: other\r\n\r\n`)
+      await other.answer()
+      client.send(head.slice(cut))
+      assert.equal((await client.answer()).status, 200, `cut at ${cut}`)
+      const { method } = invoker.last.request
+      assert.deepEqual([method, invoker.last.header('host')], ['PUT', 'cut'], `cut at ${cut}`)
+      client.socket.destroy()
+    }
+  })
+
   test('a head that arrives byte by byte is the same head', async t => {
     const { port } = await startRouter(t, { front })
     const client = await RawClient.open(t, port)
