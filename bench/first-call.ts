@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
 import { Agent, request } from 'node:http'
+import { end } from './rivals.ts'
+import type { Bench } from './row.ts'
 
 /** One connection for everything that is timed: what is measured is the call, not the opening of sockets. */
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
@@ -18,4 +21,22 @@ export function timedGet(url: string): Promise<number> {
       .on('error', reject)
       .end()
   })
+}
+
+/** Milliseconds from the start of a server, which prints its address, to the end of its first answer. */
+export async function timedStart(
+  bench: Bench,
+  program: string,
+  args: readonly string[] = [],
+): Promise<number> {
+  const startMs = performance.now()
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  bench.after(() => end(child))
+  const url = await new Promise<string>(resolve =>
+    child.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())),
+  )
+  await timedGet(url)
+  const tookMs = performance.now() - startMs
+  await end(child)
+  return tookMs
 }

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { timedGet } from '../first-call.ts'
+import { timedGet, timedStart } from '../first-call.ts'
 import { startPlatform } from '../platform.ts'
-import { end } from '../rivals.ts'
-import type { Bench, Row } from '../row.ts'
+import type { Row } from '../row.ts'
 import { median } from '../statistics.ts'
+
+const BARE = join(import.meta.dirname, '../servers/bare.mjs')
 
 export const coldEmpty: Row = {
   name: 'cold-empty',
@@ -17,7 +17,7 @@ export const coldEmpty: Row = {
     const ours: number[] = []
     const bare: number[] = []
     for (const url of urls) {
-      bare.push(await bareBoot(bench))
+      bare.push(await timedStart(bench, process.execPath, [BARE]))
       ours.push(await timedGet(url))
     }
     return [
@@ -30,20 +30,4 @@ export const coldEmpty: Row = {
       },
     ]
   },
-}
-
-/** From the start of the process to the end of its first answer. */
-async function bareBoot(bench: Bench): Promise<number> {
-  const startMs = performance.now()
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../servers/bare.mjs')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  bench.after(() => end(child))
-  const url = await new Promise<string>(resolve =>
-    child.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())),
-  )
-  await timedGet(url)
-  const tookMs = performance.now() - startMs
-  await end(child)
-  return tookMs
 }

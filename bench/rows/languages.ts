@@ -1,14 +1,14 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { environments } from '../../src/environments/index.ts'
-import { timedGet } from '../first-call.ts'
+import { timedGet, timedStart } from '../first-call.ts'
 import { load } from '../load.ts'
 import { type Platform, startPlatform } from '../platform.ts'
-import { end, startServer } from '../rivals.ts'
+import { startServer } from '../rivals.ts'
 import type { Bench, Measure, Row } from '../row.ts'
 import { median, percentile } from '../statistics.ts'
 import { firstCallsFromPool, WARM } from '../warm-pool.ts'
@@ -120,8 +120,8 @@ async function firstCallsFromNothing(
 /** The same handler in a server of its own. */
 async function plainGo(bench: Bench): Promise<() => Promise<number>> {
   const program = await plainProgram(bench, GO_PROGRAMS.find(path => existsSync(path)) ?? 'go')
-  await plainStart(bench, program)
-  return () => plainStart(bench, program)
+  await timedStart(bench, program)
+  return () => timedStart(bench, program)
 }
 
 async function plainProgram(bench: Bench, go: string): Promise<string> {
@@ -135,20 +135,6 @@ async function plainProgram(bench: Bench, go: string): Promise<string> {
   const env = { ...process.env, GOCACHE: cache, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod' }
   await run(go, ['build', '-trimpath', '-ldflags=-s -w', '-o', program, source], { env, cwd: folder })
   return program
-}
-
-/** From the start of the process to the end of its first answer. */
-async function plainStart(bench: Bench, program: string): Promise<number> {
-  const startMs = performance.now()
-  const child = spawn(program, [], { stdio: ['ignore', 'pipe', 'inherit'] })
-  bench.after(() => end(child))
-  const url = await new Promise<string>(resolve =>
-    child.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())),
-  )
-  await timedGet(url)
-  const tookMs = performance.now() - startMs
-  await end(child)
-  return tookMs
 }
 
 async function warmFigures(bench: Bench, platform: Platform, name: string, bareUs: number): Promise<string> {
