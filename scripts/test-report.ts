@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import type { run } from 'node:test'
+import { inspect } from 'node:util'
 
 const FILES_SHOWN = 20
 const TESTS_SHOWN = 20
+const FAILURE_LINES_SHOWN = 12
 const TICKS_PER_S = 100 // of the times in /proc/…/stat, on every Linux
 const CHILDREN_USER = 13 // places in /proc/…/stat behind the name of the program, counted from 0
 const CHILDREN_SYSTEM = 14
@@ -14,6 +16,7 @@ export class TestReport {
   readonly #fileMs = new Map<string, number>()
   readonly #tests: { readonly name: string; readonly file: string; readonly ms: number }[] = []
   readonly #skipped: { readonly name: string; readonly file: string; readonly reason: string }[] = []
+  readonly #failed: { readonly name: string; readonly file: string; readonly error: string }[] = []
   #durationMs = 0
   #success = false
 
@@ -36,11 +39,34 @@ export class TestReport {
         this.#skipped.push({ name: what, file, reason: skip === true ? 'no reason given' : skip })
       } else if (details.type !== 'suite') this.#tests.push({ name, file, ms: details.duration_ms })
     })
+    events.on('test:fail', data => {
+      const file = relative(this.#root, entryOf(data))
+      // A suite, or a file, that failed for one of its tests has nothing of its own to tell.
+      const { cause, failureType } = data.details.error as Error & { failureType?: string }
+      if (failureType === 'subtestsFailed' && this.#failed.some(each => each.file === file)) return
+      this.#failed.push({ name: data.name, file, error: inspect(cause ?? data.details.error) })
+    })
     events.on('test:summary', data => {
       if (data.file !== undefined) return // of one file
       this.#durationMs = data.duration_ms
       this.#success = data.success
     })
+  }
+
+  /** The files in which something failed, by path from the root. */
+  get filesFailed(): readonly string[] {
+    return [...new Set(this.#failed.map(each => each.file))]
+  }
+
+  /** What failed, with the beginning of each error. */
+  failures(): string[] {
+    return this.#failed.flatMap(({ name, file, error }) => [
+      `  ${name} (${file})`,
+      ...error
+        .split('\n')
+        .slice(0, FAILURE_LINES_SHOWN)
+        .map(line => `      ${line}`),
+    ])
   }
 
   /** How long each file took, from the start of its process to the end, by path from the root. */
