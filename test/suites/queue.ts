@@ -103,7 +103,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       host.room = 2
       const trigger = await start(queue, host, { errorTopic: errors, retries: 2, retryDelayMs: 300 })
       await broker.publish(queue, numbered(0, 30))
-      await until(() => countersOf(trigger).givenUp === 1, 'the error topic', host)
+      await until(() => countersOf(trigger).givenUp >= 1, 'the error topic', host)
       await trigger.stop()
       const [failed, ...others] = await broker.read(errors, 1)
       assert.equal(others.length, 0)
@@ -127,7 +127,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       }))
       const trigger = await start(queue, host, { responseTopic: answers })
       await broker.publish(queue, numbered(0, 5))
-      await until(() => countersOf(trigger).answered === 5, '5 answers', host)
+      await until(() => countersOf(trigger).answered >= 5, '5 answers', host)
       await trigger.stop()
       const read = await broker.read(answers, 5)
       assert.deepEqual(
@@ -152,7 +152,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       }
       const trigger = await start(queue, host, settings)
       await broker.publish(queue, numbered(0, 20))
-      await until(() => countersOf(trigger).acknowledged === 20, '20 messages', host)
+      await until(() => countersOf(trigger).acknowledged >= 20, '20 messages', host)
       await trigger.stop()
       assert.ok(host.calls[0]!.length > 1, 'a batch came first')
       assert.deepEqual(
@@ -178,7 +178,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
         await trigger.stop()
       }
       const last = await start(queue, host)
-      await until(() => seen.size === 200, 'all 200', host)
+      await until(() => seen.size >= 200, 'all 200', host)
       await last.stop()
       assert.deepEqual([...seen].toSorted(), texts(0, 200))
     })
@@ -200,7 +200,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       }
       const last = new TestHost()
       const trigger = await start(queue, last)
-      await until(() => countersOf(trigger).acknowledged === 1, 'its end', last)
+      await until(() => countersOf(trigger).acknowledged >= 1, 'its end', last)
       await trigger.stop()
       assert.deepEqual(last.texts, ['again'])
       seen.push(last.calls[0]![0]!)
@@ -229,9 +229,9 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       await until(() => connectionOf(trigger) !== 'connected', 'the loss', host)
       assert.match(host.failures.at(-1)?.message ?? '', /has no connection/)
       await broker.start()
-      await until(() => seen.size === 300, 'all 300', host)
+      await until(() => seen.size >= 300, 'all 300', host)
       await broker.publish(queue, numbered(300, 310))
-      await until(() => seen.size === 310, 'what came after', host)
+      await until(() => seen.size >= 310, 'what came after', host)
       assert.ok(host.healthyCount >= 2)
       await trigger.stop()
     })
@@ -242,7 +242,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       const trigger = await start(queue, host, { errorTopic: errors })
       const huge = Buffer.alloc(7 * 1024 * 1024, 'x')
       await broker.publish(queue, [{ data: huge }, { data: 'small' }])
-      await until(() => countersOf(trigger).acknowledged === 2, 'both', host)
+      await until(() => countersOf(trigger).acknowledged >= 2, 'both', host)
       assert.deepEqual(host.texts, ['small'])
       assert.match(host.failures.map(each => each.message).join(), /7340032 bytes; a call takes at most/)
       assert.equal((await broker.read(errors, 1))[0]?.data.length, huge.length)
@@ -258,7 +258,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       })
       const trigger = await start(queue, host, { retries: 0 })
       await broker.publish(queue, numbered(0, 10))
-      await until(() => countersOf(trigger).acknowledged === 10, 'all 10', host)
+      await until(() => countersOf(trigger).acknowledged >= 10, 'all 10', host)
       assert.equal(countersOf(trigger).givenUp, 0)
       assert.deepEqual(host.failures, [])
       await trigger.stop()
@@ -326,7 +326,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       const trigger = await start(queue, host, { ordering: 'key', retryDelayMs: 100 })
       const keyed = numbered(0, 20).map(each => ({ ...each, headers: { 'atelier-key': 'one' } }))
       for (const each of keyed) await broker.publish(queue, [each])
-      await until(() => countersOf(trigger).acknowledged === 20, 'all 20', host)
+      await until(() => countersOf(trigger).acknowledged >= 20, 'all 20', host)
       await trigger.stop()
       if (broker.headers) {
         assert.equal(atOnceMax, 1)
@@ -346,7 +346,7 @@ export function queueSuite(name: string, skip: string | undefined, open: () => P
       }
       const trigger = await start(queue, host, { delivery: 'async' })
       await broker.publish(queue, numbered(0, 50))
-      await until(() => countersOf(trigger).acknowledged === 50, 'all 50', host)
+      await until(() => countersOf(trigger).acknowledged >= 50, 'all 50', host)
       await trigger.stop()
       assert.deepEqual(host.calls, [])
       assert.deepEqual(host.delivered.flatMap(each => each.events.map(textOf)).toSorted(), texts(0, 50))
