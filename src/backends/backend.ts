@@ -173,7 +173,7 @@ export interface RunSpec {
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly writable: boolean }[]
   readonly network: NetworkMode
   readonly limits: Limits
-  /** Bytes that /work may grow to. */
+  /** Bytes that /work and the other folders that it may write to may grow to, together. */
   readonly diskBytesMax: number
   /** Each piece of output as it comes. */
   onOutput(stream: 'stdout' | 'stderr', chunk: Uint8Array): void

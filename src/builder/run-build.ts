@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, readFile, rename } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Backend } from '../backends/index.ts'
 import { AtelierError, type Clock, type NetworkMode, newId } from '../core/index.ts'
@@ -15,7 +15,7 @@ import type { PackageStore } from './package-store.ts'
 import { REGISTRY_TARGET, type RegistrySettings } from './registry.ts'
 import { asksForNothing, needsSources, SETTINGS_FILES } from './sources.ts'
 import { TOOL_CACHE_TARGET, type ToolCache } from './tool-cache.ts'
-import { linkTree, openFolders, removeTree, seal } from './tree.ts'
+import { hasFolder, linkTree, openFolders, removeTree, seal } from './tree.ts'
 
 const LOCK_FILE_BYTES_MAX = 32 * 1024 * 1024
 
@@ -104,7 +104,7 @@ class Build {
     await mkdir(work)
     await this.#shop.packages.unpack(manifest, work, this.#signal)
     await openFolders(work)
-    if (this.#plan.keepsToolCache) await this.#takeTools(work)
+    if (this.#plan.keepsToolCache) await this.#takeTools()
     if (!this.#installs()) {
       await this.#check(work)
       return this.#finish(work, undefined)
@@ -124,10 +124,10 @@ class Build {
     return this.#finish(work, await this.#dependencies(locks))
   }
 
-  /** In the work folder, so that it counts as what the build writes. */
-  async #takeTools(work: string): Promise<void> {
-    const { tools, clock } = this.#shop
-    const folder = join(work, `.tools-${newId(clock.now())}`)
+  /** Beside the work folder and not in it: there a build could put a link to anywhere in its place. */
+  async #takeTools(): Promise<void> {
+    const { tools } = this.#shop
+    const folder = join(this.#scratch, 'tools')
     await tools.take(this.#toolsKey, folder, this.#plan.toolCacheSeed)
     await openFolders(folder)
     this.#tools = folder
@@ -190,13 +190,7 @@ class Build {
     await openFolders(folder)
     await this.#install(folder)
     const tree = join(folder, dependencyFolder)
-    const made = await lstat(tree).catch(() => undefined)
-    if (made === undefined) await mkdir(tree, { recursive: true })
-    else if (!made.isDirectory())
-      throw new AtelierError(
-        'BUILD_FAILED',
-        `Installing the dependencies left ${dependencyFolder}, which is not a folder.`,
-      )
+    if (!(await hasFolder(folder, dependencyFolder))) await mkdir(tree, { recursive: true })
     const sealed = await seal(tree, this.#shop.limits.diskBytesMax, this.#signal)
     return this.#shop.cache.put(key, tree, sealed, this.#scratch)
   }
@@ -257,7 +251,10 @@ class Build {
   async #finish(work: string, shared: CachedDependencies | undefined): Promise<Finished> {
     const dependencyFolder = this.#plan.dependencyFolder
     await this.giveToolsBack()
-    if (shared && dependencyFolder !== undefined) await removeTree(join(work, dependencyFolder))
+    if (shared && dependencyFolder !== undefined) {
+      await hasFolder(work, dirname(dependencyFolder))
+      await removeTree(join(work, dependencyFolder))
+    }
     const sealed = await seal(work, this.#shop.limits.diskBytesMax, this.#signal)
     if (shared && dependencyFolder !== undefined) {
       const target = join(work, dependencyFolder)

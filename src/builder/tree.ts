@@ -17,6 +17,7 @@ import {
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { AtelierError } from '../core/index.ts'
+import { isMissing } from './files.ts'
 import { showBytes } from './limits.ts'
 
 const LINK_HOPS_MAX = 40
@@ -117,6 +118,22 @@ export async function openFolders(folder: string): Promise<void> {
     if (found.isDirectory()) await openFolders(join(folder, found.name))
 }
 
+/**
+ * Whether the folder `path` is there below `root`, where a tenant's process has worked. Rejects with BUILD_FAILED when it, or what leads to
+ * it, is anything but a folder: a link would take whoever follows it out of `root`.
+ */
+export async function hasFolder(root: string, path: string): Promise<boolean> {
+  const parts = path.split('/')
+  for (let count = 1; count <= parts.length; count++) {
+    const here = parts.slice(0, count).join('/')
+    const found = await lstat(join(root, here)).catch(unlessMissing)
+    if (found === undefined) return false
+    if (!found.isDirectory())
+      throw new AtelierError('BUILD_FAILED', `The build left ${here}, which is not a folder.`)
+  }
+  return true
+}
+
 /** Removes a folder whatever a tenant's process did to the modes and names in it. */
 export async function removeTree(folder: string): Promise<void> {
   try {
@@ -131,6 +148,10 @@ export async function removeTree(folder: string): Promise<void> {
 /** Writes a whole tree out to the disk: one call for its file system, where one for each of 20,000 files takes minutes. */
 export async function syncTree(folder: string): Promise<void> {
   await run('sync', ['--file-system', folder]).catch(() => run('sync', []))
+}
+
+function unlessMissing(thrown: unknown): undefined {
+  if (!isMissing(thrown)) throw thrown
 }
 
 async function digestOf(path: string, bytes: number): Promise<string> {

@@ -114,6 +114,9 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
     await mkdir(workPath)
     const large = await run('head -c 100000000 /dev/zero > large; stat -c %s large')
     assert.notEqual(large.code === 0 && /100000000/.test(output), true)
+    const source = await mkdtemp(join(fixture.home, 'remembered-'))
+    const mounts = [{ source, target: '/cache', writable: true }]
+    assert.equal((await run(`cd /cache; ${many}`, { mounts })).reason, 'disk')
     await rm(workPath, { recursive: true })
     await mkdir(workPath)
   })

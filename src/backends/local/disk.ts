@@ -8,9 +8,9 @@ const BLOCK_BYTES = 512
 /** Files and folders count as well: a million empty ones fill a disk's table of files. */
 const FILES_MAX = 300_000
 
-/** Calls `onExcess` once when the folder holds more than `bytesMax` bytes or 300,000 files. Looks every so often. */
+/** Calls `onExcess` once when the folders together hold more than `bytesMax` bytes or 300,000 files. Looks every so often. */
 export function watchDisk(
-  path: string,
+  paths: readonly string[],
   bytesMax: number,
   clock: Clock,
   onExcess: () => void,
@@ -19,7 +19,7 @@ export function watchDisk(
   let cancel = () => {}
   const look = async () => {
     const began = clock.monotonic()
-    const { bytes, files } = await measure(path, bytesMax)
+    const { bytes, files } = await measure(paths, bytesMax)
     if (stopped) return
     if (bytes > bytesMax || files > FILES_MAX) return onExcess()
     const tookMs = clock.monotonic() - began
@@ -34,10 +34,13 @@ export function watchDisk(
   }
 }
 
-async function measure(path: string, bytesMax: number): Promise<{ bytes: number; files: number }> {
+async function measure(
+  paths: readonly string[],
+  bytesMax: number,
+): Promise<{ bytes: number; files: number }> {
   let bytes = 0
   let files = 0
-  const folders = [path]
+  const folders = [...paths]
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     try {
       for await (const entry of await opendir(folder)) {

@@ -78,7 +78,7 @@ async function runOnce(spec: RunSpec, parts: RunParts, signal: AbortSignal): Pro
   const onAbort = () => end('cancelled')
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
-  const disk = watchDisk(spec.workPath, spec.diskBytesMax, parts.clock, () => end('disk'))
+  const disk = watchDisk(writable, spec.diskBytesMax, parts.clock, () => end('disk'))
   const outputs = [
     drain(cell.stdout, chunk => spec.onOutput('stdout', chunk)),
     drain(cell.stderr, chunk => spec.onOutput('stderr', chunk)),
