@@ -81,6 +81,12 @@ function explainFile(thrown: unknown): CliFailure | undefined {
   if (!(thrown instanceof Error) || !('code' in thrown) || !('path' in thrown)) return undefined
   const problem = FILE_PROBLEMS[String(thrown.code)]
   return problem
-    ? new CliFailure(EXIT.failed, `${String(thrown.path)} ${problem}`, { cause: thrown })
+    ? new CliFailure(
+        thrown.code === 'ENOENT' ? EXIT.notFound : EXIT.failed,
+        `${String(thrown.path)} ${problem}`,
+        {
+          cause: thrown,
+        },
+      )
     : undefined
 }

@@ -47,6 +47,19 @@ test('the list of commands says the same of each as the command itself', async (
   }
 })
 
+test('everything that deletes can be told not to ask, and every limit says what it is without it', () => {
+  for (const { path, spec } of commands) {
+    const options = spec.options ?? []
+    if (spec.name === 'delete')
+      assert.ok(
+        options.some(one => one.flags === '-y, --yes'),
+        path,
+      )
+    for (const one of options) if (one.flags.includes('--limit')) assert.match(one.help, /\(default: /, path)
+    for (const one of options) assert.doesNotMatch(one.help, /\(default ?:? ?\)/, `${path} ${one.flags}`)
+  }
+})
+
 test('every example is a command line that its command takes', async () => {
   for (const { path, spec } of commands) {
     for (const [line] of spec.examples) {

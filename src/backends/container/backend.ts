@@ -54,11 +54,12 @@ export class ContainerBackend implements Backend {
   capabilities(): Capabilities {
     const { doors, runtime } = this.#options
     const found = this.#found()
-    const by = 'path' in found ? `by the engine at ${found.path}` : `not here: ${found.reason}`
     return {
       tier: runtime === GVISOR ? 'gvisor' : 'process',
       notes: [
-        `Images run as containers ${by}${runtime ? `, with ${runtime}` : ''}: read-only, without capabilities or new privileges, not as root, with the engine's system call filter.`,
+        'path' in found
+          ? `Images run as containers by the engine at ${found.path}${runtime ? `, with ${runtime}` : ''}: read-only, without capabilities or new privileges, not as root, with the engine's system call filter.`
+          : `Images do not run here: ${found.reason}.`,
         ...(doors.noSockets === undefined ? [] : [`Images cannot be reached: ${doors.noSockets}.`]),
         ...(doors.noNetwork === undefined ? [] : [`Images have no network: ${doors.noNetwork}.`]),
       ],

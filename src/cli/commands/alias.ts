@@ -4,7 +4,7 @@ import { usage } from '../failure.ts'
 import { parsePlainReference } from '../reference.ts'
 import type { CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { APP_OPTION, FUNCTION_ARG } from './common.ts'
+import { APP_OPTION, confirm, FUNCTION_ARG, YES_OPTION } from './common.ts'
 import { showTargets } from './function.ts'
 
 const ALIAS_ARG = { syntax: '<alias>', help: 'Name of the alias' }
@@ -84,11 +84,12 @@ const remove: CommandSpec = {
   aliases: ['rm'],
   summary: 'Delete an alias; its versions stay',
   args: [FUNCTION_ARG, ALIAS_ARG],
-  options: [APP_OPTION],
+  options: [APP_OPTION, YES_OPTION],
   examples: [['atelier alias delete shop/thumbnail beta', 'the alias beta']],
   async run({ context, args, options }) {
     const { app, name, path } = parsePlainReference(args[0]!, options.text('app'))
     checkName(args[1]!, 'alias')
+    await confirm(context, options, `Delete the alias ${args[1]} of ${app}/${name}?`)
     await (await context.client()).request('DELETE', `${path}/aliases/${args[1]}`)
     context.note(`${app}/${name}:${args[1]} is deleted.`)
   },

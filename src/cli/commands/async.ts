@@ -133,7 +133,8 @@ const wait: CommandSpec = {
 const result: CommandSpec = {
   name: 'result',
   summary: 'Print what the function answered',
-  details: 'Ends with 1 when the function answered with a status of 400 or more.',
+  details:
+    'Ends with 1 when the function answered with a status of 400 or more. -o json and yaml show it as "atelier invoke" does.',
   args: [ID_ARG],
   options: [{ flags: '-w, --wait', help: 'Wait for the end of the call first' }],
   examples: [
@@ -144,7 +145,7 @@ const result: CommandSpec = {
     const client = await context.client()
     const path = pathOf(args[0]!)
     if (options.flag('wait')) await waitForEnd(client, path, Number.POSITIVE_INFINITY)
-    await writeResult(context, client, path)
+    await writeResult(context, client, args[0]!)
   },
 }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Context } from '../context.ts'
 import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
@@ -8,7 +9,10 @@ export const APP_OPTION: OptionSpec = {
   flags: '--app <app>',
   help: 'App of the function, when its name says none (default: "default")',
 }
-export const LIMIT_OPTION: OptionSpec = { flags: '-n, --limit <count>', help: 'At most so many' }
+export const LIMIT_OPTION: OptionSpec = {
+  flags: '-n, --limit <count>',
+  help: 'At most so many (default: all)',
+}
 export const TRIGGER_OPTION: OptionSpec = {
   flags: '--trigger <kind[/name]>',
   help: 'Only what such triggers caused, or this one: schedule, webhook/orders',
@@ -47,8 +51,19 @@ export async function confirm(context: Context, options: Options, question: stri
   context.note('')
 }
 
+/** What `--data` means: the bytes of `@FILE`, of stdin for "-", or the text itself. */
+export async function dataOf(data: string, bytesMax: number): Promise<Buffer> {
+  if (data === '-' || data === '@-') return readStdinBytes(bytesMax)
+  return data.startsWith('@') ? readFile(data.slice(1)) : Buffer.from(data)
+}
+
 /** Everything on stdin as text, at most `bytesMax`. */
 export async function readStdin(bytesMax: number): Promise<string> {
+  return (await readStdinBytes(bytesMax)).toString('utf8')
+}
+
+/** Everything on stdin as it is, at most `bytesMax`. */
+export async function readStdinBytes(bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
@@ -56,7 +71,7 @@ export async function readStdin(bytesMax: number): Promise<string> {
     if (size > bytesMax) throw usage(`more than ${bytesMax} bytes came on stdin`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 /** What somebody types and nobody may see. */

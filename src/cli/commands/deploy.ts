@@ -84,7 +84,7 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
   ],
   async run({ context, args, options }: CommandCall) {
     const source = resolve(args[0] ?? '.')
-    const shown = relative(process.cwd(), source) || '.'
+    const shown = args[0] ?? '.'
     const manifest = await manifestOf(source, shown)
     const settings = settingsFrom(manifest, options)
     const app = options.text('app') ?? manifest.app ?? APP_DEFAULT

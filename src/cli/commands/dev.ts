@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Context } from '../context.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
 import { printable } from '../output/styles.ts'
@@ -38,7 +38,7 @@ code goes on answering. Configuration comes from atelier.json, secrets from a fi
   ],
   async run({ context, args, options }) {
     const folder = resolve(args[0] ?? '.')
-    const shown = relative(process.cwd(), folder) || '.'
+    const shown = args[0] ?? '.'
     const stats = await stat(folder).catch(() => undefined)
     if (!stats)
       throw new CliFailure(EXIT.notFound, `${shown} does not exist`, {

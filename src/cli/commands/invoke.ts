@@ -11,12 +11,15 @@ import { parseReference } from '../reference.ts'
 import type { CommandSpec } from '../spec.ts'
 import { APP_OPTION } from './common.ts'
 
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Z-]+$/ // what HTTP calls a token
+
 export const invoke: CommandSpec = {
   name: 'invoke',
   aliases: ['call'],
   summary: 'Call a function',
   details: `Calls through the API, so private functions work too, and prints what the function answers. The body comes from --data, or from a
-pipe or file on stdin. Ends with 1 when the function answers with a status of 400 or more.`,
+pipe or file on stdin. Ends with 1 when the function answers with a status of 400 or more. With -o json or yaml: status, headers and body,
+which is "bodyBase64" where it is no text.`,
   args: [
     {
       syntax: '<function>',
@@ -51,6 +54,7 @@ pipe or file on stdin. Ends with 1 when the function answers with a status of 40
     const body = await bodyFrom(options)
     const client = await context.client()
     const method = options.text('method')?.toUpperCase() ?? (body ? 'POST' : 'GET')
+    if (!METHOD.test(method)) throw usage(`--method ${JSON.stringify(method)} is not an HTTP method`)
     const answer = await client.send(method, `${reference.path}/invoke${pathOf(options)}`, {
       query: { qualifier: reference.qualifier },
       headers: { accept: '*/*', ...body?.headers, ...headersFrom(options), ...laterHeaders(options) },
@@ -80,7 +84,7 @@ async function later(
     return
   }
   const end = await waitForEnd(client, path, Number.POSITIVE_INFINITY)
-  if (end.state === 'succeeded' || end.httpStatus > 0) return await writeResult(context, client, path)
+  if (end.state === 'succeeded' || end.httpStatus > 0) return await writeResult(context, client, accepted.id)
   throw new CliFailure(EXIT.failed, `the call has ${end.state}`, {
     details: [failureText(end) ?? ''].filter(line => line !== ''),
     hint: `"atelier logs --invocation ${end.id}" shows what the function said.`,

@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
-import { usage } from '../failure.ts'
+import type { Client } from '../client/client.ts'
+import { CliFailure, EXIT, usage } from '../failure.ts'
 import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo, showBytes } from '../units.ts'
@@ -14,9 +15,11 @@ interface WirePackage {
   readonly createdAt: string
 }
 
+const LIST_HINT = '"atelier package list" shows them.'
+
 const DIGEST_ARG: ArgSpec = {
   syntax: '<digest>',
-  help: 'Digest of the package, as "atelier package list" shows it',
+  help: 'Digest of the package, or its beginning, as "atelier version list" shows it',
 }
 
 const list: CommandSpec = {
@@ -55,13 +58,13 @@ const show: CommandSpec = {
       'one package',
     ],
     [
-      'atelier package show sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae --build-log',
-      'how it was built',
+      'atelier package show sha256:2c26b46b68ff --build-log',
+      'how it was built; the beginning of the digest will do',
     ],
   ],
   async run({ context, args, options }) {
     const client = await context.client()
-    const path = pathOf(args[0]!)
+    const path = `/v1/packages/${await digestOf(client, args[0]!)}`
     if (options.flag('buildLog')) {
       const answer = await client.send('GET', `${path}/build-log`, { headers: { accept: 'text/plain' } })
       return await pipeline(answer, process.stdout, { end: false })
@@ -83,7 +86,11 @@ const download: CommandSpec = {
   summary: 'Get the source code of a package back, as a tar archive',
   args: [
     DIGEST_ARG,
-    { syntax: '[file]', help: 'Where to write it ("-": stdout; default: DIGEST.tar)', completes: 'file' },
+    {
+      syntax: '[file]',
+      help: 'Where to write it ("-": stdout; default: the first 12 characters of the digest, and .tar)',
+      completes: 'file',
+    },
   ],
   examples: [
     [
@@ -92,10 +99,10 @@ const download: CommandSpec = {
     ],
   ],
   async run({ context, args }) {
-    const answer = await (await context.client()).send('GET', `${pathOf(args[0]!)}/content`, {
-      headers: { accept: '*/*' },
-    })
-    const target = args[1] ?? `${args[0]!.replace('sha256:', '').slice(0, 12)}.tar`
+    const client = await context.client()
+    const digest = await digestOf(client, args[0]!)
+    const answer = await client.send('GET', `/v1/packages/${digest}/content`, { headers: { accept: '*/*' } })
+    const target = args[1] ?? `${digest.replace('sha256:', '').slice(0, 12)}.tar`
     if (target === '-') return await pipeline(answer, process.stdout, { end: false })
     const temporary = `${target}.part`
     try {
@@ -108,10 +115,18 @@ const download: CommandSpec = {
   },
 }
 
-function pathOf(digest: string): string {
-  if (!/^sha256:[0-9a-f]{64}$/.test(digest))
-    throw usage(`${JSON.stringify(digest)} is not a digest`, '"atelier package list" shows them.')
-  return `/v1/packages/${digest}`
+/** The digest that is meant: as it is, or the one package whose digest begins so, as "atelier version list" shows it. */
+async function digestOf(client: Client, text: string): Promise<string> {
+  const [, start] = /^(?:sha256:)?([0-9a-f]{6,64})$/.exec(text) ?? []
+  if (start === undefined)
+    throw usage(`${JSON.stringify(text)} is neither a digest nor its first 6 characters or more`, LIST_HINT)
+  if (start.length === 64) return `sha256:${start}`
+  const all = await client.all<WirePackage>('/v1/packages', {}, Number.POSITIVE_INFINITY)
+  const found = all.filter(one => one.digest.startsWith(`sha256:${start}`))
+  if (found.length > 1) throw usage(`${text} begins ${found.length} digests`, 'Give more of its characters.')
+  if (found.length === 0)
+    throw new CliFailure(EXIT.notFound, `there is no package ${text}`, { hint: LIST_HINT })
+  return found[0]!.digest
 }
 
 export const packageGroup: GroupSpec = {

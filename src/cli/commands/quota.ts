@@ -53,7 +53,7 @@ const show: CommandSpec = {
   ],
   async run({ context, args }) {
     const client = await context.client()
-    const name = args[0] ?? (await client.get<{ readonly projectName: string }>('/v1/whoami')).projectName
+    const name = args[0] ?? (await client.get<{ readonly project: string }>('/v1/whoami')).project
     const one = await client.get<WireQuota>(pathOf(name))
     const rows = QUOTA_NAMES.map(name => ({ name, ...one.quotas[name] }))
     if (context.format !== 'table') return await context.result(one, () => [])

@@ -4,7 +4,7 @@ import type { WireSecret } from '../client/wire.ts'
 import { usage } from '../failure.ts'
 import type { ArgSpec, CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { promptHidden, readStdin } from './common.ts'
+import { confirm, promptHidden, readStdin, YES_OPTION } from './common.ts'
 
 const SECRET_ARG: ArgSpec = { syntax: '<secret>', help: 'Name of the secret', completes: 'secret' }
 const SECRET_BYTES_MAX = 64 * 1024
@@ -61,9 +61,11 @@ const remove: CommandSpec = {
   aliases: ['rm'],
   summary: 'Delete a secret',
   args: [SECRET_ARG],
+  options: [YES_OPTION],
   examples: [['atelier secret delete API_KEY', 'the secret API_KEY']],
-  async run({ context, args }) {
+  async run({ context, args, options }) {
     checkName(args[0]!, 'secret')
+    await confirm(context, options, `Delete the secret ${args[0]}? Its value cannot be had back.`)
     await (await context.client()).request('DELETE', `/v1/secrets/${args[0]}`)
     context.note(`Secret ${args[0]} is deleted.`)
   },

@@ -26,7 +26,7 @@ export const server: CommandSpec = {
 }
 
 function asOption(option: ServerOption): OptionSpec {
-  const fallback = option.default === undefined ? '' : ` (default ${option.default})`
+  const fallback = option.default === undefined || option.default === '' ? '' : ` (default ${option.default})`
   return {
     flags: `--${option.name} <${option.type === 'integer' ? 'number' : option.type === 'boolean' ? 'true|false' : 'value'}>`,
     help: `${option.description}${fallback}`,

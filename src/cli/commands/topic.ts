@@ -8,7 +8,7 @@ import type { Options } from '../options.ts'
 import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { confirm, LIMIT_OPTION, limitOf, readStdin, YES_OPTION } from './common.ts'
+import { confirm, dataOf, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 
 const TOPIC_ARG: ArgSpec = { syntax: '<topic>', help: 'Name of the topic' }
 const RETENTION: readonly OptionSpec[] = [
@@ -16,6 +16,7 @@ const RETENTION: readonly OptionSpec[] = [
   { flags: '--keep-messages <count>', help: 'How many are kept (default: 1000000)' },
   { flags: '--keep-bytes <bytes>', help: 'How many bytes of them (default: 268435456)' },
 ]
+const READ_DEFAULT = 100
 const MESSAGE_BYTES_MAX = 6 * 1024 * 1024
 
 const list: CommandSpec = {
@@ -104,7 +105,7 @@ const publish: CommandSpec = {
   details: 'The message is what --data says, a file, or stdin; it is durable when the command ends.',
   args: [TOPIC_ARG],
   options: [
-    { flags: '-d, --data <text>', help: 'The message' },
+    { flags: '-d, --data <data>', help: 'The message: text, @FILE, or "-" for stdin' },
     { flags: '--from-file <file>', help: 'Read the message from a file, as it is' },
     { flags: '--content-type <type>', help: 'Its media type (default: application/json when it is JSON)' },
     { flags: '--id <id>', help: 'A second message with the same id is dropped' },
@@ -126,7 +127,7 @@ const publish: CommandSpec = {
     ['atelier topic publish pictures --from-file cat.png --content-type image/png', 'a file'],
   ],
   async run({ context, args, options }) {
-    const data = await dataOf(options)
+    const data = await messageOf(options)
     const type = options.text('contentType') ?? usualType(data)
     const headers: Record<string, string> = { 'content-type': type }
     const [id, key] = [options.text('id'), options.text('key')]
@@ -157,12 +158,12 @@ const read: CommandSpec = {
   args: [TOPIC_ARG],
   options: [
     { flags: '--after <position>', help: 'Only what follows this position (default: 0)' },
-    LIMIT_OPTION,
+    { ...LIMIT_OPTION, help: `At most so many (default: ${READ_DEFAULT})` },
   ],
   examples: [['atelier topic read orders --after 40', 'the messages from position 41 on']],
   async run({ context, args, options }) {
     const after = options.integer('after', '--after', { min: 0 }) ?? 0
-    const items = await messagesOf(await context.client(), args[0]!, after, limitOf(options, 100))
+    const items = await messagesOf(await context.client(), args[0]!, after, limitOf(options, READ_DEFAULT))
     await context.list(
       items,
       [
@@ -220,11 +221,11 @@ async function messagesOf(client: Client, name: string, after: number, limit: nu
   return items
 }
 
-async function dataOf(options: Options): Promise<Uint8Array> {
+async function messageOf(options: Options): Promise<Uint8Array> {
   const [text, file] = [options.text('data'), options.text('fromFile')]
   if (text !== undefined && file !== undefined) throw usage('--data and --from-file cannot stand together')
   if (file !== undefined) return readFile(file)
-  return Buffer.from(text ?? (await readStdin(MESSAGE_BYTES_MAX)))
+  return dataOf(text ?? '-', MESSAGE_BYTES_MAX)
 }
 
 function usualType(data: Uint8Array): string {

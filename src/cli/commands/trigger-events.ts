@@ -3,8 +3,12 @@ import type { WireEventTrigger, WireRecordedRequest, WireTriggerKind } from '../
 import { usage } from '../failure.ts'
 import type { ArgSpec, CommandSpec } from '../spec.ts'
 import { showBytes } from '../units.ts'
-import { LIMIT_OPTION, limitOf } from './common.ts'
+import { dataOf, LIMIT_OPTION, limitOf } from './common.ts'
 import { parseData } from './trigger-input.ts'
+
+const DATA_BYTES_MAX = 6 * 1024 * 1024
+const REQUESTS_DEFAULT = 20
+const REQUESTS_MAX = 100 // what the API answers with
 
 /** What is done with triggers that wait for events. */
 export const TRIGGER_ARG: ArgSpec = { syntax: '<trigger>', help: 'Name of the trigger', completes: 'trigger' }
@@ -15,14 +19,15 @@ const fire: CommandSpec = {
   details:
     'The event is as its kind makes them, with other data when some is given. Works while it is paused.',
   args: [TRIGGER_ARG],
-  options: [{ flags: '--data <json>', help: 'The data of the event' }],
+  options: [{ flags: '-d, --data <json>', help: 'The data of the event: JSON, @FILE, or "-" for stdin' }],
   examples: [
     ['atelier trigger fire nightly', 'an event as the clock makes them'],
     ['atelier trigger fire nightly --data \'{"table":"orders"}\'', 'with data of its own'],
+    ['atelier trigger fire nightly -d @event.json', 'with data from a file'],
   ],
   async run({ context, args, options }) {
     const data = options.text('data')
-    const json = data === undefined ? undefined : parseData(data)
+    const json = data === undefined ? undefined : parseData((await dataOf(data, DATA_BYTES_MAX)).toString())
     const path = `${pathOf(args[0]!)}/fire`
     const { id } = await (await context.client()).request<{ id: string }>('POST', path, {
       ...(json !== undefined && { json }),
@@ -85,12 +90,17 @@ const requests: CommandSpec = {
   name: 'requests',
   summary: "Show the last requests that came to a trigger's URL",
   args: [TRIGGER_ARG],
-  options: [LIMIT_OPTION],
+  options: [
+    {
+      ...LIMIT_OPTION,
+      help: `At most so many, up to ${REQUESTS_MAX} (default: ${REQUESTS_DEFAULT})`,
+    },
+  ],
   examples: [['atelier trigger requests github', 'the last twenty']],
   async run({ context, args, options }) {
     const path = `${pathOf(args[0]!)}/requests`
     const { items } = await (await context.client()).get<{ items: WireRecordedRequest[] }>(path, {
-      limit: Math.min(limitOf(options, 20), 100),
+      limit: Math.min(limitOf(options, REQUESTS_DEFAULT), REQUESTS_MAX),
     })
     await context.list(
       items,

@@ -1,9 +1,9 @@
 import { checkName } from '../../core/index.ts'
 import type { WireTrigger } from '../client/wire.ts'
-import { usage } from '../failure.ts'
-import { parseReference } from '../reference.ts'
+import { CliFailure, EXIT, usage } from '../failure.ts'
+import { parsePlainReference, parseReference } from '../reference.ts'
 import type { CommandSpec, GroupSpec } from '../spec.ts'
-import { LIMIT_OPTION, limitOf } from './common.ts'
+import { confirm, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 import { eventCommands, pathOf, TRIGGER_ARG } from './trigger-events.ts'
 import {
   EVENT_OPTIONS,
@@ -23,7 +23,7 @@ const list: CommandSpec = {
   summary: 'List triggers',
   options: [
     { flags: '--app <app>', help: 'Only those of one app' },
-    { flags: '--function <function>', help: 'Only those of one function of --app' },
+    { flags: '--function <function>', help: 'Only those of one function: NAME or APP/NAME' },
     { flags: '--kind <kind>', help: 'Only those of one kind: http, schedule, …' },
     LIMIT_OPTION,
   ],
@@ -32,9 +32,11 @@ const list: CommandSpec = {
     ['atelier trigger list --kind schedule', 'the schedules'],
   ],
   async run({ context, options }) {
+    const asked = options.text('function')
+    const reference = asked === undefined ? undefined : parsePlainReference(asked, options.text('app'))
     const query = {
-      app: options.text('app'),
-      function: options.text('function'),
+      app: reference?.app ?? options.text('app'),
+      function: reference?.name,
       kind: options.text('kind'),
     }
     const items = await (await context.client()).all<WireTrigger>(
@@ -117,7 +119,10 @@ const create: CommandSpec = {
           }
         : routeInput(options)),
     }
-    const one = await (await context.client()).request<WireTrigger>('POST', '/v1/triggers', { json })
+    const client = await context.client()
+    const one = await client
+      .request<WireTrigger>('POST', '/v1/triggers', { json })
+      .catch(error => Promise.reject(isEvent ? withConfigHint(error) : error))
     await context.result(one, () => [one.url ?? `Trigger ${one.name} is created.`])
   },
 }
@@ -163,11 +168,24 @@ const remove: CommandSpec = {
   aliases: ['rm'],
   summary: 'Delete a trigger; its function stays',
   args: [TRIGGER_ARG],
+  options: [YES_OPTION],
   examples: [['atelier trigger delete thumbs', 'the trigger thumbs']],
-  async run({ context, args }) {
+  async run({ context, args, options }) {
+    await confirm(context, options, `Delete the trigger ${args[0]}?`)
     await (await context.client()).request('DELETE', pathOf(args[0]!))
     context.note(`Trigger ${args[0]} is deleted.`)
   },
+}
+
+/** A refusal of a configuration, with where to read what it may hold. */
+function withConfigHint(error: unknown): unknown {
+  if (!(error instanceof CliFailure) || error.exitCode !== EXIT.usage || !error.message.startsWith('config'))
+    return error
+  return new CliFailure(error.exitCode, error.message, {
+    details: error.details,
+    hint: error.hint ?? 'Fields are given with -c KEY=VALUE; "atelier trigger kinds -o json" describes them.',
+    cause: error,
+  })
 }
 
 export const trigger: GroupSpec = {

@@ -3,7 +3,7 @@ import { renderFields } from '../output/table.ts'
 import { parsePlainReference } from '../reference.ts'
 import type { CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo, showDuration } from '../units.ts'
-import { APP_OPTION, FUNCTION_ARG, LIMIT_OPTION, limitOf } from './common.ts'
+import { APP_OPTION, confirm, FUNCTION_ARG, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 import { parseVersion } from './rollback.ts'
 
 const NUMBER_ARG = { syntax: '<version>', help: 'Number of the version' }
@@ -97,11 +97,12 @@ const remove: CommandSpec = {
   aliases: ['rm'],
   summary: 'Delete a version that no alias names',
   args: [FUNCTION_ARG, NUMBER_ARG],
-  options: [APP_OPTION],
+  options: [APP_OPTION, YES_OPTION],
   examples: [['atelier version delete shop/thumbnail 2', 'version 2']],
   async run({ context, args, options }) {
     const { app, name, path } = parsePlainReference(args[0]!, options.text('app'))
     const number = parseVersion(args[1])
+    await confirm(context, options, `Delete version ${number} of ${app}/${name}?`)
     await (await context.client()).request('DELETE', `${path}/versions/${number}`)
     context.note(`${app}/${name} version ${number} is deleted.`)
   },

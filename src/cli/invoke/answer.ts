@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import type { Login } from '../client/login.ts'
@@ -26,13 +27,14 @@ export async function showAnswer(
     const failure = failureFrom(status, held.toString('utf8'), login)
     throw new CliFailure(failure.exitCode, failure.message, {
       details: failure.details,
-      hint: failure.hint ?? said,
+      // With less than 500 it never ran, and said nothing.
+      hint: failure.hint ?? (status >= 500 ? said : undefined),
     })
   }
   if (status >= 400) context.exitCode = EXIT.failed
   if (held && context.format !== 'table') {
     return await context.result(
-      { status, invocationId: id, headers: answer.headers, body: held.toString('utf8') },
+      { status, invocationId: id, headers: answer.headers, ...bodyFields(held) },
       () => [],
     )
   }
@@ -46,6 +48,26 @@ export async function showAnswer(
   else await pipeline(answer, process.stdout, { end: false })
   if (process.stdout.isTTY) process.stdout.write('\n') // so that the prompt begins on a line of its own
   if (status >= 400) context.note(`The function answered ${status}. ${said ?? ''}`.trimEnd())
+}
+
+/** Prints the answer of a call that has ended. */
+export async function showResult(context: Context, answer: IncomingMessage, id: string): Promise<void> {
+  const status = Number(answer.headers['atelier-result-status'])
+  if (context.format === 'table') {
+    await pipeline(answer, process.stdout, { end: false })
+    if (process.stdout.isTTY) process.stdout.write('\n')
+  } else {
+    const fields = bodyFields(await collect(answer))
+    await context.result({ status, invocationId: id, headers: answer.headers, ...fields }, () => [])
+  }
+  if (status < 400) return
+  context.exitCode = EXIT.failed
+  context.note(`The function answered ${status}.`)
+}
+
+/** A body as a text, or as base64 where it is none: a program must get back what the function said. */
+function bodyFields(bytes: Buffer): { readonly body: string } | { readonly bodyBase64: string } {
+  return isUtf8(bytes) ? { body: bytes.toString('utf8') } : { bodyBase64: bytes.toString('base64') }
 }
 
 /** Functions may answer with problem documents of their own: those are printed like any other answer. */

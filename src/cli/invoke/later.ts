@@ -1,10 +1,10 @@
-import { pipeline } from 'node:stream/promises'
 import type { Client } from '../client/client.ts'
 import type { WireAsyncCall } from '../client/wire.ts'
 import type { Context } from '../context.ts'
-import { EXIT, usage } from '../failure.ts'
+import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
 import type { OptionSpec } from '../spec.ts'
+import { showResult } from './answer.ts'
 
 const WAIT_MS = 30_000 // for one answer of the server; then asked again
 
@@ -67,13 +67,8 @@ export function failureText(one: WireAsyncCall): string | undefined {
   return one.lastFailure && `${one.lastFailure.code} ${one.lastFailure.message}`.trim()
 }
 
-/** Prints the function's answer as it is. */
-export async function writeResult(context: Context, client: Client, path: string): Promise<void> {
-  const answer = await client.send('GET', `${path}/result`, { headers: { accept: '*/*' } })
-  const status = Number(answer.headers['atelier-result-status'])
-  await pipeline(answer, process.stdout, { end: false })
-  if (process.stdout.isTTY) process.stdout.write('\n')
-  if (status < 400) return
-  context.exitCode = EXIT.failed
-  context.note(`The function answered ${status}.`)
+/** Prints what the function answered to the call `id`. */
+export async function writeResult(context: Context, client: Client, id: string): Promise<void> {
+  const path = `/v1/async-invocations/${encodeURIComponent(id)}/result`
+  await showResult(context, await client.send('GET', path, { headers: { accept: '*/*' } }), id)
 }

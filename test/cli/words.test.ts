@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Answer, atelier, freshHome, json, playApi, problem, type RunOptions } from './fixture.ts'
+
+// What somebody who knows one command expects of the next: the same words mean the same everywhere.
+
+async function asking(t: TestContext, answers: Readonly<Record<string, Answer>>) {
+  const home = await freshHome(t)
+  const { url, seen } = await playApi(t, answers)
+  const run = (args: readonly string[], options: RunOptions = {}) =>
+    atelier(home, args, { ...options, env: { ATELIER_URL: url, ATELIER_TOKEN: 't' } })
+  return { home, seen, run }
+}
+
+const HELLO = '/v1/apps/default/functions/hello'
+const RESULT = '/v1/async-invocations/c1/result'
+const DIGEST = `sha256:${'ab12cd'.repeat(10)}abcd`
+
+test('--data takes a text, @FILE and stdin, whatever the command', async t => {
+  const { home, seen, run } = await asking(t, {
+    'POST /v1/topics/orders/messages': json({ positions: [1] }, 201),
+    'POST /v1/triggers/nightly/fire': json({ id: 'c1' }, 202),
+  })
+  await writeFile(join(home, 'event.json'), '{"a":1}')
+  const bytes = Buffer.from([0xff, 0xfe, 0x00, 0x31])
+  for (const [args, stdin] of [
+    [['topic', 'publish', 'orders', '-d', '@event.json'], ''],
+    [['topic', 'publish', 'orders', '-d', '-'], '{"a":1}'],
+    [['trigger', 'fire', 'nightly', '-d', '@event.json'], ''],
+    [['trigger', 'fire', 'nightly', '--data', '-'], '{"a":1}'],
+    [['trigger', 'fire', 'nightly', '--data', '{"a":1}'], ''],
+  ] as const) {
+    const { code, stderr } = await run(args, { stdin })
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`)
+    assert.deepEqual(JSON.parse(seen.at(-1)!.body), { a: 1 })
+  }
+  assert.equal((await run(['topic', 'publish', 'orders'], { stdin: bytes })).code, 0)
+  assert.deepEqual(Buffer.from(seen.at(-1)!.body, 'latin1'), bytes)
+})
+
+test('-o json shows the answer of a call in one shape, with base64 for what is no text', async t => {
+  const bytes = Buffer.from([0xff, 0xd8, 0xff, 0x00])
+  const { run } = await asking(t, {
+    [`POST ${HELLO}/invoke`]: (_, response) =>
+      response.writeHead(200, { 'atelier-invocation-id': 'c1' }).end(bytes),
+    [`GET ${RESULT}`]: (_, response) => response.writeHead(200, { 'atelier-result-status': '503' }).end('no'),
+  })
+  const called = JSON.parse((await run(['invoke', 'hello', '-d', 'x', '-o', 'json'])).stdout)
+  assert.deepEqual(Buffer.from(called.bodyBase64, 'base64'), bytes)
+  assert.ok(!('body' in called))
+  const { code, stdout } = await run(['async', 'result', 'c1', '-o', 'json'])
+  assert.equal(code, 1)
+  const { status, invocationId, body } = JSON.parse(stdout)
+  assert.deepEqual({ status, invocationId, body }, { status: 503, invocationId: 'c1', body: 'no' })
+})
+
+test('a package is named by the beginning of its digest', async t => {
+  const one = { digest: DIGEST, sizeBytes: 3, fileName: 'a.tar', createdAt: '2030-01-01T00:00:00.000Z' }
+  const other = { ...one, digest: DIGEST.replace(/..$/, 'ff') }
+  const { run } = await asking(t, {
+    'GET /v1/packages': json({ items: [one, { ...one, digest: `sha256:${'f'.repeat(64)}` }] }),
+    [`GET /v1/packages/${DIGEST}`]: json(one),
+  })
+  for (const name of [DIGEST.slice(0, 19), 'ab12cd'])
+    assert.match((await run(['package', 'show', name])).stdout, new RegExp(DIGEST))
+  const none = await run(['package', 'show', 'sha256:000000'])
+  assert.equal(none.code, 3)
+  assert.match(none.stderr, /there is no package sha256:000000[^]*package list/)
+  assert.equal((await run(['package', 'show', 'latest'])).code, 2)
+
+  const two = await asking(t, { 'GET /v1/packages': json({ items: [one, other] }) })
+  assert.match((await two.run(['package', 'show', 'ab12cd'])).stderr, /ab12cd begins 2 digests/)
+})
+
+test('triggers of a function are listed by APP/NAME, and a quota is shown of the own project', async t => {
+  const { seen, run } = await asking(t, {
+    'GET /v1/triggers': json({ items: [] }),
+    'GET /v1/whoami': json({ user: 'ada', project: 'shop', roles: [] }),
+    'GET /v1/projects/shop/quota': json({ project: 'shop', quotas: {}, revision: 1 }),
+  })
+  await run(['trigger', 'list', '--function', 'shop/thumb'])
+  assert.match(seen.at(-1)!.query.toString(), /^app=shop&function=thumb\b/)
+  const { code, stderr } = await run(['quota', 'show', '-o', 'json'])
+  assert.equal(code, 0, stderr)
+})
+
+test('a configuration that is refused says where its fields are described', async t => {
+  const { run } = await asking(t, {
+    'POST /v1/triggers': problem(400, 'config.signature is missing.'),
+  })
+  const { code, stderr } = await run(['trigger', 'create', 'x', 'hello', '--kind', 'webhook'])
+  assert.equal(code, 2)
+  assert.match(stderr, /config\.signature is missing[^]*atelier trigger kinds -o json/)
+})
+
+test('a method that is none and a file that is not there are told as such', async t => {
+  const { seen, run } = await asking(t, {})
+  const method = await run(['invoke', 'hello', '-X', 'B AD'])
+  assert.equal(method.code, 2)
+  assert.match(method.stderr, /--method "B AD" is not an HTTP method/)
+  const file = await run(['invoke', 'hello', '-d', '@none.json'])
+  assert.equal(file.code, 3)
+  assert.match(file.stderr, /none\.json does not exist/)
+  assert.match((await run(['deploy', '/none'])).stderr, /error: \/none does not exist/)
+  assert.equal(seen.length, 0)
+})
