@@ -12,7 +12,10 @@ const HOP_BY_HOP = [
 ]
 
 /** What proves the caller's identity to us must not reach a function, whose author may be somebody else. */
-const OURS = ['authorization', 'x-auth-token', 'atelier-project', 'cookie', 'idempotency-key', 'expect']
+const OURS = ['authorization', 'atelier-project', 'cookie', 'idempotency-key', 'expect']
+
+/** Tokens of a cloud's users, and of its services that speak for them: no function's, whatever else of the request is. */
+const TOKENS = ['x-auth-token', 'x-service-token']
 
 /**
  * What only the platform says to a function: who really asked, and by which route. Also with `_`, since CGI and WSGI make
@@ -43,9 +46,9 @@ const NOT_ON_THIS_ORIGIN = [
   'atelier-request-id',
 ]
 
-/** The caller's headers for the function: name, value, …; lower-case names. `withheld` are those that are for us. */
+/** The caller's headers for the function: name, value, …; lower-case names. `withheld` are those that are for us, beside tokens. */
 export function requestHeaders(raw: readonly string[], withheld: readonly string[] = OURS): string[] {
-  const passed = passing(raw, [...HOP_BY_HOP, ...withheld])
+  const passed = passing(raw, [...HOP_BY_HOP, ...TOKENS, ...withheld])
   return passed.filter((_, i) => !PLATFORMS.test(passed[i & ~1]!.replaceAll('_', '-')))
 }
 

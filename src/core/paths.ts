@@ -17,6 +17,11 @@ export function canonicalPath(raw: string): string | undefined {
   return text
 }
 
+/** The path of a request to a server of Node's, which takes `#` for its end as it does `?`, though no target may have one. */
+export function pathAsked(target: string): string {
+  return target.split(/[?#]/, 1)[0]!
+}
+
 /** What an HTTP trigger's path says: `/a/b`, `/a/{id}`, `/a/*`, and mixtures of them. */
 export interface PathPattern {
   /** Literal segments in canonical form, `null` for a parameter. `/` has one empty segment. */

@@ -1,22 +1,28 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../core/index.ts'
-import { holderOf } from '../identity/index.ts'
+import { type Action, holderOf } from '../identity/index.ts'
 import type { DialectParts } from './dialect.ts'
+import { actionOf, needRight } from './rights.ts'
 
 const PROOF_MS = 60_000
 
 /**
  * Who manages, in dialects whose clients know no users: whoever shows a token of the platform in `X-Auth-Token`, or anybody, where the
  * operator names a project for that. `service`: as access rules of application credentials name the dialect. Rejects with
- * UNAUTHENTICATED, and UNAVAILABLE when there is no such project.
+ * UNAUTHENTICATED, FORBIDDEN when the token's roles do not allow `action`, and UNAVAILABLE when there is no such project.
  */
 export async function anybody(
   request: FastifyRequest,
   service: string,
   { identity, table, settings, clock }: Pick<DialectParts, 'identity' | 'table' | 'settings' | 'clock'>,
+  action: Action = actionOf(request),
 ): Promise<Principal> {
   const token = shownToken(request)
-  if (token !== undefined) return holderOf(identity, token, service, request)
+  if (token !== undefined) {
+    const by = await holderOf(identity, token, service, request)
+    needRight(by, action)
+    return by
+  }
   const { openProject } = settings
   if (openProject === '')
     throw new AtelierError(

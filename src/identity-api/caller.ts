@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AtelierError, type Principal } from '../core/index.ts'
+import { AtelierError, type Principal, pathAsked } from '../core/index.ts'
 import { allowsRequest, principalOf, SERVICES, type Session } from '../identity/index.ts'
 import type { IdentityApiParts } from './parts.ts'
 import { PREFIX } from './root.ts'
@@ -14,7 +14,7 @@ export function identifyCallers(server: FastifyInstance, { identity }: IdentityA
     const session = typeof token === 'string' ? await identity.directory.inspect(token) : undefined
     if (!session) throw new AtelierError('UNAUTHENTICATED', 'This needs X-Auth-Token.')
     const rules = session.credential?.accessRules
-    const path = request.url.split('?', 1)[0]!.slice(PREFIX.length)
+    const path = pathAsked(request.url).slice(PREFIX.length)
     if (rules && !allowsRequest(rules, { service: SERVICES.identity, method: request.method, path }))
       throw new AtelierError('UNAUTHENTICATED', 'The access rules do not allow this request.')
     callers.set(request, session)

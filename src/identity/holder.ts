@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Principal } from '../core/index.ts'
+import { type Principal, pathAsked } from '../core/index.ts'
 import type { IdentityProvider } from './identity.ts'
 
 /**
@@ -21,11 +21,10 @@ export async function holderOf(
   // Who speaks for another service must be looked at, too.
   const known = isPassedOn ? undefined : identity.cached(token)
   if (known) return known
-  const path = url.split('?', 1)[0]!
   return identity.authenticate(token, {
     service,
     method,
-    path,
+    path: pathAsked(url),
     ...(isPassedOn && { serviceToken: passedOnBy }),
   })
 }

@@ -8,6 +8,7 @@ export type FieldKind =
   | 'origin'
   | 'authorization'
   | 'auth-token'
+  | 'service-token'
   | 'traceparent'
   | 'tracestate'
   | 'requested-method'
@@ -59,6 +60,7 @@ const KINDS = new Map<string, FieldKind>([
   ['origin', 'origin'],
   ['authorization', 'authorization'],
   ['x-auth-token', 'auth-token'],
+  ['x-service-token', 'service-token'],
   ['prefer', 'prefer'],
   ['idempotency-key', 'idempotency-key'],
   ...ASYNC_FIELDS.map(name => [name, 'async-option'] as const),

@@ -14,6 +14,8 @@ export class RequestFields {
   origin: string | undefined
   authorization: string | undefined
   authToken: string | undefined
+  /** Of another service, which passes on what its own caller asked. */
+  serviceToken: string | undefined
   traceparent: string | undefined
   tracestate: string | undefined
   /** Of a CORS preflight. */
@@ -78,6 +80,9 @@ export class RequestFields {
     if (this.authorization !== undefined && spent !== 'authorization')
       fields.push('authorization', this.authorization)
     if (this.authToken !== undefined && spent !== 'x-auth-token') fields.push('x-auth-token', this.authToken)
+    // It vouches for the token: where that is not the function's, neither is this.
+    if (this.serviceToken !== undefined && spent === undefined)
+      fields.push('x-service-token', this.serviceToken)
     if (this.prefer !== undefined) fields.push('prefer', this.prefer)
     if (this.origin !== undefined) fields.push('origin', this.origin)
     if (this.requestedMethod !== undefined) fields.push('access-control-request-method', this.requestedMethod)
@@ -102,6 +107,9 @@ export class RequestFields {
         return
       case 'auth-token':
         this.authToken = once(this.authToken, name, value)
+        return
+      case 'service-token':
+        this.serviceToken = once(this.serviceToken, name, value)
         return
       case 'traceparent':
         // Said twice is not well formed (W3C Trace Context, 3.2), and so begins anew.

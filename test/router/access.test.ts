@@ -42,6 +42,17 @@ test('of two credentials X-Auth-Token is ours and Authorization is the function\
   assert.equal(invoker.last.header('x-auth-token'), undefined)
 })
 
+test('the token of a service that passes a call on goes where the one goes that it vouches for', async t => {
+  const { url, invoker } = await startRouter(t, {
+    handlers: { ...handlers, hello: call => call.respond(200, [], 'open') },
+  })
+  const headers = { 'x-auth-token': 'member', 'x-service-token': 'of-a-service' }
+  assert.equal((await fetch(url + PATH, { headers })).status, 200)
+  assert.equal(invoker.last.header('x-service-token'), undefined)
+  assert.equal((await fetch(`${url}/acme/main/hello`, { headers })).status, 200)
+  assert.equal(invoker.last.header('x-service-token'), 'of-a-service')
+})
+
 test('fields that are repeated on one connection are read for each request anew', async t => {
   const { port, invoker } = await startRouter(t, {
     handlers: { ...handlers, hello: call => call.respond(200, [], 'open') },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { Principal } from '../../src/core/index.ts'
+import type { Principal, Role } from '../../src/core/index.ts'
 import { DialectFixture } from '../support/dialects.ts'
 import { type Operation, operationsOf } from '../support/operations.ts'
 import { type Body, grounds, MARK, type Things } from './grounds.ts'
@@ -53,7 +53,7 @@ for (const ground of grounds)
     })
     after(() => at?.dispose())
 
-    async function login(project: string, role: 'member' | 'admin' = 'member'): Promise<Login> {
+    async function login(project: string, role: Role = 'member'): Promise<Login> {
       const found = await at.login(project, role)
       tokens.add(found.token)
       return found
@@ -147,6 +147,18 @@ for (const ground of grounds)
         else if (path.includes(':project_id')) assert.equal(status, 401, what)
         else if (isTheirs) assert.ok(status === 404 || status === 403 || text.includes('[]'), what)
         else assert.ok(status < 500, what)
+      }
+      assert.deepEqual(await seen(), before)
+    })
+
+    test('lets a reader read and nothing else, and the own token of a service not even that', async () => {
+      const [reader, service] = [await login('blue', 'reader'), await login('blue', 'service')]
+      const before = await seen()
+      for (const operation of guarded()) {
+        const { name, method } = operation
+        const expected = method === 'GET' ? (await ask(operation, blue.token)).status : 403
+        assert.equal((await ask(operation, reader.token)).status, expected, `${name} by a reader`)
+        assert.equal((await ask(operation, service.token)).status, 403, `${name} by a service`)
       }
       assert.deepEqual(await seen(), before)
     })

@@ -40,10 +40,12 @@ export class Runner {
   async run(call: RunCall): Promise<RunAnswer> {
     const found = await this.#parts.find(call.app, call.path).catch(failed)
     const { body: kept, projectId } = found
-    if (!kept.isPublic && call.by?.projectId !== projectId)
+    const target = this.#target(projectId, call.app, kept)
+    // The function may have been closed past the route, by the platform's own API.
+    const isOpen = kept.isPublic && target.access === 'public'
+    if (!isOpen && call.by?.projectId !== projectId)
       throw new EngineError(404, 'Route not found on that application')
     const headers = kept.hasKey ? await this.#admitted(call, await this.#parts.jwtKey(found)) : call.headers
-    const target = this.#target(projectId, call.app, kept)
     const request = { method: call.method, path: `${call.path}${call.query}`, headers }
     if (kept.route.type === 'async') return this.#defer(target, request, call.payload)
     this.counters.running++

@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Action } from '../../identity/index.ts'
 import { anybody } from '../anybody.ts'
 import type { Dialect, DialectParts } from '../dialect.ts'
 import { answerError, takeBytes } from './answers.ts'
@@ -24,11 +25,11 @@ export const fn: Dialect = {
     server.get('/', async () => ({ goto: 'https://github.com/fnproject/fn', hello: 'world!' }))
     server.get('/version', async () => ({ version: VERSION }))
     server.get('/ping', async () => ({ hello: 'world!', goto: 'https://github.com/fnproject/fn' }))
-    const who = (request: Parameters<typeof anybody>[0]) => anybody(request, 'fn', parts)
+    const who = (request: FastifyRequest, action?: Action) => anybody(request, 'fn', parts, action)
     appRoutes(server, parts, kept, who)
     fnRoutes(server, parts, kept, who)
     triggerRoutes(server, kept, who)
-    invokeRoutes(server, parts, kept)
+    invokeRoutes(server, parts, kept, who)
     server.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?', 1)[0]!
       const isKnown = methods.some(pattern => pattern.test(path))

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { requestHeaders, type TableFunction } from '../../core/index.ts'
+import { type Principal, requestHeaders, type TableFunction } from '../../core/index.ts'
+import type { Action } from '../../identity/index.ts'
 import { callWhole } from '../call.ts'
 import type { DialectParts } from '../dialect.ts'
 import { bodyOf, FnError } from './answers.ts'
@@ -7,12 +8,17 @@ import type { FnRecord } from './deploy.ts'
 import { type Kept, ourName } from './kept.ts'
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'] as const
-const WITHHELD = ['x-auth-token', 'expect']
+const WITHHELD = ['expect']
 const SAID_BY_US = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade'])
 const TRIGGER = 'fn'
 
 /** `POST /invoke/<fn>`, as the function's kit takes it; ANY `/t/<app>/<source>`, as through Fn's HTTP gateway. */
-export function invokeRoutes(server: FastifyInstance, parts: DialectParts, kept: Kept): void {
+export function invokeRoutes(
+  server: FastifyInstance,
+  parts: DialectParts,
+  kept: Kept,
+  who: (request: FastifyRequest, action: Action) => Promise<Principal>,
+): void {
   const { invoker, async, table } = parts
 
   server.post('/invoke/:id', async (request, reply) => {
@@ -44,6 +50,9 @@ export function invokeRoutes(server: FastifyInstance, parts: DialectParts, kept:
     isRaw: boolean,
   ): Promise<FastifyReply> {
     const target = await targetOf(fn)
+    // Fn knows no private functions: this one was closed by the platform's own API.
+    if (target.access === 'private' && (await who(request, 'invoke')).projectId !== target.projectId)
+      throw new FnError(404, 'Fn not found')
     const headers = requestHeaders(request.raw.rawHeaders, WITHHELD)
     // The contract `fn` is told so, and clients cannot: the name is one of the platform's.
     if (isRaw) headers.push('atelier-fn-intent', 'invoke')

@@ -6,7 +6,7 @@ import { appIn } from './apps.ts'
 import { pathIn } from './routes.ts'
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'] as const
-const OURS = ['x-auth-token', 'cookie', 'expect']
+const OURS = ['cookie', 'expect']
 const NOT_OURS_TO_SAY = new Set([
   'connection',
   'keep-alive',

@@ -3,17 +3,24 @@ import { AtelierError, type Principal } from '../../core/index.ts'
 import { holderOf, SERVICES } from '../../identity/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { EngineError } from '../engine/index.ts'
+import { actionOf, needRight } from '../rights.ts'
 
 export type WhoCalls = (request: FastifyRequest) => Promise<Principal>
 
 /**
  * Who asks, in the project of the path: the token's own, or another one where the user has a role. Anything wrong with the token is
- * 401, as with Keystone's clients; only that nobody could be asked is 503.
+ * 401, as with Keystone's clients; only that nobody could be asked is 503, and that the role does not allow it 403.
  */
 export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'table'>): WhoCalls {
   return async request => {
     const token = request.headers['x-auth-token']
     if (typeof token !== 'string' || token === '') throw notAuthorised()
+    const by = await callerOf(request, token)
+    needRight(by, request.url.startsWith('/v1/r/') ? 'invoke' : actionOf(request))
+    return by
+  }
+
+  async function callerOf(request: FastifyRequest, token: string): Promise<Principal> {
     try {
       const principal = await holderOf(identity, token, SERVICES.picasso, request)
       const { project_id: projectId } = request.params as { project_id?: string }

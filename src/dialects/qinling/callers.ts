@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AtelierError, type Principal } from '../../core/index.ts'
-import { holderOf, may } from '../../identity/index.ts'
+import { type Action, holderOf, may } from '../../identity/index.ts'
 import type { DialectParts } from '../dialect.ts'
 import { NOT_ALLOWED, QinlingError } from './answers.ts'
 
@@ -62,8 +62,8 @@ export function needAdmin({ isAdmin }: Caller): void {
   if (!isAdmin) throw new QinlingError(403, NOT_ALLOWED)
 }
 
-/** Throws 403 for who may only read. */
-export function needRight({ principal }: Caller, action: 'write' | 'invoke'): void {
+/** Throws 403 for whose role does not allow it. */
+export function needRight({ principal }: Caller, action: Action): void {
   if (!may(principal, action)) throw new QinlingError(403, NOT_ALLOWED)
 }
 

@@ -22,7 +22,7 @@ interface Route {
   /** Names that the query may have. @default none */
   readonly query?: readonly string[]
   readonly admin?: boolean
-  /** What the caller's role must allow. @default `write` for all but GET */
+  /** What the caller's role must allow. @default `read` for GET, else `write` */
   readonly right?: 'write' | 'invoke'
 }
 
@@ -37,7 +37,7 @@ export function routesOf(
     const handler = async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = callers.of(request)
       if (admin) needAdmin(caller)
-      if (method !== 'GET') needRight(caller, right ?? 'write')
+      needRight(caller, right ?? (method === 'GET' ? 'read' : 'write'))
       const params = request.params as Readonly<Record<string, string>>
       const answer = await handle({
         caller,

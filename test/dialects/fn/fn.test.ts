@@ -155,12 +155,16 @@ test('what cannot be is refused with the words that clients know', async t => {
 test('a call has its id, and fails in Fn’s words', async t => {
   const at = await open(t)
   const { fn: id } = await make(at)
-  const answer = await at.ask('POST', `/invoke/${id}`, { body: { a: 1 }, token: 'not for the function' })
+  const answer = await at.ask('POST', `/invoke/${id}`, {
+    body: { a: 1 },
+    token: 'not for the function',
+    headers: { 'x-service-token': 'nor this' },
+  })
   assert.deepEqual([answer.status, answer.text], [200, 'Hello World!\n'])
   assert.ok(answer.headers.get('fn-call-id'))
   const { headers, body } = at.calls[0]!
   assert.equal(headers[headers.indexOf('atelier-fn-intent') + 1], 'invoke')
-  assert.ok(!headers.includes('x-auth-token'))
+  assert.ok(!headers.includes('x-auth-token') && !headers.includes('x-service-token'))
   assert.equal(Buffer.from(body!).toString(), '{"a":1}')
   const late = await at.ask('POST', `/invoke/${id}`, { headers: { 'fn-invoke-type': 'detached' }, body: 'x' })
   assert.deepEqual([late.status, late.text], [202, ''])
@@ -176,6 +180,23 @@ test('a call has its id, and fails in Fn’s words', async t => {
     const failed = await at.ask('POST', `/invoke/${id}`, { body: 'x' })
     assert.deepEqual([failed.status, failed.json], [status, { message }])
     assert.equal(failed.headers.get('retry-after'), status === 503 ? '15' : null)
+  }
+})
+
+test('a function that was closed past Fn is called by who may', async t => {
+  const at = await open(t, '')
+  const { token, principal } = await at.login('blue')
+  const { app, fn: id } = await make(at, token)
+  const way = { app_id: app, fn_id: id, name: 'way', type: 'http', source: '/hi' }
+  await at.ask('POST', '/v2/triggers', { token, body: way })
+  await at.fixture.control.updateFunction(principal, 'shop', 'hello', { access: 'private' })
+  const reader = (await at.login('blue', 'reader')).token
+  const stranger = (await at.login('red')).token
+  for (const path of [`/invoke/${id}`, '/t/shop/hi']) {
+    assert.equal((await at.ask('POST', path, { body: 'x' })).status, 401)
+    assert.equal((await at.ask('POST', path, { body: 'x', token: reader })).status, 403)
+    assert.equal((await at.ask('POST', path, { body: 'x', token: stranger })).status, 404)
+    assert.equal((await at.ask('POST', path, { body: 'x', token })).status, 200)
   }
 })
 

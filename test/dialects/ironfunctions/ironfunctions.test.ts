@@ -146,8 +146,9 @@ test('a route runs with any method and answers with its bytes', async t => {
   await at.ask('POST', '/v1/apps/demo/routes', { body: { route: { ...ROUTE, headers } } })
   const posted = await at.ask('POST', '/r/demo/hello?q=1', {
     body: 'raw',
-    headers: { 'content-type': 'text/plain' },
+    headers: { 'content-type': 'text/plain', 'x-service-token': 'not for the function' },
   })
+  assert.ok(!at.calls[0]!.headers.includes('x-service-token'))
   assert.deepEqual([posted.status, posted.text], [200, 'Hello World!\n'])
   assert.deepEqual([posted.headers.get('content-type'), posted.headers.get('x-two')], ['text/x-hello', 'a'])
   await at.ask('GET', '/r/demo/hello?payload=abc')
@@ -224,6 +225,15 @@ test('a route with a key takes signed tokens alone, and its function never sees 
   const headers = { authorization: `Bearer ${await signed('secret-of-the-route', '1h')}` }
   assert.equal((await at.ask('GET', '/r/demo/hello', { headers })).status, 200)
   assert.ok(!at.calls[0]!.headers.includes('authorization'))
+})
+
+test('a route whose function was closed past IronFunctions is not there for callers', async t => {
+  const at = await open(t)
+  await at.ask('POST', '/v1/apps/demo/routes', { body: { route: ROUTE } })
+  assert.equal((await at.ask('GET', '/r/demo/hello')).status, 200)
+  const blue = await at.fixture.member('blue')
+  await at.fixture.control.updateFunction(blue, 'demo', 'hello', { access: 'private' })
+  assert.equal((await at.ask('GET', '/r/demo/hello')).status, 404)
 })
 
 test('without a project for everybody, managing needs a token, and reaches its project alone', async t => {
