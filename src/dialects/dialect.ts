@@ -65,6 +65,7 @@ export interface DialectSettings {
 }
 
 export interface DialectLog {
+  isLevelEnabled(level: 'debug'): boolean
   debug(fields: object, message: string): void
   /** For failures that are ours, with their cause. */
   error(fields: object, message: string): void

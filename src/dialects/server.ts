@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import { BODY_BYTES_BUFFERED_MAX, newId } from '../core/index.ts'
-import type { Dialect, DialectParts } from './dialect.ts'
+import type { Dialect, DialectLog, DialectParts } from './dialect.ts'
 
 const REQUEST_TIMEOUT_MS = 5 * 60_000 // for a whole request to come in
 const HEADERS_TIMEOUT_MS = 15_000
@@ -26,18 +26,24 @@ export async function createDialectServer(dialect: Dialect, parts: DialectParts)
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   })
-  server.addHook('onResponse', async (request, reply) => {
+  if (parts.log.isLevelEnabled('debug')) logRequests(server, dialect.name, parts.log)
+  await dialect.register(server, parts)
+  await server.ready()
+  return server
+}
+
+/** Not where nobody reads it: it is on every call's way. */
+function logRequests(server: FastifyInstance, dialect: string, log: DialectLog): void {
+  server.addHook('onResponse', (request, reply, done) => {
     const fields = {
-      dialect: dialect.name,
+      dialect,
       requestId: request.id,
       method: request.method,
       path: request.url.split('?', 1)[0], // a query may hold what is nobody's business
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime * 10) / 10,
     }
-    parts.log.debug(fields, 'request')
+    log.debug(fields, 'request')
+    done()
   })
-  await dialect.register(server, parts)
-  await server.ready()
-  return server
 }

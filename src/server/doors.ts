@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
-import type { Server as HttpServer, ServerResponse } from 'node:http'
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import type { AddressInfo, Server } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import type { CertificatePair } from './certificate.ts'
 import { type ListenAt, listen } from './listen.ts'
 
@@ -22,34 +22,43 @@ export interface DoorPlan {
   readonly open: (at: ListenAt) => Promise<Server>
 }
 
+interface Door {
+  readonly server: Server
+  /** The latest answer of each connection, made or being made; none where Node's HTTP does not serve. */
+  readonly latest: ReadonlyMap<Socket, ServerResponse>
+}
+
 /**
  * The sockets that this server listens on. Where one was inherited it is used, so that clients who connected while nobody
  * served are found waiting in it; and all of them can be handed on.
  */
 export class Doors {
   readonly #inherited: Map<string, Inherited>
-  readonly #open = new Map<string, Server>()
-  readonly #answering = new Set<ServerResponse>() // one for each connection at most
+  readonly #open = new Map<string, Door>()
+  #requests = 0
   #isLeaving = false
 
   constructor(inherited: ReadonlyMap<string, Inherited>) {
     this.#inherited = new Map(inherited)
   }
 
+  /** How many requests came to servers of Node's HTTP. */
+  get requests(): number {
+    return this.#requests
+  }
+
   /** Resolves with the port. Rejects with UNAVAILABLE when it cannot be had. */
   async open({ name, setting, port, host, open }: DoorPlan): Promise<number> {
     const fd = this.#take(name, port)
     const server = await listen(setting, port, () => open({ port, host, ...(fd !== undefined && { fd }) }))
-    this.#open.set(name, server)
+    const latest = new Map<Socket, ServerResponse>()
+    this.#open.set(name, { server, latest })
     // What is no server of Node's HTTP never emits it.
-    server.prependListener('request', (_request: unknown, response: ServerResponse) => {
+    server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      this.#requests++
+      if (!latest.has(socket)) socket.once('close', () => latest.delete(socket))
+      latest.set(socket, response)
       if (this.#isLeaving) response.setHeader('connection', 'close')
-      this.#answering.add(response)
-      response.once('close', () => {
-        this.#answering.delete(response)
-        // Its head was sent before we left, and promised to take more; the server closed what was idle when it was told to close.
-        if (!server.listening) (server as HttpServer).closeIdleConnections()
-      })
     })
     server.once('close', () => this.#open.delete(name))
     return (server.address() as AddressInfo).port
@@ -64,7 +73,7 @@ export class Doors {
   /** The sockets by name, as long as they are open. */
   handles(): readonly { readonly name: string; readonly fd: number; readonly port: number }[] {
     const handles: { name: string; fd: number; port: number }[] = []
-    for (const [name, server] of this.#open) {
+    for (const [name, { server }] of this.#open) {
       const fd = descriptorOf(server)
       if (fd !== undefined) handles.push({ name, fd, port: (server.address() as AddressInfo).port })
     }
@@ -73,15 +82,21 @@ export class Doors {
 
   /** Connections from now on are shown this certificate, where a server of Node's HTTPS listens. */
   renew(pair: CertificatePair): void {
-    for (const server of this.#open.values())
+    for (const { server } of this.#open.values())
       if ('setSecureContext' in server) (server as HttpsServer).setSecureContext(pair)
   }
 
   /** From now on each answer is the last one of its connection, also of those that are being made. */
   leave(): void {
     this.#isLeaving = true
-    for (const response of this.#answering)
-      if (!response.headersSent) response.setHeader('connection', 'close')
+    for (const { server, latest } of this.#open.values())
+      for (const response of latest.values())
+        if (!response.headersSent) response.setHeader('connection', 'close')
+        // Its head promised to take more, and the server closes what is idle only when it is told to close.
+        else if (!response.writableFinished)
+          response.once('close', () => {
+            if (!server.listening) (server as HttpServer).closeIdleConnections()
+          })
   }
 
   #take(name: string, port: number): number | undefined {

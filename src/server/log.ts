@@ -2,6 +2,8 @@ import { pino } from 'pino'
 
 /** The server's own log: JSON lines. */
 export interface ServerLog {
+  /** Whether lines of this level are written. */
+  isLevelEnabled(level: 'debug'): boolean
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void

@@ -172,6 +172,7 @@ export class DialectFixture {
       },
       clock: fixture.clock,
       log: {
+        isLevelEnabled: () => true,
         debug: (fields, message) => void this.logged.push(inspect({ message, ...fields }, DEEP)),
         error: (fields, message) => void this.logged.push(inspect({ message, ...fields }, DEEP)),
       },

@@ -131,7 +131,13 @@ function routeHeaders({ route }: KeptRoute): Readonly<Record<string, string>> {
 }
 
 function withRouteHeaders(headers: readonly string[], kept: KeptRoute): readonly string[] {
+  if (!hasAny(kept.route.headers)) return headers // as nearly always: it is on every call's way
   const own = routeHeaders(kept)
   const kepts = headers.filter((_, i) => own[headers[i & ~1]!] === undefined)
   return [...kepts, ...Object.entries(own).flat()]
+}
+
+function hasAny(headers: object): boolean {
+  for (const _ in headers) return true
+  return false
 }

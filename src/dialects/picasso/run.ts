@@ -37,11 +37,12 @@ export function runRoutes(server: FastifyInstance, engine: Engine, kept: Kept, w
     })
     const call = { app, path, method: 'POST', query: '', headers: HEADERS, payload, signal: left.signal }
     const answer = await engine.run({ ...call, ...(by && { by }) })
-    reply.header('atelier-invocation-id', answer.id)
-    if (answer.kind === 'async') return {}
-    return {
+    reply.header('atelier-invocation-id', answer.id).type('application/json; charset=utf-8')
+    if (answer.kind === 'async') return '{}'
+    // As text: the framework would look for a serializer first, in every call.
+    return JSON.stringify({
       result: answer.body.toString(),
       message: `App ${app} sync route ${path} execution finished`,
-    }
+    })
   }
 }
