@@ -1,2 +1,2 @@
 export { createApi } from './api.ts'
-export type { ApiLimits, ApiParts, ServerStatus } from './parts.ts'
+export type { ApiLimits, ApiParts, CallsInUse, ServerStatus } from './parts.ts'

@@ -37,12 +37,16 @@ export interface CallContext extends Required<Omit<InvokerOptions, 'tokens'>> {
   readonly vigil: Vigil
 }
 
-/** The one way a function is called; see `Invoker`. The sink is never called before `invoke` has returned. */
-export function createInvoker(options: InvokerOptions): Invoker & {
+/** The one that a server runs, with what it tells of itself. */
+export interface RunningInvoker extends Invoker {
+  /** Calls admitted and not over, for metrics and draining. */
   readonly inHand: number
-  /** Of one project. */
+  /** Of one project: calls in hand, and those that began within a minute (where that is limited). */
   usage(projectId: string): { readonly inHand: number; readonly lastMinute: number | undefined }
-} {
+}
+
+/** The one way a function is called; see `Invoker`. The sink is never called before `invoke` has returned. */
+export function createInvoker(options: InvokerOptions): RunningInvoker {
   const context: CallContext = {
     random: Math.random,
     cancelGraceMs: 5_000,
@@ -62,7 +66,6 @@ export function createInvoker(options: InvokerOptions): Invoker & {
       return call
     },
     usage: projectId => context.projects.usage(projectId, options.clock.monotonic()),
-    /** Calls admitted and not over, for metrics and draining. */
     get inHand(): number {
       return context.projects.inHand
     },

@@ -1,2 +1,2 @@
 export * from './call.ts'
-export { createInvoker, type InvokerOptions } from './create.ts'
+export { createInvoker, type InvokerOptions, type RunningInvoker } from './create.ts'

@@ -1,15 +1,15 @@
 import { type AddressPolicy, AtelierError, createAddressPolicy } from '../core/index.ts'
 import type { ServerConfig } from './config.ts'
 
-/**
- * Where the server connects to for tenants: triggers to their sources, destinations to their webhooks, deploys to
- * registries. Throws INVALID_INPUT that names the network that is none.
- */
-export function addressPoliciesOf(config: ServerConfig): {
+/** Where the server connects to for tenants: triggers to their sources, destinations to their webhooks, deploys to registries. */
+export interface AddressPolicies {
   readonly sources: AddressPolicy
   readonly webhooks: AddressPolicy
   readonly registries: AddressPolicy
-} {
+}
+
+/** Throws INVALID_INPUT that names the network that is none. */
+export function addressPoliciesOf(config: ServerConfig): AddressPolicies {
   const list = (name: 'source-allow' | 'source-deny' | 'registry-allow') => {
     const networks = config[name].split(',').flatMap(each => each.trim() || [])
     try {

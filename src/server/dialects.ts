@@ -1,10 +1,13 @@
+import { createDialectRecords } from '../control/index.ts'
 import { AtelierError } from '../core/index.ts'
 import { createDialectServer, type Dialect, type DialectParts, dialectLoaders } from '../dialects/index.ts'
 import type { Doors } from './doors.ts'
 import { listening } from './listen.ts'
+import type { Parts } from './parts.ts'
+import type { Site } from './site.ts'
 
 /** A dialect that was asked for. */
-interface Wanted {
+export interface WantedDialect {
   readonly name: string
   /** `undefined` is the port that its clients expect. */
   readonly port: number | undefined
@@ -19,7 +22,7 @@ export interface RunningDialect {
 }
 
 /** Reads `picasso,qinling:7071`. Throws INVALID_INPUT for a dialect that there is not, or a port that is none. */
-export function readDialects(text: string): readonly Wanted[] {
+export function readDialects(text: string): readonly WantedDialect[] {
   return text.split(',').flatMap(each => {
     const [name = '', port, ...rest] = each.trim().split(':')
     if (name === '') return []
@@ -39,16 +42,18 @@ export function readDialects(text: string): readonly Wanted[] {
 
 /** Starts those dialects, each on a port of its own. When one cannot listen, none does. */
 export async function startDialects(
-  wanted: readonly Wanted[],
-  host: string,
+  wanted: readonly WantedDialect[],
   doors: Doors,
-  parts: DialectParts,
+  site: Site,
+  parts: Parts,
 ): Promise<readonly RunningDialect[]> {
+  const { host } = site.config
+  const dialectParts = partsOf(site, parts)
   const running: RunningDialect[] = []
   try {
     for (const { name, port } of wanted) {
       const dialect = await dialectLoaders.get(name)!()
-      const server = await createDialectServer(dialect, parts)
+      const server = await createDialectServer(dialect, dialectParts)
       const close = (): Promise<void> => server.close()
       const at = await doors
         .open({
@@ -65,8 +70,41 @@ export async function startDialects(
       running.push({ name, port: at, service: dialect.service, close })
     }
   } catch (error) {
-    await Promise.all(running.map(each => each.close()))
+    await closeDialects(running)
     throw error
   }
   return running
+}
+
+export async function closeDialects(dialects: readonly RunningDialect[]): Promise<void> {
+  await Promise.all(dialects.map(each => each.close()))
+}
+
+function partsOf({ config, clock, log, certificate }: Site, parts: Parts): DialectParts {
+  const { store, control, invoker, asyncCalls, records, identity, table, containers, pool } = parts
+  return {
+    control,
+    invoker,
+    async: asyncCalls,
+    telemetry: records,
+    identity,
+    table,
+    records: createDialectRecords(store, clock),
+    secrets: control.secrets,
+    images: containers,
+    pool,
+    settings: {
+      openProject: config['dialect-project'],
+      ironfunctions: { jwtKey: config['ironfunctions-jwt-key'] },
+      picasso: { functionsUrl: config['picasso-functions-url'] },
+      qinling: {
+        endpoint: config['qinling-endpoint'],
+        swiftUrl: config['qinling-swift-url'],
+        executionDays: config['qinling-execution-days'],
+      },
+    },
+    clock,
+    log,
+    encryption: certificate?.pair,
+  }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { AtelierError, type Clock } from '../core/index.ts'
+import { AtelierError } from '../core/index.ts'
 import {
   createEmbeddedIdentity,
   type EmbeddedIdentity,
@@ -10,8 +10,8 @@ import {
 } from '../identity/index.ts'
 import type { Store } from '../store/index.ts'
 import type { ServerConfig } from './config.ts'
-import { type Home, makeFirstLogin } from './home.ts'
-import type { ServerLog } from './log.ts'
+import { makeFirstLogin } from './home.ts'
+import type { Site } from './site.ts'
 
 /** Who says who calls. */
 export interface OpenedIdentity {
@@ -26,18 +26,16 @@ export interface OpenedIdentity {
  * is no reason not to start: public functions need none. Rejects with INVALID_INPUT for settings that cannot be used.
  */
 export async function openIdentity(
-  config: ServerConfig,
+  site: Site,
   parts: {
     readonly store: Store
-    readonly clock: Clock
-    readonly home: Home
     readonly projects: HeldProjects
     /** See `createEmbeddedIdentity`. */
     readonly onForgotten: () => void
-    readonly log: ServerLog
   },
 ): Promise<OpenedIdentity> {
-  const { store, clock, home, projects, onForgotten, log } = parts
+  const { config, clock, home, log } = site
+  const { store, projects, onForgotten } = parts
   if (config.identity === 'embedded') {
     const embedded = await createEmbeddedIdentity({ store, clock, onForgotten })
     // Before the table is loaded: it makes the first project. The addresses follow when they are known.

@@ -1,12 +1,16 @@
 import { type Environment, environments, findEnvironments } from '../environments/index.ts'
 import type { PoolEnvironment } from '../pool/index.ts'
 
-/** The languages that there are, with those of a folder of the operator's own; which of them this machine can run, and what to say of each. */
-export async function openLanguages(folder: string): Promise<{
-  all: readonly Environment[]
-  ready: ReadonlyMap<string, PoolEnvironment>
-  shown: { name: string; text: string }[]
-}> {
+export interface Languages {
+  readonly all: readonly Environment[]
+  /** Those that this machine can run, by name. */
+  readonly ready: ReadonlyMap<string, PoolEnvironment>
+  /** What to say of each. */
+  readonly shown: readonly { readonly name: string; readonly text: string }[]
+}
+
+/** The languages that there are, with those of a folder of the operator's own. */
+export async function openLanguages(folder: string): Promise<Languages> {
   const all =
     folder === '' ? environments : [...environments, ...(await findEnvironments(folder, environments))]
   const ready = new Map<string, PoolEnvironment>()

@@ -1,5 +1,5 @@
 import type { AsyncCalls } from '../async/index.ts'
-import type { Invoker } from '../invoker/index.ts'
+import type { RunningInvoker } from '../invoker/index.ts'
 import type { InstanceState, Pool } from '../pool/index.ts'
 import type { Router } from '../router/index.ts'
 import type { CallObserver, Metrics, RunningTelemetry } from '../telemetry/index.ts'
@@ -15,18 +15,18 @@ export function observe(telemetry: CallObserver, metrics: Metrics): CallObserver
   }
 }
 
-interface Parts {
+interface Described {
+  readonly metrics: Metrics
   readonly pool: Pool
-  readonly router: Router
-  readonly invoker: Invoker & { readonly inHand: number }
+  readonly invoker: RunningInvoker
   readonly telemetry: RunningTelemetry
   readonly asyncCalls: AsyncCalls
 }
 
 /** What the parts know of themselves, read when somebody asks for the metrics. */
 export function describeParts(
-  metrics: Metrics,
-  { pool, router, invoker, telemetry, asyncCalls }: Parts,
+  { metrics, pool, invoker, telemetry, asyncCalls }: Described,
+  router: Pick<Router, 'counters'>,
 ): void {
   metrics.gauges('atelier_instances', 'Instances by state and environment.', () => {
     const counts = new Map<string, { labels: { state: InstanceState; environment: string }; value: number }>()

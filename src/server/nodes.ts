@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { openSecretKeys, type SecretKeys } from '../control/index.ts'
-import type { Clock } from '../core/index.ts'
+import { type ControlPlane, openSecretKeys, type SecretKeys } from '../control/index.ts'
+import type { EmbeddedIdentity } from '../identity/index.ts'
 import { hasAgreedKey, type Nodes, openNodes, otherKey } from '../nodes/index.ts'
 import { lockFile, type Store } from '../store/index.ts'
-import type { Home } from './home.ts'
-import type { ServerLog } from './log.ts'
+import type { Triggers } from '../triggers/index.ts'
+import { isAnyHost, urlOf } from './own-urls.ts'
+import type { Site } from './site.ts'
 
 interface Membership {
   readonly secretsKey: SecretKeys
@@ -18,14 +19,8 @@ interface Membership {
  * The keys of the secrets, and the other servers on the same database, which must have the same. Rejects with INVALID_INPUT when they
  * have others, and with UNAVAILABLE when another server uses the data directory.
  */
-export async function openMembership(parts: {
-  readonly store: Store
-  readonly home: Home
-  readonly clock: Clock
-  readonly version: string
-  readonly log: ServerLog
-}): Promise<Membership> {
-  const { store, home, clock, version, log } = parts
+export async function openMembership(site: Site, store: Store): Promise<Membership> {
+  const { home, clock, version, onProblem } = site
   const secretsPath = home.secretKeyPath
   if (store.dialect === 'sqlite')
     return { secretsKey: await openSecretKeys(secretsPath), nodes: undefined, close: async () => {} }
@@ -40,7 +35,7 @@ export async function openMembership(parts: {
       version,
       secrets: [...secretsKey.values()],
       secretsPath,
-      onProblem: (message, cause) => log.error({ err: cause }, message),
+      onProblem,
     })
     return {
       secretsKey,
@@ -56,12 +51,33 @@ export async function openMembership(parts: {
   }
 }
 
+/** From now on this server takes in what the others have changed, and does what only one may when it leads. */
+export function followNodes(
+  nodes: Nodes,
+  parts: {
+    /** The identity, when it is our own. */
+    readonly embedded: EmbeddedIdentity | undefined
+    readonly control: ControlPlane
+    readonly triggers: Triggers
+  },
+  { onProblem }: Pick<Site, 'onProblem'>,
+): void {
+  const { embedded, control, triggers } = parts
+  nodes.follow({
+    async onNews(news) {
+      if (news.missed || news.notes.some(note => note.rights)) embedded?.forgetAll()
+      await control.refresh(news)
+    },
+    onLead: () => {
+      triggers.lead().catch((error: unknown) => onProblem('triggers could not be taken over', error))
+    },
+  })
+}
+
 /** Where other nodes reach an API that listens there: on all addresses means on the first that others can reach. */
 export function nodeUrlOf(scheme: 'http' | 'https', host: string, port: number): string {
-  const isAny = host === '0.0.0.0' || host === '::'
   const first = Object.values(networkInterfaces())
     .flat()
     .find(each => each && !each.internal && each.family === 'IPv4')
-  const shown = isAny ? (first?.address ?? '127.0.0.1') : host
-  return `${scheme}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+  return urlOf(scheme, isAnyHost(host) ? (first?.address ?? '127.0.0.1') : host, port)
 }

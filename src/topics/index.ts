@@ -1,3 +1,3 @@
-export { createTopics, type TopicsOptions } from './create.ts'
+export { createTopics, type StoredTopics, type TopicsOptions } from './create.ts'
 export { messageOfEvent } from './of-event.ts'
 export * from './topics.ts'
