@@ -1,3 +1,5 @@
+import { type Expression, expressionBuilder, type SqlBool } from 'kysely'
+import type { Tables } from '../store/index.ts'
 import type { Context } from './context.ts'
 import { giveBackUnused } from './function-token.ts'
 
@@ -70,18 +72,7 @@ export class Collector {
         .deleteFrom('bundles')
         .where('kind', '=', 'bundle')
         .where('created_at', '<', createdBefore)
-        .where(where =>
-          where.not(
-            where.exists(
-              where
-                .selectFrom('versions')
-                .innerJoin('functions', 'functions.id', 'versions.function_id')
-                .select('versions.id')
-                .whereRef('versions.bundle_digest', '=', 'bundles.digest')
-                .whereRef('functions.project_id', '=', 'bundles.project_id'),
-            ),
-          ),
-        )
+        .where(namedByNone('bundles', 'versions.bundle_digest'))
         .execute()
       const shared = await tx
         .selectFrom('bundles')
@@ -111,19 +102,25 @@ export class Collector {
       tx
         .deleteFrom('packages')
         .where('created_at', '<', createdBefore)
-        .where(where =>
-          where.not(
-            where.exists(
-              where
-                .selectFrom('versions')
-                .innerJoin('functions', 'functions.id', 'versions.function_id')
-                .select('versions.id')
-                .whereRef('versions.package_digest', '=', 'packages.digest')
-                .whereRef('functions.project_id', '=', 'packages.project_id'),
-            ),
-          ),
-        )
+        .where(namedByNone('packages', 'versions.package_digest'))
         .execute(),
     )
   }
+}
+
+/** Of a row of `table`: no version of its project names it. */
+function namedByNone(
+  table: 'packages' | 'bundles',
+  named: 'versions.package_digest' | 'versions.bundle_digest',
+): Expression<SqlBool> {
+  const { not, exists, selectFrom } = expressionBuilder<Tables, typeof table>()
+  return not(
+    exists(
+      selectFrom('versions')
+        .innerJoin('functions', 'functions.id', 'versions.function_id')
+        .select('versions.id')
+        .whereRef(named, '=', `${table}.digest`)
+        .whereRef('functions.project_id', '=', `${table}.project_id`),
+    ),
+  )
 }

@@ -60,18 +60,13 @@ const TRIES_MAX = 20
 export function createDialectRecords(store: Store, clock: Clock): DialectRecords {
   const { db } = store
 
-  async function get<T>(kind: string, id: string): Promise<DialectRecord<T> | undefined> {
-    const row = await db
-      .selectFrom('dialect_records')
-      .selectAll()
-      .where('kind', '=', kind)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    return row && asRecord<T>(row)
-  }
+  const ofKind = (kind: string) => db.selectFrom('dialect_records').selectAll().where('kind', '=', kind)
 
   return {
-    get,
+    async get<T>(kind: string, id: string) {
+      const row = await ofKind(kind).where('id', '=', id).executeTakeFirst()
+      return row && asRecord<T>(row)
+    },
 
     async insert<T>(record: NewDialectRecord<T>) {
       const now = clock.now()
@@ -92,17 +87,12 @@ export function createDialectRecords(store: Store, clock: Clock): DialectRecords
     },
 
     async byKey<T>(kind: string, key: string) {
-      const row = await db
-        .selectFrom('dialect_records')
-        .selectAll()
-        .where('kind', '=', kind)
-        .where('key_hash', '=', hashOf(key))
-        .executeTakeFirst()
+      const row = await ofKind(kind).where('key_hash', '=', hashOf(key)).executeTakeFirst()
       return row && asRecord<T>(row)
     },
 
     async list<T>(kind: string, { projectId, parent, after, limit = LIST_DEFAULT }: RecordFilter) {
-      let query = db.selectFrom('dialect_records').selectAll().where('kind', '=', kind)
+      let query = ofKind(kind)
       if (projectId !== undefined) query = query.where('project_id', '=', projectId)
       if (parent !== undefined) query = query.where('parent', '=', parent)
       if (after)
@@ -128,12 +118,7 @@ export function createDialectRecords(store: Store, clock: Clock): DialectRecords
 
     async update<T>(kind: string, id: string, change: (body: T) => T) {
       for (let tries = 0; tries < TRIES_MAX; tries++) {
-        const before = await db
-          .selectFrom('dialect_records')
-          .selectAll()
-          .where('kind', '=', kind)
-          .where('id', '=', id)
-          .executeTakeFirst()
+        const before = await ofKind(kind).where('id', '=', id).executeTakeFirst()
         if (!before) throw new AtelierError('NOT_FOUND', `There is no ${kind} "${id.slice(0, 80)}".`)
         const next = {
           body_json: textOf(change(JSON.parse(before.body_json) as T)),

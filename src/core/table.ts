@@ -1,22 +1,13 @@
 import type { AsyncSettings } from './async.ts'
 import type { EventTrigger } from './event-trigger.ts'
-import type {
-  Access,
-  AliasTarget,
-  ChosenTier,
-  ContractChoice,
-  HttpTrigger,
-  Limits,
-  NetworkMode,
-  Scaling,
-  TokenGrant,
-} from './model.ts'
+import type { Access, AliasTarget, ChosenTier, HttpTrigger, VersionSpec } from './model.ts'
 
 /**
  * The in-memory table where the planes meet. The control plane publishes a new entry (by function) or takes one
  * away; the data plane reads, and never asks a database. Entries are immutable: a change is a new object.
  */
-export interface TableVersion {
+export interface TableVersion
+  extends Omit<VersionSpec, 'environmentRevision' | 'packageDigest' | 'isolation'> {
   readonly id: string
   readonly functionId: string
   readonly projectId: string
@@ -24,20 +15,8 @@ export interface TableVersion {
   readonly appName: string
   readonly functionName: string
   readonly number: number
-  readonly environment: string
-  /** Absent: the environment's own. */
-  readonly contract?: ContractChoice
-  readonly bundleDigest: string
-  readonly entry: string
-  readonly config: Readonly<Record<string, string>>
-  readonly secrets: readonly string[]
-  readonly limits: Limits
-  readonly scaling: Scaling
-  readonly network: NetworkMode
   /** Absent: `process`, or what its project asks for. */
   readonly isolation?: ChosenTier
-  /** Absent: its calls are given no token. */
-  readonly token?: TokenGrant
 }
 
 export interface TableFunction {

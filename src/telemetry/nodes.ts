@@ -1,6 +1,7 @@
 import { AtelierError, type Clock, type Invocation, type LogLine } from '../core/index.ts'
 import type { NodeAnswer, NodeQuestion, Peers } from '../nodes/index.ts'
 import { readCursor, writeCursor } from './cursor.ts'
+import { sumOf } from './sum-usage.ts'
 import type { TelemetryReader, UsageRow } from './telemetry.ts'
 
 const LOOK_FOR_NODES_MS = 2_000
@@ -151,21 +152,7 @@ function sumUsage(rows: readonly UsageRow[]): readonly UsageRow[] {
   const sums = new Map<string, UsageRow>()
   for (const row of rows) {
     const key = `${row.day} ${row.functionId}`
-    const sum = sums.get(key)
-    sums.set(
-      key,
-      sum === undefined
-        ? row
-        : {
-            ...row,
-            calls: sum.calls + row.calls,
-            errors: sum.errors + row.errors,
-            billedMs: sum.billedMs + row.billedMs,
-            memoryMiBMs: sum.memoryMiBMs + row.memoryMiBMs,
-            bytesIn: sum.bytesIn + row.bytesIn,
-            bytesOut: sum.bytesOut + row.bytesOut,
-          },
-    )
+    sums.set(key, sumOf(sums.get(key), row))
   }
   return [...sums.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }

@@ -6,6 +6,7 @@ import type { Mark } from './lane.ts'
 import type { RecordMeta } from './record-block.ts'
 import { foldedName, foldedThrough, segmentsAmong } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
+import { sumOf } from './sum-usage.ts'
 import type { UsageRow } from './telemetry.ts'
 
 const DAY_MS = 86_400_000
@@ -149,21 +150,7 @@ function sumsOf(
 }
 
 function addTo(sums: Map<string, UsageRow>, row: UsageRow): void {
-  const known = sums.get(row.functionId)
-  sums.set(
-    row.functionId,
-    known
-      ? {
-          ...row,
-          calls: known.calls + row.calls,
-          errors: known.errors + row.errors,
-          billedMs: known.billedMs + row.billedMs,
-          memoryMiBMs: known.memoryMiBMs + row.memoryMiBMs,
-          bytesIn: known.bytesIn + row.bytesIn,
-          bytesOut: known.bytesOut + row.bytesOut,
-        }
-      : row,
-  )
+  sums.set(row.functionId, sumOf(sums.get(row.functionId), row))
 }
 
 function readDay(folder: string, day: string): DayFile {

@@ -1,16 +1,8 @@
-import type { Clock } from '../core/index.ts'
+import type { Clock, TriggerStatus } from '../core/index.ts'
 import type { EventStore } from '../store/index.ts'
 
 /** What is kept of a trigger beside its configuration. */
-export interface KeptState {
-  readonly lastEventAt?: number
-  readonly lastCallId?: string
-  readonly lastError?: string
-  readonly lastErrorAt?: number
-  readonly accepted: number
-  readonly filtered: number
-  readonly duplicates: number
-  readonly failed: number
+export interface KeptState extends Omit<TriggerStatus, 'state' | 'nextAt' | 'details'> {
   /** What its kind saved. */
   readonly value?: unknown
 }

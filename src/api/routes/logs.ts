@@ -1,7 +1,8 @@
-import { PassThrough } from 'node:stream'
+import type { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AtelierError, type LogLine } from '../../core/index.ts'
 import type { LogFilter } from '../../telemetry/index.ts'
+import { Followers, writeTo } from '../followers.ts'
 import { operation } from '../operation.ts'
 import { API_LIMITS_DEFAULT, type ApiParts } from '../parts.ts'
 import { LogLineSchema } from '../schemas/calls.ts'
@@ -12,10 +13,7 @@ import { logView, msOf } from '../views.ts'
 
 export function logRoutes(server: FastifyInstance, { control, telemetry, limits }: ApiParts): void {
   const { heartbeatMs, followersMax, followersPerProjectMax } = { ...API_LIMITS_DEFAULT, ...limits }
-  const followers = new Map<PassThrough, string>() // to the project that follows
-  server.addHook('preClose', async () => {
-    for (const each of followers.keys()) each.end()
-  })
+  const followers = new Followers(server)
 
   operation(server, {
     method: 'GET',
@@ -68,7 +66,7 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
     limit: number,
     reply: FastifyReply,
   ): Promise<PassThrough> {
-    const ofProject = [...followers.values()].filter(each => each === projectId).length
+    const ofProject = followers.sizeOf(projectId)
     if (followers.size >= followersMax || ofProject >= followersPerProjectMax)
       throw new AtelierError(
         'TOO_MANY_REQUESTS',
@@ -77,47 +75,26 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
           retryAfterS: 30,
         },
       )
-    const stream = new PassThrough()
-    stream.on('error', () => {}) // it may fail before the framework listens
-    followers.set(stream, projectId)
-    let before: Promise<void>
-    const stop = telemetry.followLogs(projectId, filter, async line => {
-      await before
-      await write(stream, textOf(line))
+    return followers.open(reply, {
+      owner: projectId,
+      heartbeatMs,
+      begin(stream) {
+        let before: Promise<void>
+        const stop = telemetry.followLogs(projectId, filter, async line => {
+          await before
+          await writeTo(stream, textOf(line))
+        })
+        // In the same tick as `followLogs`: what was said before is listed, what is said from now on follows.
+        const past = limit === 0 ? Promise.resolve([]) : telemetry.listLogs(projectId, filter, limit)
+        before = past.then(lines => writeTo(stream, lines.map(textOf).join('') || '\n'))
+        // The first bytes make the head leave at once, so that the caller knows that it is listening.
+        before.catch(error => stream.destroy(error as Error))
+        return stop
+      },
     })
-    const heartbeat = setInterval(() => {
-      if (stream.writableLength === 0) stream.write('\n')
-    }, heartbeatMs)
-    heartbeat.unref()
-    const leave = () => {
-      clearInterval(heartbeat)
-      stop()
-      followers.delete(stream)
-      stream.destroy()
-    }
-    stream.once('close', leave)
-    reply.raw.once('close', leave)
-    // In the same tick as `followLogs`: what was said before is listed, what is said from now on follows.
-    const past = limit === 0 ? Promise.resolve([]) : telemetry.listLogs(projectId, filter, limit)
-    before = past.then(lines => write(stream, lines.map(textOf).join('') || '\n'))
-    // The first bytes make the head leave at once, so that the caller knows that it is listening.
-    before.catch(error => stream.destroy(error as Error))
-    return stream
   }
 }
 
 function textOf(line: LogLine): string {
   return `${JSON.stringify(logView(line))}\n`
-}
-
-/** Resolves when there is room for more, or nobody is left to read it. */
-function write(stream: PassThrough, text: string): Promise<void> {
-  if (stream.destroyed || stream.writableEnded || stream.write(text)) return Promise.resolve()
-  return new Promise(resolve => {
-    const done = () => {
-      stream.off('drain', done).off('close', done)
-      resolve()
-    }
-    stream.once('drain', done).once('close', done)
-  })
 }

@@ -1,8 +1,9 @@
-import { PassThrough } from 'node:stream'
+import type { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AtelierError, type LogLine } from '../../core/index.ts'
 import { NODE_PATH, readQuestion } from '../../nodes/index.ts'
 import { answerNode } from '../../telemetry/index.ts'
+import { Followers, writeTo } from '../followers.ts'
 import type { ApiParts } from '../parts.ts'
 
 const HEARTBEAT_MS = 1_000 // a node that follows notices within seconds that this one is gone
@@ -11,10 +12,7 @@ const FOLLOWERS_MAX = 500
 /** What other nodes on the same database ask; for everybody else there is nothing here. */
 export function nodeRoutes(server: FastifyInstance, { nodes, telemetryHere }: ApiParts): void {
   if (!nodes || !telemetryHere) return
-  const followers = new Set<PassThrough>()
-  server.addHook('preClose', async () => {
-    for (const each of followers) each.end()
-  })
+  const followers = new Followers(server)
 
   server.get<{ Querystring: { q?: string } }>(
     NODE_PATH,
@@ -39,33 +37,15 @@ export function nodeRoutes(server: FastifyInstance, { nodes, telemetryHere }: Ap
       throw new AtelierError('TOO_MANY_REQUESTS', 'Too many logs are followed here; try again later.', {
         retryAfterS: 30,
       })
-    const stream = new PassThrough()
-    stream.on('error', () => {}) // it may fail before the framework listens
-    followers.add(stream)
-    const stop = begin(line => {
-      if (stream.destroyed || stream.writableEnded || stream.write(`${JSON.stringify(line)}\n`)) return
-      return new Promise(resolve => {
-        const done = (): void => {
-          stream.off('drain', done).off('close', done)
-          resolve()
-        }
-        stream.once('drain', done).once('close', done)
-      })
-    })
-    const heartbeat = setInterval(() => {
-      if (stream.writableLength === 0) stream.write('\n')
-    }, HEARTBEAT_MS)
-    heartbeat.unref()
-    const leave = (): void => {
-      clearInterval(heartbeat)
-      stop()
-      followers.delete(stream)
-      stream.destroy()
-    }
-    stream.once('close', leave)
-    reply.raw.once('close', leave)
     reply.type('application/x-ndjson')
-    stream.write('\n') // the head leaves at once
-    return stream
+    return followers.open(reply, {
+      owner: '',
+      heartbeatMs: HEARTBEAT_MS,
+      begin(stream) {
+        const stop = begin(line => writeTo(stream, `${JSON.stringify(line)}\n`))
+        stream.write('\n') // the head leaves at once
+        return stop
+      },
+    })
   }
 }
