@@ -1,15 +1,17 @@
-/** Between us and the next hop only; never passed on. (RFC 9110, 7.6.1) */
-const HOP_BY_HOP = [
+/** What an answer says to the next hop only; never passed on. (RFC 9110, 7.6.1) */
+export const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
-  'proxy-authorization',
   'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
 ]
+
+/** The same of any message: a request may prove itself to a proxy. */
+const NEVER_PASSED = [...HOP_BY_HOP, 'proxy-authorization']
 
 /** What proves the caller's identity to us must not reach a function, whose author may be somebody else. */
 const OURS = ['authorization', 'atelier-project', 'cookie', 'idempotency-key', 'expect']
@@ -48,14 +50,14 @@ const NOT_ON_THIS_ORIGIN = [
 
 /** The caller's headers for the function: name, value, …; lower-case names. `withheld` are those that are for us, beside tokens. */
 export function requestHeaders(raw: readonly string[], withheld: readonly string[] = OURS): string[] {
-  const passed = passing(raw, [...HOP_BY_HOP, ...TOKENS, ...withheld])
+  const passed = passing(raw, [...NEVER_PASSED, ...TOKENS, ...withheld])
   return passed.filter((_, i) => !PLATFORMS.test(passed[i & ~1]!.replaceAll('_', '-')))
 }
 
 /** The function's headers for the caller; several of one name stay several. */
 export function answerHeaders(raw: readonly string[]): Map<string, string | string[]> {
   const headers = new Map<string, string | string[]>()
-  const passed = passing(raw, [...HOP_BY_HOP, ...NOT_ON_THIS_ORIGIN])
+  const passed = passing(raw, [...NEVER_PASSED, ...NOT_ON_THIS_ORIGIN])
   for (let i = 0; i + 1 < passed.length; i += 2) {
     const name = passed[i]!
     const before = headers.get(name)

@@ -1,4 +1,4 @@
-import { ASYNC_SETTINGS_DEFAULT, QUOTA_NAMES } from '../../core/index.ts'
+import { ASYNC_SETTINGS_DEFAULT, LIMITS_DEFAULT, QUOTA_NAMES, SCALING_DEFAULT } from '../../core/index.ts'
 import { AsyncSettingsSchema } from './async.ts'
 import { model, ref, Time } from './model.ts'
 import { Type } from './type.ts'
@@ -200,16 +200,8 @@ const SPEC_EXAMPLE = {
   entry: 'index.js#handler',
   config: { REGION: 'eu' },
   secrets: ['api-key'],
-  limits: {
-    memoryMiB: 128,
-    cpuMillicores: 1000,
-    timeoutMs: 30_000,
-    concurrency: 1,
-    tmpMiB: 64,
-    processesMax: 64,
-    openFilesMax: 1024,
-  },
-  scaling: { instancesMin: 0, instancesMax: 100, idleMs: 120_000 },
+  limits: LIMITS_DEFAULT,
+  scaling: SCALING_DEFAULT,
   network: 'none',
 }
 

@@ -1,25 +1,10 @@
-import type { Access, ChosenTier, ContractChoice, Limits, NetworkMode, Scaling } from '../../core/index.ts'
+import type { ChosenTier, ContractChoice, Limits, NetworkMode, Scaling } from '../../core/index.ts'
 import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
 import type { Manifest } from './manifest.ts'
 
 /** The part `settings` of a deploy. What is absent is decided by the server. */
-export interface DeploySettings {
-  readonly description?: string
-  readonly access?: Access
-  readonly environment?: string
-  readonly contract?: string | ContractChoice
-  readonly image?: string
-  readonly imageSecret?: string
-  readonly entry?: string
-  readonly config?: Readonly<Record<string, string>>
-  readonly secrets?: readonly string[]
-  readonly limits?: Partial<Limits>
-  readonly scaling?: Partial<Scaling>
-  readonly network?: NetworkMode
-  readonly isolation?: ChosenTier
-  readonly tokenRoles?: readonly string[]
-  readonly async?: Readonly<Record<string, unknown>>
+export interface DeploySettings extends Omit<Manifest, 'name' | 'app' | 'triggers'> {
   readonly publishOnly?: boolean
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { CallHandle } from '../../contracts/index.ts'
-import { AtelierError, asAtelierError, newId } from '../../core/index.ts'
+import { AtelierError, asAtelierError, HOP_BY_HOP, newId } from '../../core/index.ts'
 import type { DevRunner, Running } from './runner.ts'
 
 export interface FrontEvents {
@@ -9,15 +9,6 @@ export interface FrontEvents {
   onFailure(message: string): void
 }
 
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 const WAITING_MAX = 1_000 // as on the server
 
 /** The HTTP side of `atelier dev`: each request goes to the function with its whole path. */
@@ -151,7 +142,7 @@ function headersOf(request: IncomingMessage): string[] {
 }
 
 function withoutHopByHop(headers: readonly string[]): string[] {
-  return headers.filter((_, i) => !HOP_BY_HOP.has(headers[i - (i % 2)]!))
+  return headers.filter((_, i) => !HOP_BY_HOP.includes(headers[i - (i % 2)]!))
 }
 
 /** So many calls at once as the function allows; the others wait in line. */

@@ -1,21 +1,11 @@
+import { HOP_BY_HOP } from '../../core/index.ts'
 import type { CallHead, CallSink } from '../contract.ts'
 import { isPlain } from './request.ts'
 
 const PREFIX = 'fn-http-h-'
 const DETAIL_BYTES_MAX = 16 * 1024
 /** Said by the platform itself, or meant for one connection only. */
-const NOT_PASSED_ON = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+const NOT_PASSED_ON = new Set([...HOP_BY_HOP, 'content-length', 'proxy-authorization'])
 
 /** What stands between a kit's answer and the caller: the status tells how the call went, and the caller's answer is in the headers. */
 export class FnAnswer implements CallSink {

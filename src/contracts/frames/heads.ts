@@ -1,5 +1,5 @@
 /** The head texts of CALL and RESULT; see docs/frames.md, "A call". Pure. */
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, HOP_BY_HOP } from '../../core/index.ts'
 import type { CallHead } from '../contract.ts'
 import { headerLines } from '../header-block.ts'
 
@@ -11,16 +11,7 @@ export interface ResultHead {
   readonly contentLength: number | undefined
 }
 
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+const DROPPED: ReadonlySet<string> = new Set(HOP_BY_HOP)
 
 /** The head of a CALL. Throws INVALID_INPUT when a part of it holds a line break, which would forge a header. */
 export function callHeadText({ method, target, id, deadline, headers, block, webSocket }: CallHead): string {
@@ -67,7 +58,7 @@ export function parseResultHead(text: string, webSocket: boolean): ResultHead | 
     let kept = knownNames.get(name)
     if (kept === undefined) {
       if (!HEADER_NAME.test(name)) return `the header name ${JSON.stringify(name.slice(0, 80))}`
-      kept = !HOP_BY_HOP.has(name)
+      kept = !DROPPED.has(name)
       if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(name, kept)
     }
     if (kept) headers.push(name, value)

@@ -1,4 +1,5 @@
 /** Heads of answers that hostile servers write. Pure. */
+import { HOP_BY_HOP } from '../../core/index.ts'
 
 export interface AnswerHead {
   readonly status: number
@@ -38,14 +39,7 @@ const ODD_HEAD = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|$)/
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9][0-9])(?: .*)?$/
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const LENGTH = /^[0-9]{1,15}$/
-const HOP_BY_HOP = new Set([
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-])
+const DROPPED: ReadonlySet<string> = new Set(HOP_BY_HOP)
 
 function withoutCr(line: string): string {
   return line.endsWith('\r') ? line.slice(0, -1) : line
@@ -85,7 +79,7 @@ class Fields {
         return 'a transfer-encoding that is not "chunked"'
       this.#isChunked = true
     } else if (name === 'connection') this.#connection += `,${value.toLowerCase()}`
-    else if (!HOP_BY_HOP.has(name)) this.#headers.push(name, value)
+    else if (!DROPPED.has(name)) this.#headers.push(name, value)
   }
 
   conclude(status: number): AnswerHead | string {

@@ -1,4 +1,5 @@
 /** What Lambda's runtimes answer, as HTTP. Pure. */
+import { HOP_BY_HOP } from '../../core/index.ts'
 
 export interface LambdaAnswer extends AnswerStart {
   readonly body: Buffer
@@ -40,17 +41,7 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const NOT_LATIN1 = /[^\0-\xff]/
 /** Said by the platform itself, or meant for one connection only. */
-const NOT_PASSED_ON = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+const NOT_PASSED_ON = new Set([...HOP_BY_HOP, 'content-length'])
 
 type Json = Readonly<Record<string, unknown>>
 
