@@ -52,7 +52,7 @@ export async function createDocumentServer(
   version: string,
   log: ApiLog,
 ): Promise<FastifyInstance> {
-  const server = fastify({ logger: false, exposeHeadRoutes: false, genReqId: () => newId(Date.now()) })
+  const server = fastify({ logger: false, exposeHeadRoutes: true, genReqId: () => newId(Date.now()) })
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log))
   server.setNotFoundHandler(async () => {
     throw new AtelierError('NOT_FOUND', `There is no such page; the documentation begins at ${docsPath}.`)

@@ -38,6 +38,8 @@ export interface Operation<P extends TObject, Q extends TObject, B extends TSche
   readonly bodyOptional?: boolean
   /** Successful answers by status; the first is the one given unless the handler says otherwise. */
   readonly answers: Readonly<Record<number, TSchema>>
+  /** Media type of the successful answers, for the document (default: JSON). */
+  readonly answersIn?: string
   /** What can go wrong beyond what always can. */
   readonly errors?: readonly ErrorCode[]
   /** Checked here before the handler runs; the control plane's operations check by themselves. */
@@ -96,6 +98,7 @@ export function operation<P extends TObject, Q extends TObject, B extends TSchem
       ...(op.params && { params: op.params }),
       ...(op.query && { querystring: op.query }),
       ...(op.body && { body: op.body }),
+      ...(op.answersIn !== undefined && { produces: [op.answersIn] }),
       response: { ...op.answers, ...problemResponses(errors) },
       security: op.anonymous ? [] : [{ bearer: [] }, { authToken: [] }],
     },

@@ -81,8 +81,23 @@ test('every body and every named thing has an example', () => {
 })
 
 test('every reference leads somewhere', () => {
-  for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-    assert.ok(document.components.schemas[name!], `${name} exists`)
+  for (const [, target] of JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)) {
+    const [, name] = /^#\/components\/schemas\/(\w+)$/.exec(target!) ?? []
+    assert.ok(name && document.components.schemas[name], `${target} exists`)
+  }
+})
+
+test('answers that are no JSON are told with their media type', () => {
+  const told = (id: string): string[] => {
+    const found = operations.find(({ operation }) => operation.operationId === id)
+    return Object.keys(found?.operation.responses?.['200']?.content ?? {})
+  }
+  assert.deepEqual(told('getMetrics'), ['text/plain'])
+  assert.deepEqual(told('readLogs'), ['application/x-ndjson'])
+  assert.deepEqual(told('readPackage'), ['application/octet-stream'])
+  assert.deepEqual(told('readBuildLog'), ['text/plain'])
+  assert.deepEqual(told('getAsyncResult'), ['*/*'])
+  assert.deepEqual(told('listApps'), ['application/json'])
 })
 
 test('every operation that needs a token refuses a stranger without one, and one with a wrong one', async () => {
@@ -101,6 +116,7 @@ test('Swagger UI is served from our own files, under a policy that lets nothing 
   const page = await fixture.call('GET', '/docs')
   assert.equal(page.statusCode, 200)
   assert.match(page.body, /swagger-ui/)
+  assert.equal((await fixture.call('HEAD', '/docs')).statusCode, 200)
   const policy = String(page.headers['content-security-policy'])
   assert.match(policy, /default-src 'self'/)
   assert.doesNotMatch(policy, /https?:|upgrade-insecure-requests/)

@@ -99,6 +99,7 @@ export function asyncInvocationRoutes(server: FastifyInstance, { async, table, t
       'The body and the headers of the function’s answer; its status is in `Atelier-Result-Status`. 409 while there is none.',
     needs: 'read',
     params: Params,
+    answersIn: '*/*',
     answers: { 200: Type.Unsafe<unknown>({ description: 'The answer’s body, of the answer’s own type.' }) },
     errors: ['CONFLICT'],
     handle: async ({ by, params, reply }) => {

@@ -50,6 +50,7 @@ export function healthRoutes(server: FastifyInstance, { status, metrics, identit
     description:
       "They name functions of all projects: from this machine without a token, from elsewhere with an operator's.",
     anonymous: true,
+    answersIn: 'text/plain',
     answers: { 200: Type.String({ description: 'Prometheus text format.' }) },
     handle: async ({ request, reply }) => {
       if (!isFromHere(request)) await needOperator(request, identity)

@@ -41,7 +41,8 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
         }),
       ),
     }),
-    answers: { 200: ref(LogLineSchema, 'One of the lines; the media type is application/x-ndjson.') },
+    answersIn: 'application/x-ndjson',
+    answers: { 200: ref(LogLineSchema, 'One of the lines.') },
     errors: ['TOO_MANY_REQUESTS'],
     handle: async ({ by, params, query, reply }) => {
       const { id } = await control.getFunction(by, params.app, params.function)

@@ -43,6 +43,7 @@ export function packageRoutes(server: FastifyInstance, { control }: ApiParts): v
     tag: 'packages',
     summary: 'Download a package',
     params: PackageParams,
+    answersIn: 'application/octet-stream',
     answers: { 200: Type.String({ format: 'binary', description: 'The bytes, as an archive.' }) },
     errors: ['GONE'],
     handle: async call => {
@@ -63,6 +64,7 @@ export function packageRoutes(server: FastifyInstance, { control }: ApiParts): v
     tag: 'packages',
     summary: 'Read what the build said',
     params: PackageParams,
+    answersIn: 'text/plain',
     answers: { 200: Type.String({ description: 'Plain text.' }) },
     errors: ['GONE'],
     handle: async ({ by, params, reply }) => {
