@@ -7,6 +7,7 @@ import { type Kept, type KeptFunction, KINDS } from './kept.ts'
 import { attributesIn, LONG, matches, NAME, READ_ONLY } from './reading.ts'
 import type { AddRoute } from './routes.ts'
 import type { Input, KeptExecution, Runs } from './runs.ts'
+import { Texts } from './texts.ts'
 import { stamps } from './views.ts'
 
 const FIELDS = {
@@ -25,6 +26,9 @@ const FIELDS = {
 } as const
 const FILTERS = ['function_id', 'status', 'description', 'project_id', 'all_projects'] as const
 const LOG_LINES_MAX = 10_000
+/** Of inputs and results in one list; those beyond are left out. */
+const LISTED_BYTES_MAX = 16 * 1024 * 1024
+const UNTOLD = { input: null, result: null } as const
 
 /** `/v1/executions` */
 export function executionRoutes(
@@ -52,15 +56,17 @@ export function executionRoutes(
   )
 
   add({ method: 'GET', path: '/v1/executions', query: FILTERS }, async ({ caller, query }) => {
-    const found = await kept.listed<KeptExecution>(caller, KINDS.execution, query)
-    const wanted = found.filter(
-      ({ body }) =>
-        matches(query['function_id'], body.functionId) && matches(query['description'], body.description),
-    )
     const shown = []
-    for (const each of wanted) {
+    let bytes = 0
+    for await (const each of kept.eachListed<KeptExecution>(caller, KINDS.execution, query)) {
+      const { functionId, description } = each.body
+      if (!matches(query['function_id'], functionId) || !matches(query['description'], description)) continue
       const now = await runs.fresh(each)
-      if (matches(query['status'], now.body.status)) shown.push(await view(now))
+      if (!matches(query['status'], now.body.status)) continue
+      const { input, result } = now.body
+      bytes += Texts.bytesOf(input) + Texts.bytesOf(result)
+      // Each is shown whole when it is asked for by its id.
+      shown.push(await view(bytes <= LISTED_BYTES_MAX ? now : { ...now, body: { ...now.body, ...UNTOLD } }))
     }
     return { executions: shown }
   })

@@ -55,8 +55,9 @@ export class JobClock {
     if (now < this.#nextLookAt) return
     this.#nextLookAt = now + LOOK_MS
     try {
-      const jobs = await this.#kept.all<KeptJob>(KINDS.job, {})
-      const running = jobs.filter(({ body }) => body.status === 'running')
+      const running: DialectRecord<KeptJob>[] = []
+      for await (const job of this.#kept.each<KeptJob>(KINDS.job, {}))
+        if (job.body.status === 'running') running.push(job)
       for (const job of running.toSorted((a, b) => a.body.nextAt - b.body.nextAt)) {
         if (this.#isClosed) return
         const next = job.body.nextAt <= now ? await this.#run(job) : job

@@ -71,6 +71,12 @@ export const KINDS = {
 } as const
 type Kind = (typeof KINDS)[keyof typeof KINDS]
 
+/** Things that nothing of the platform counts. */
+const OF_A_PROJECT_MAX: Partial<Record<Kind, number>> = {
+  [KINDS.alias]: 1_000,
+  [KINDS.job]: 1_000,
+  [KINDS.webhook]: 1_000,
+}
 const LISTED_MAX = 10_000
 const PAGE = 1_000
 
@@ -82,10 +88,15 @@ export class Kept {
     this.records = records
   }
 
-  add<T>(
+  /** 403 when the project has as many as it may. */
+  async add<T>(
     kind: Kind,
     record: { readonly projectId: string; readonly parent?: string; readonly key?: string; readonly body: T },
   ): Promise<DialectRecord<T>> {
+    const { projectId } = record
+    const most = OF_A_PROJECT_MAX[kind]
+    if (most !== undefined && (await this.records.count(kind, { projectId })) >= most)
+      throw new QinlingError(403, `A project has at most ${most} of them: delete some first.`)
     return this.records.insert({ id: randomUUID(), kind, ...record })
   }
 
@@ -146,13 +157,21 @@ export class Kept {
     filter: { readonly projectId?: string; readonly parent?: string },
   ): Promise<readonly DialectRecord<T>[]> {
     const found: DialectRecord<T>[] = []
-    while (found.length < LISTED_MAX) {
-      const after = found.at(-1)
-      const page = await this.records.list<T>(kind, { ...filter, ...(after && { after }), limit: PAGE })
-      found.push(...page)
-      if (page.length < PAGE) break
-    }
+    for await (const each of this.each<T>(kind, filter)) if (found.push(each) >= LISTED_MAX) break
     return found
+  }
+
+  /** All of a kind, however many there are, oldest first. */
+  async *each<T>(
+    kind: Kind,
+    filter: { readonly projectId?: string; readonly parent?: string },
+  ): AsyncGenerator<DialectRecord<T>> {
+    for (let after: DialectRecord<T> | undefined; ; ) {
+      const page = await this.records.list<T>(kind, { ...filter, ...(after && { after }), limit: PAGE })
+      yield* page
+      after = page.at(-1)
+      if (page.length < PAGE) return
+    }
   }
 
   /** What a list shows, by its query: the caller's own, or with `all_projects` or `project_id` those of others, for admins. */
@@ -161,12 +180,27 @@ export class Kept {
     kind: Kind,
     query: Readonly<Record<string, string>>,
   ): Promise<readonly DialectRecord<T>[]> {
+    const found: DialectRecord<T>[] = []
+    for await (const each of this.eachListed<T>(caller, kind, query)) found.push(each)
+    return found
+  }
+
+  /** The same, one by one: for what may be large. */
+  async *eachListed<T>(
+    caller: Caller,
+    kind: Kind,
+    query: Readonly<Record<string, string>>,
+  ): AsyncGenerator<DialectRecord<T>> {
     const wantsAll = isTrue(query['all_projects'])
     if (wantsAll && !caller.isAdmin) throw new QinlingError(403, 'Operation not allowed')
-    if (!caller.seesAll || (!wantsAll && query['project_id'] === undefined))
-      return this.all<T>(kind, { projectId: caller.projectId })
-    const found = await this.all<T>(kind, {})
-    return found.filter(each => matches(query['project_id'], each.projectId))
+    const seesOthers = caller.seesAll && (wantsAll || query['project_id'] !== undefined)
+    const found = this.each<T>(kind, seesOthers ? {} : { projectId: caller.projectId })
+    let left = LISTED_MAX
+    for await (const each of found) {
+      if (seesOthers && !matches(query['project_id'], each.projectId)) continue
+      yield each
+      if (--left === 0) return
+    }
   }
 
   /** As it is now; 404 when it is gone. */

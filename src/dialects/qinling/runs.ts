@@ -14,6 +14,7 @@ import {
 } from './kept.ts'
 import { type Outcome, outcomeOfAnswer, outcomeOfFailure, outcomeOfImage } from './outcome.ts'
 import { Tally } from './tally.ts'
+import { pythonJson } from './json.ts'
 import { type KeptText, Texts } from './texts.ts'
 
 export interface KeptExecution {
@@ -98,13 +99,26 @@ export class Runs {
         endsBy: clock.now() + limitMs,
       },
     })
-    const input = run.input && (await this.texts.keep(made.projectId, made.id, 'input', run.input.shown))
+    const input = await this.#keepInput(made, run.input)
     const [withInput] = await Promise.all([
       input === undefined ? made : this.#change(made, { input }),
       this.#tally.add(key),
     ])
     const call = callOf(made.id, running, run.input)
     return run.sync ? this.#call(withInput, target, running, call) : this.#defer(withInput, target, call)
+  }
+
+  /** Rejects with 403 where there is no room for it, and then nothing is left of the execution. */
+  async #keepInput(
+    { projectId, id }: DialectRecord<KeptExecution>,
+    input: Input | undefined,
+  ): Promise<KeptText | undefined> {
+    try {
+      return input && (await this.texts.keep(projectId, id, 'input', input.shown))
+    } catch (error) {
+      await this.#kept.records.delete(KINDS.execution, id)
+      throw error
+    }
   }
 
   /** As it is now: one that ran behind its caller's back may have ended meanwhile. */
@@ -185,14 +199,27 @@ export class Runs {
     { status, result, printed }: Outcome & { readonly printed?: string },
     more: { readonly callId?: string; readonly printed?: string } = {},
   ): Promise<DialectRecord<KeptExecution>> {
-    const { projectId, id } = record
     const output = printed ?? more.printed
     return this.#change(record, {
       status,
-      result: result === null ? null : await this.texts.keep(projectId, id, 'result', result),
-      printed: output === undefined ? null : await this.texts.keep(projectId, id, 'printed', output),
+      result: result === null ? null : await this.#keep(record, 'result', result),
+      printed: output === undefined ? null : await this.#keep(record, 'printed', output),
       ...(more.callId !== undefined && { callId: more.callId }),
     })
+  }
+
+  /** It has run: where there is no room for what came of it, that is told in its place. */
+  async #keep(
+    { projectId, id }: DialectRecord<KeptExecution>,
+    field: 'result' | 'printed',
+    text: string,
+  ): Promise<KeptText> {
+    try {
+      return await this.texts.keep(projectId, id, field, text)
+    } catch (error) {
+      if (!(error instanceof QinlingError)) throw error
+      return field === 'result' ? pythonJson({ output: error.message }) : `${error.message}\n`
+    }
   }
 
   /** Deleting one does not stop it: then it is as it would have been. */

@@ -36,9 +36,8 @@ export class Workers {
 
   /** Those of all functions of a runtime, whoever's they are. */
   async ofRuntime(runtimeId: string): Promise<readonly InstanceView[]> {
-    const functions = await this.#kept.all<KeptFunction>(KINDS.function, {})
     const found: InstanceView[] = []
-    for (const each of functions) {
+    for await (const each of this.#kept.each<KeptFunction>(KINDS.function, {})) {
       if (each.body.runtimeId !== runtimeId) continue
       found.push(...this.of(each.projectId, each.id, 0))
       for (const { body } of await this.#kept.versions(each.id))

@@ -13,6 +13,31 @@ export const NOBODY = '00000000-0000-4000-8000-000000000000'
 
 export const PYTHON = 'openstackqinling/python3-runtime'
 
+/** Records of a kind, many at once, as if a project had made them. */
+export async function fill(
+  cloud: Cloud,
+  kind: string,
+  projectId: string,
+  count: number,
+  body: unknown,
+): Promise<void> {
+  const { store, clock } = cloud.at.fixture
+  const at = clock.now()
+  const row = { kind, project_id: projectId, parent: '', key_hash: null, key_text: null, revision: 1 }
+  for (let done = 0; done < count; done += FILLED_AT_ONCE) {
+    const rows = Array.from({ length: Math.min(FILLED_AT_ONCE, count - done) }, (_, i) => ({
+      ...row,
+      id: `${kind} ${projectId.slice(-6)} ${done + i}`,
+      body_json: JSON.stringify(body),
+      created_at: at,
+      updated_at: at,
+    }))
+    await store.transaction(tx => tx.insertInto('dialect_records').values(rows).execute())
+  }
+}
+
+const FILLED_AT_ONCE = 500
+
 type Asking = Parameters<DialectFixture['ask']>[2]
 type Answer = Awaited<ReturnType<DialectFixture['ask']>>
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AtelierError, type ErrorCode } from '../../../src/core/index.ts'
-import { Cloud, form, NOBODY, output, TIME, UUID } from './cloud.ts'
+import { Cloud, fill, form, NOBODY, output, TIME, UUID } from './cloud.ts'
 
 const run = (cloud: Cloud, body: object) => cloud.must(201, 'POST', '/v1/executions', { body })
 
@@ -54,6 +54,35 @@ test('a synchronous execution is answered when it has ended, shown, listed and d
   assert.equal((await cloud.must(200, 'GET', `/v1/functions/${id}`)).json.count, 1)
   await cloud.must(204, 'DELETE', path)
   await cloud.refused(404, `Execution not found [id=${made.json.id}]`, 'GET', path)
+})
+
+test('a list tells inputs and results up to a size, and each is whole by its id', async t => {
+  const cloud = await Cloud.open(t)
+  const id = await cloud.made()
+  const input = 'x'.repeat(5 * 1024 * 1024)
+  for (let i = 0; i < 4; i++) await run(cloud, { function_id: id, input })
+  const { executions } = (await cloud.must(200, 'GET', '/v1/executions')).json
+  assert.deepEqual(
+    executions.map((each: { input: string | null }) => each.input?.length),
+    [input.length, input.length, input.length, undefined],
+  )
+  const last = await cloud.must(200, 'GET', `/v1/executions/${executions[3].id}`)
+  assert.equal(last.json.input, input)
+})
+
+test('long inputs and results fill no more than their part of the disk', async t => {
+  const cloud = await Cloud.open(t)
+  const id = await cloud.made()
+  const long = 'x'.repeat(20_000)
+  const { projectId } = cloud.bluePrincipal
+  await fill(cloud, 'qinling.text', projectId, 7_456, '')
+  const refused = await cloud.ask('POST', '/v1/executions', { body: { function_id: id, input: long } })
+  assert.deepEqual([refused.status, refused.json.faultstring.includes('256 MiB')], [403, true])
+  assert.deepEqual((await cloud.must(200, 'GET', '/v1/executions')).json.executions, [])
+  cloud.at.behaviour = () => output(JSON.stringify(long))
+  const made = await run(cloud, { function_id: id, input: 'short' })
+  assert.equal(made.json.status, 'success')
+  assert.match(made.json.result, /256 MiB of long inputs and results/)
 })
 
 test('an input is named arguments, or a text without a name', async t => {

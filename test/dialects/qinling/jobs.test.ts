@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cloud, NOBODY } from './cloud.ts'
+import { Cloud, fill, NOBODY } from './cloud.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -54,6 +54,21 @@ test('a job runs when it is due, as often as it may, and then is done', async t 
     token,
     body: { name: 'x' },
   })
+})
+
+test('jobs of one project are bounded, and keep none of another from running', async t => {
+  const cloud = await Cloud.open(t)
+  const id = await cloud.made()
+  await fill(cloud, 'qinling.job', 'red', 10_000, { status: 'done', nextAt: 0 })
+  cloud.at.fixture.clock.advance(1_000)
+  await cloud.must(201, 'POST', '/v1/jobs', { body: { function_id: id, pattern: '0 * * * *', count: 1 } })
+  await pass(cloud, HOUR_MS, () => cloud.at.accepted.length === 1)
+  assert.equal(cloud.at.accepted.length, 1)
+  await fill(cloud, 'qinling.job', cloud.bluePrincipal.projectId, 999, { status: 'done', nextAt: 0 })
+  const { token } = await cloud.at.login('blue')
+  const body = { function_id: id, pattern: '0 * * * *' }
+  const refused = await cloud.ask('POST', '/v1/jobs', { token, body })
+  assert.deepEqual([refused.status, refused.json.faultstring.includes('at most 1000')], [403, true])
 })
 
 test('a job follows its alias, and one that cannot run stands in no other\u2019s way', async t => {
