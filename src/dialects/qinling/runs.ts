@@ -4,6 +4,7 @@ import { CallFailure, callWhole } from '../call.ts'
 import type { DialectParts } from '../dialect.ts'
 import { QinlingError } from './answers.ts'
 import { targetOf } from './deploy.ts'
+import { pythonJson } from './json.ts'
 import {
   type Kept,
   type KeptFunction,
@@ -14,7 +15,6 @@ import {
 } from './kept.ts'
 import { type Outcome, outcomeOfAnswer, outcomeOfFailure, outcomeOfImage } from './outcome.ts'
 import { Tally } from './tally.ts'
-import { pythonJson } from './json.ts'
 import { type KeptText, Texts } from './texts.ts'
 
 export interface KeptExecution {
