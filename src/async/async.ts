@@ -19,6 +19,18 @@ export interface AsyncCalls {
   wait(projectId: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<AsyncCall>
   /** Queued: it will not run. Running: its attempt is cancelled. Ended: CONFLICT. */
   cancel(projectId: string, id: string): Promise<AsyncCall>
+  /**
+   * Sets aside for `forMs` the oldest call of the project that waits, is due and was accepted as `reservable`, for somebody outside who
+   * may run it instead of its function; a paused function's too. No server leases it meanwhile. If nobody takes it by `takeReserved`,
+   * it is due again then, as if nothing had been. Durable when it resolves; with `undefined` when there is none. What another node
+   * has accepted is seen within some seconds.
+   */
+  reserve(projectId: string, forMs: number): Promise<ReservedCall | undefined>
+  /**
+   * Ends a call that is reserved: it is `cancelled`, and `why` is the message of its last failure. NOT_FOUND as above; CONFLICT when it
+   * is not reserved, or no longer.
+   */
+  takeReserved(projectId: string, id: string, why: string): Promise<AsyncCall>
   /** Newest first. */
   list(
     projectId: string,
@@ -70,12 +82,25 @@ export interface NewAsyncCall {
   readonly maxAgeMs?: number | undefined
   readonly attemptsMax?: number | undefined
   readonly traceparent?: string | undefined
+  /** Whether somebody outside may be given it; see `AsyncCalls.reserve`. @default false */
+  readonly reservable?: boolean | undefined
 }
 
 export interface AcceptedCall {
   readonly id: string
   /** It was accepted before, under the same idempotency key. */
   readonly duplicate: boolean
+}
+
+/** A call that is set aside until its `dueAt`, with what its function would be sent. */
+export interface ReservedCall {
+  readonly call: AsyncCall
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  /** Name, value, …; lower-case names. */
+  readonly headers: readonly string[]
+  readonly body: Uint8Array | null
 }
 
 export interface AsyncResult {

@@ -3,7 +3,7 @@ import type { AsyncFilter } from './async.ts'
 import type { AsyncContext } from './context.ts'
 import { type EndedCall, endWaiting } from './ends.ts'
 import { getCall, listRows } from './reads.ts'
-import { type CallRow, keyHash, stateOf } from './rows.ts'
+import { type CallRow, keyHash, optionsOf, stateOf } from './rows.ts'
 import type { Runner } from './runner.ts'
 
 const CALLS_PER_STEP = 200 // changed in one transaction: others get their turn in between
@@ -12,7 +12,7 @@ const LIVE = ['queued'] as const
 const DEAD = ['failed', 'expired'] as const
 const OVER = ['succeeded', 'failed', 'expired', 'cancelled'] as const
 
-type Told = (ended: EndedCall) => void
+export type Told = (ended: EndedCall) => void
 
 /** Calls one call off. A running one is told to stop, here or by the node that has it. */
 export async function cancelCall(
@@ -96,13 +96,18 @@ export async function forgetCalls({ store, sql }: AsyncContext, ids: readonly st
 
 async function endNow(context: AsyncContext, rows: readonly CallRow[], tell: Told): Promise<number> {
   const ended = await context.store.transaction(tx => endWaiting(context, tx, rows, 'cancelled', undefined))
+  tellAll(context, ended, tell)
+  return ended.length
+}
+
+/** Counts calls no longer that waited and have ended, and tells of them. */
+export function tellAll({ lanes }: AsyncContext, ended: readonly EndedCall[], tell: Told): void {
   for (const each of ended) {
-    const lane = context.lanes.of(each.row.function_id, each.row.project_id)
-    context.lanes.add(lane, -1, -each.row.body_bytes)
-    context.lanes.tidy(lane)
+    const lane = lanes.of(each.row.function_id, each.row.project_id)
+    lanes.add(lane, -1, -each.row.body_bytes)
+    lanes.tidy(lane)
     tell(each)
   }
-  return ended.length
 }
 
 /** With fresh attempts and a fresh age, behind what waits with the same ordering key. */
@@ -155,6 +160,7 @@ async function queueAgain(context: AsyncContext, rows: readonly CallRow[]): Prom
     const lane = lanes.of(row.function_id, row.project_id)
     lanes.add(lane, 1, row.body_bytes)
     lane.nextDueAt = Math.min(lane.nextDueAt, now)
+    if (optionsOf(row).reservable) lane.mayBeReserved = true
   }
   return queued.length
 }

@@ -12,6 +12,7 @@ import { Nodes } from './nodes.ts'
 import { ASYNC_LIMITS_DEFAULT, type AsyncOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { getCall, listCalls, queueOf, resultOf } from './reads.ts'
+import { reserveOldest, takeReserved } from './reserve.ts'
 import { callOf } from './rows.ts'
 import { Runner } from './runner.ts'
 import { RawSql } from './sql.ts'
@@ -149,6 +150,18 @@ class Calls implements AsyncCalls {
     const left = await cancelCall(this.#context, this.#runner, projectId, id, ended => this.#tellEnded(ended))
     this.#ledger.kick()
     return left === 'running here' ? this.wait(projectId, id, CANCEL_WAIT_MS) : this.get(projectId, id)
+  }
+
+  async reserve(projectId: string, forMs: number) {
+    const reserved = await reserveOldest(this.#context, projectId, forMs)
+    if (reserved) this.#ledger.kick() // it plans to look when the call is due again
+    return reserved
+  }
+
+  async takeReserved(projectId: string, id: string, why: string) {
+    const taken = await takeReserved(this.#context, projectId, id, why, ended => this.#tellEnded(ended))
+    this.#ledger.kick()
+    return taken
   }
 
   list(...[projectId, filter, page]: Parameters<AsyncCalls['list']>) {

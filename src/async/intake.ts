@@ -102,6 +102,7 @@ export class Intake {
   #take(call: NewAsyncCall, target: TableFunction, callBytes: number, hops: number): NewCall {
     const { lanes, time, node } = this.#context
     const lane = lanes.of(target.id, target.projectId)
+    if (call.reservable) lane.mayBeReserved = true
     const now = time.now()
     const dueAt = Math.max(call.runAt ?? 0, now)
     lanes.add(lane, 1, callBytes)

@@ -26,6 +26,8 @@ export class Lane {
   nextDueAt = Number.POSITIVE_INFINITY
   /** A call that waited for its turn may run now: whoever looked before has not seen it. */
   isPromoted = false
+  /** Some of its calls may be `reservable`. */
+  mayBeReserved = false
   /** How often in a row the platform had no room. */
   refusals = 0
   /** Nothing is leased before; monotonic ms. */
@@ -209,6 +211,20 @@ export class Lanes {
       if (room > 0) found.push({ lane, room })
     }
     return found
+  }
+
+  /** Lanes of a project that may have something due for somebody outside, at most `max`, each beginning the round once. */
+  reservable(projectId: string, dueNow: number, max: number): readonly Lane[] {
+    const found = [...this.all.values()].filter(
+      lane =>
+        lane.projectId === projectId &&
+        lane.mayBeReserved &&
+        lane.queued > 0 &&
+        (lane.nextDueAt <= dueNow || lane.isPromoted),
+    )
+    if (found.length <= max) return found
+    const start = this.#turn++ % found.length
+    return [...found.slice(start), ...found.slice(0, start)].slice(0, max)
   }
 
   /** Ms until something may be due or has rested enough; Infinity when only an end or an acceptance changes anything. */

@@ -10,6 +10,8 @@ interface CountRow {
   readonly calls: number
   readonly bytes: number | null
   readonly due_at: number | null
+  /** 1 when some of them are `reservable`. */
+  readonly reservable: number
 }
 
 /**
@@ -127,7 +129,8 @@ export class Nodes {
       tx =>
         this.#context.sql.run<CountRow>(
           tx,
-          `select function_id, project_id, state, count(*) as calls, sum(body_bytes) as bytes, min(due_at) as due_at
+          `select function_id, project_id, state, count(*) as calls, sum(body_bytes) as bytes, min(due_at) as due_at,
+             max(case when options_json like '%"reservable":true%' then 1 else 0 end) as reservable
            from async_calls where state in ('queued', 'blocked', 'running') group by function_id, project_id, state`,
           [],
         ),
@@ -139,10 +142,11 @@ export class Nodes {
       bytesOf.set(project_id, (bytesOf.get(project_id) ?? 0) + (bytes ?? 0))
     if (isShared) for (const lane of lanes.all.values()) lanes.add(lane, -lane.queued, 0)
     lanes.setBytes(bytesOf)
-    for (const { function_id, project_id, state, calls, due_at } of rows) {
+    for (const { function_id, project_id, state, calls, due_at, reservable } of rows) {
       if (state === 'running') continue
       const lane = lanes.of(function_id, project_id)
       lanes.add(lane, calls, 0)
+      if (reservable === 1) lane.mayBeReserved = true
       if (state === 'queued') lane.nextDueAt = Math.min(lane.nextDueAt, due_at ?? time.dueNow())
     }
   }

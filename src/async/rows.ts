@@ -16,11 +16,23 @@ export interface CallOptions {
   readonly traceparent?: string
   /** How many destinations have led here from the first call. */
   readonly hops?: number
+  /** Somebody outside may be given it. */
+  readonly reservable?: true
+  /** Somebody outside was given it until this time; it still holds while the call is due then. Epoch ms. */
+  readonly reservedUntil?: number
 }
 
 export function optionsJson(call: NewAsyncCall, hops: number): string | null {
   const { onSuccess, onFailure, maxAgeMs, attemptsMax, traceparent } = call
-  const options = { onSuccess, onFailure, maxAgeMs, attemptsMax, traceparent, ...(hops > 0 && { hops }) }
+  const options: { [K in keyof CallOptions]: CallOptions[K] | undefined } = {
+    onSuccess,
+    onFailure,
+    maxAgeMs,
+    attemptsMax,
+    traceparent,
+    ...(hops > 0 && { hops }),
+    ...(call.reservable && { reservable: true }),
+  }
   const text = JSON.stringify(options)
   return text === '{}' ? null : text
 }

@@ -10,7 +10,7 @@ import { openEventStore } from '../../src/store/index.ts'
 
 const ROUNDS = 20
 /** Of the functions in async-child.ts, and of each. */
-const KINDS = 8
+const KINDS = 9
 const CONCURRENCY_MAX = 8
 const CHILD = join(import.meta.dirname, '../support/async-child.ts')
 
@@ -88,6 +88,7 @@ test('every acknowledged call has ended once, in the state that its function lea
   const expected: Record<string, readonly string[]> = {
     failing: ['failed'],
     cancelled: ['cancelled', 'succeeded'],
+    lent: ['cancelled', 'succeeded'],
   }
   for (const [id, { kind }] of accepted)
     assert.ok(
@@ -178,4 +179,25 @@ test('a call whose cancellation was acknowledged is over, and begins no more', (
     if (what === 'B') assert.ok(!called.has(words[0]!), `${words[0]} begins after it was cancelled`)
   }
   assert.ok(called.size > 0)
+})
+
+test('a call that was lent begins here when its time has passed and not before, and no more once it was taken', () => {
+  const until = new Map<string, number>()
+  const taken = new Set<string>()
+  let back = 0
+  for (const { what, words } of steps) {
+    const [id] = words as [string]
+    if (what === 'R') until.set(id, Number(words[1]))
+    if (what === 'T') taken.add(id)
+    const lentUntil = until.get(id)
+    if (what !== 'B' || lentUntil === undefined) continue
+    assert.ok(!taken.has(id), `${id} begins after it was taken`)
+    assert.ok(Number(words[3]) >= lentUntil, `${id} begins while it is lent`)
+    back++
+  }
+  assert.ok(
+    taken.size > 0 && back > 0,
+    `${taken.size} were taken and ${back} came back: the test says little`,
+  )
+  for (const id of taken) assert.equal(rows.get(id)!.state, 'cancelled')
 })

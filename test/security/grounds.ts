@@ -21,10 +21,18 @@ export interface Ground {
   readonly open: readonly string[]
   /** Operations that make a thing of the caller's own, whatever others have. */
   readonly making: readonly string[]
+  /** Reads that take what they show: nobody looks twice. */
+  readonly taking?: readonly string[]
+  /** Operations that say 500 to what is wrong with a request, since upstream's clients know them so. */
+  readonly blunt?: readonly string[]
+  /** Whether its calls need a queue. */
+  readonly durable?: boolean
   /** One of everything in project blue, each with the mark. */
   furnish(at: DialectFixture, token: string, admin: string): Promise<Things>
   /** What each operation takes that takes something. */
   readonly bodies: Readonly<Record<string, (things: Things) => Body>>
+  /** How that stands which no operation shows. */
+  hidden?(at: DialectFixture, things: Things): Promise<string>
   /** What lists need besides. */
   query?(name: string, things: Things): string
 }
@@ -84,10 +92,26 @@ const ironGround: Ground = {
   dialect: ironfunctions,
   open: ['GET /', 'GET /version', 'GET /v1/version', 'GET /stats', 'ANY /r/:app', 'ANY /r/:app/*'],
   making: ['POST /v1/apps'],
+  taking: ['GET /tasks', 'GET /v1/tasks'],
+  blunt: ['DELETE /tasks', 'DELETE /v1/tasks'],
+  durable: true,
   async furnish(at, token) {
     await made(at, '/v1/apps', { token, body: { app: { name: 'demo', config: { SETTING: MARK } } } })
     await made(at, '/v1/apps/demo/routes', { token, body: { route: { ...ROUTE, jwt_key: MARK } } })
-    return { app: 'demo', '*': 'hello' }
+    const later = { ...ROUTE, path: '/later', type: 'async' }
+    await made(at, '/v1/apps/demo/routes', { token, body: { route: later } })
+    const blue = await at.fixture.identity.authenticate(token)
+    await at.fixture.control.updateFunction(blue, 'demo', 'later', { async: { paused: true } })
+    // One that is reserved, and one that is next.
+    for (let i = 0; i < 2; i++) await made(at, '/r/demo/later', { token, body: { secret: MARK } })
+    const { json: task } = await at.ask('GET', '/tasks', { token })
+    assert.ok(task.payload.includes(MARK))
+    return { app: 'demo', '*': 'hello', task: task.id, project: blue.projectId }
+  },
+  async hidden(at, things) {
+    const { state, dueAt } = await at.queue!.get(things['project']!, things['task']!)
+    const { queued } = at.queue!.usage(things['project']!)
+    return `task ${state}, due at ${dueAt}, of ${queued}`
   },
   bodies: {
     'POST /v1/apps': () => ({ app: { name: 'other', config: { A: 'b' } } }),
@@ -96,6 +120,8 @@ const ironGround: Ground = {
     'PATCH /v1/apps/:app/routes/*': () => ({
       route: { image: 'iron/hello', headers: { A: ['b'] }, config: { A: 'b' }, jwt_key: 'k' },
     }),
+    'DELETE /tasks': things => ({ id: things['task'], env_vars: { A: 'b' } }),
+    'DELETE /v1/tasks': things => ({ id: things['task'], env_vars: { A: 'b' } }),
   },
 }
 

@@ -4,6 +4,7 @@ import { asyncEnds } from './async/ends.ts'
 import { asyncLife } from './async/life.ts'
 import { asyncNodes } from './async/nodes.ts'
 import { asyncQueue } from './async/queue.ts'
+import { asyncReserve } from './async/reserve.ts'
 
 /** Tables of the queue, in an order in which they can be emptied. */
 const TABLES = [
@@ -44,5 +45,6 @@ export function asyncSuite(
     asyncQueue(fresh)
     asyncEnds(fresh)
     asyncNodes(fresh)
+    asyncReserve(fresh)
   })
 }

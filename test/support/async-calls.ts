@@ -38,6 +38,8 @@ export class CallLog implements Used {
       cancel: (projectId, id) => this.cancel(projectId, id),
       result: (): Promise<AsyncResult> => missing(),
       wait: missing,
+      reserve: missing,
+      takeReserved: missing,
       list: missing,
       cancelMany: missing,
       redrive: missing,

@@ -2,8 +2,8 @@
  * A process with a queue of asynchronous calls, to be killed at any moment. It accepts calls of several kinds, runs them itself, and
  * notes each step in a file before it goes on; `settle` as its third argument: it accepts nothing and ends when all have ended.
  *
- * A kind id … accepted (after the acceptance has resolved); B id … an attempt begins; E id … it ends; D id state … the end is durable;
- * C id … a cancellation has resolved.
+ * A kind id … accepted (after the acceptance has resolved); B id generation number time … an attempt begins; E id … it ends; D id state …
+ * the end is durable; C id … a cancellation has resolved; R id time … it is reserved until then; T id … it was taken.
  */
 import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,8 +21,9 @@ const note = (...words: readonly (string | number)[]): void => void writeSync(fi
 const table = new FunctionTable()
 table.publish([
   { kind: 'project', id: 'p', value: { id: 'p', name: 'p', enabled: true } },
-  ...['fast', 'slow', 'failing', 'flaky', 'ordered', 'delayed', 'cancelled', 'once'].map(name => {
-    const value = aTarget(name, { retry: { attemptsMax: 3, delayMs: 5, jitter: 0 }, concurrencyMax: 8 })
+  ...['fast', 'slow', 'failing', 'flaky', 'ordered', 'delayed', 'cancelled', 'once', 'lent'].map(name => {
+    const retry = { attemptsMax: 3, delayMs: 5, jitter: 0 }
+    const value = aTarget(name, { retry, concurrencyMax: name === 'lent' ? 1 : 8 })
     return { kind: 'function' as const, id: value.id, value }
   }),
 ])
@@ -33,7 +34,7 @@ const invoker: Invoker = {
     const { id, number } = request.attempt!
     const { name } = request.target
     let isOver = false
-    note('B', id, generation, number)
+    note('B', id, generation, number, Date.now())
     setTimeout(
       () => {
         if (isOver) return
@@ -50,6 +51,8 @@ const invoker: Invoker = {
     return { ...handle, cancel: () => void (isOver = true) }
   },
 }
+
+const LENT_MS = 150
 
 note('O', generation)
 const store = await openEventStore({ url: join(folder, 'events.db') })
@@ -93,6 +96,20 @@ await Promise.all([
     await sleep(Math.random() * 30)
     await calls.cancel('p', id).catch(() => {})
     note('C', id)
+  }),
+  forever(async () => {
+    const batch = await calls.accept(
+      Array.from({ length: 5 }, () => aCall({ name: 'lent', reservable: true })),
+    )
+    note('A', 'lent', batch.map(({ id }) => id).join())
+    for (const isTaken of [true, false]) {
+      const call = (await calls.reserve('p', LENT_MS))?.call
+      if (!call) continue
+      note('R', call.id, call.dueAt)
+      const taken = isTaken && (await calls.takeReserved('p', call.id, 'on purpose').catch(() => undefined))
+      if (taken) note('T', call.id)
+    }
+    await sleep(20)
   }),
   forever(async () => {
     const batch = await calls.accept(Array.from({ length: 20 }, () => aCall({ name: 'fast' })))

@@ -1,7 +1,13 @@
 import { Buffer } from 'node:buffer'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import type { AsyncCalls, AsyncResult, NewAsyncCall } from '../../src/async/index.ts'
+import {
+  type AsyncCalls,
+  type AsyncResult,
+  createAsyncCalls,
+  type NewAsyncCall,
+} from '../../src/async/index.ts'
 import { createDialectRecords, type DialectRecords, type ImageSource } from '../../src/control/index.ts'
 import {
   type AsyncCall,
@@ -16,6 +22,7 @@ import { createDialectServer } from '../../src/dialects/index.ts'
 import { environments } from '../../src/environments/index.ts'
 import type { InvokeRequest, Invoker } from '../../src/invoker/index.ts'
 import type { InstanceView } from '../../src/pool/index.ts'
+import { type EventStore, openEventStore } from '../../src/store/index.ts'
 import type { TelemetryReader } from '../../src/telemetry/index.ts'
 import { ControlFixture } from './control.ts'
 
@@ -63,6 +70,9 @@ export class DialectFixture {
   readonly logs = new Map<string, readonly string[]>()
   server!: FastifyInstance
   url = ''
+  /** The real queue of asynchronous calls, where the test asked for it. */
+  queue: AsyncCalls | undefined
+  #events: EventStore | undefined
 
   private constructor(fixture: ControlFixture) {
     this.fixture = fixture
@@ -72,12 +82,15 @@ export class DialectFixture {
   static async open(
     dialect: Dialect,
     settings: Partial<DialectParts['settings']> = {},
+    /** `durable`: accepted calls go into a real queue. Otherwise they are noted, and the test says how they end. */
+    { durable = false }: { readonly durable?: boolean } = {},
   ): Promise<DialectFixture> {
     const fixture = await ControlFixture.open({
       environments,
       images: IMAGES,
     })
     const self = new DialectFixture(fixture)
+    if (durable) await self.#openQueue()
     self.server = await createDialectServer(dialect, self.#parts(settings))
     self.url = await self.server.listen({ port: 0, host: '127.0.0.1' })
     return self
@@ -85,6 +98,8 @@ export class DialectFixture {
 
   async dispose(): Promise<void> {
     await this.server.close()
+    await this.queue?.close()
+    await this.#events?.close()
     await this.fixture.dispose()
   }
 
@@ -134,23 +149,18 @@ export class DialectFixture {
     }
   }
 
+  async #openQueue(): Promise<void> {
+    const { folder, table, clock } = this.fixture
+    this.#events = await openEventStore({ url: join(folder, 'events.db') })
+    this.queue = await createAsyncCalls({ store: this.#events, invoker: this.#invoker(), table, clock })
+  }
+
   #parts(settings: Partial<DialectParts['settings']>): DialectParts {
     const { fixture } = this
     return {
       control: fixture.control,
       invoker: this.#invoker(),
-      async: {
-        accept: async calls => {
-          this.accepted.push(...calls)
-          return calls.map(() => {
-            const id = newId(Date.now())
-            this.acceptedIds.push(id)
-            return { id, duplicate: false }
-          })
-        },
-        get: async (_projectId, id) => (this.ends.get(id)?.call ?? { state: 'queued' }) as AsyncCall,
-        result: async (_projectId, id) => this.ends.get(id)!.answer!,
-      } as Partial<AsyncCalls> as AsyncCalls,
+      async: this.queue ?? this.#notedCalls(),
       telemetry: {
         listLogs: async (_projectId, { invocationId }) =>
           (this.logs.get(invocationId ?? '') ?? this.logs.get('any') ?? []).map(
@@ -177,6 +187,22 @@ export class DialectFixture {
         error: (fields, message) => void this.logged.push(inspect({ message, ...fields }, DEEP)),
       },
     }
+  }
+
+  #notedCalls(): AsyncCalls {
+    return {
+      accept: async calls => {
+        this.accepted.push(...calls)
+        return calls.map(() => {
+          const id = newId(Date.now())
+          this.acceptedIds.push(id)
+          return { id, duplicate: false }
+        })
+      },
+      get: async (_projectId, id) => (this.ends.get(id)?.call ?? { state: 'queued' }) as AsyncCall,
+      result: async (_projectId, id) => this.ends.get(id)!.answer!,
+      reserve: async () => undefined,
+    } as Partial<AsyncCalls> as AsyncCalls
   }
 
   #kill(id: string): boolean {

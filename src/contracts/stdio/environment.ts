@@ -11,7 +11,9 @@ export function configEntries(config: Readonly<Record<string, string>>): Record<
 }
 
 /** METHOD, ROUTE, REQUEST_URL and HEADER_…; several values of a header are joined by a space. */
-export function callEntries(head: CallHead): Record<string, string> {
+export function callEntries(
+  head: Pick<CallHead, 'method' | 'target' | 'headers' | 'block'>,
+): Record<string, string> {
   const headers = new Map<string, string>()
   const add = (name: string, value: string) => {
     const variable = `HEADER_${variableName(name)}`
@@ -36,7 +38,10 @@ export function callEntries(head: CallHead): Record<string, string> {
 }
 
 /** The payload of a call: its body; for a GET without one, its query parameter `payload`. */
-export function payloadOf({ method, target }: CallHead, body: Uint8Array): Uint8Array {
+export function payloadOf(
+  { method, target }: Pick<CallHead, 'method' | 'target'>,
+  body: Uint8Array,
+): Uint8Array {
   if (method !== 'GET' || body.length > 0) return body
   const query = target.indexOf('?')
   return query < 0 ? body : Buffer.from(new URLSearchParams(target.slice(query + 1)).get('payload') ?? '')

@@ -1,6 +1,6 @@
 export * from './engine.ts'
 export { checkJsonWebToken } from './jwt.ts'
-export { cleanPath } from './names.ts'
+export { cleanPath, engineAppOf } from './names.ts'
 export { OwnEngine } from './own.ts'
 export * from './reading.ts'
 export { Remembered } from './remembered.ts'

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { AsyncCalls } from '../../async/index.ts'
 import type { DialectRecord } from '../../control/index.ts'
 import { AtelierError, type FunctionTable, type TableFunction } from '../../core/index.ts'
@@ -84,7 +85,10 @@ export class Runner {
   ): Promise<RunAnswer> {
     const { projectId, id: functionId } = target
     const [accepted] = await this.#parts.async
-      .accept([{ projectId, functionId, trigger: TRIGGER, ...request, body: payload }])
+      // A payload that is no text cannot be said in a task of IronFunctions': its function alone gets it.
+      .accept([
+        { projectId, functionId, trigger: TRIGGER, ...request, body: payload, reservable: isUtf8(payload) },
+      ])
       .catch(failed)
     this.counters.queued++
     return { kind: 'async', id: accepted!.id }

@@ -3,7 +3,7 @@ import { AtelierError, asAtelierError } from '../../core/index.ts'
 import type { DialectLog } from '../dialect.ts'
 import { EngineError, invalid, isObject } from '../engine/index.ts'
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** Bodies come whole and unparsed, whatever their type says; answers are JSON with a line end. */
 export function speakJson(server: FastifyInstance): void {

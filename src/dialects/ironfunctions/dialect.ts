@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Dialect, DialectParts } from '../dialect.ts'
 import { OwnEngine } from '../engine/index.ts'
-import { answerError, speakJson, trimSlash } from './answers.ts'
+import { answerError, JSON_TYPE, speakJson, trimSlash } from './answers.ts'
 import { appRoutes } from './apps.ts'
 import { callers } from './callers.ts'
 import { routeRoutes } from './routes.ts'
 import { runRoutes } from './run.ts'
+import { taskRoutes } from './tasks.ts'
 
 /** The version whose API this is. */
 const VERSION = '0.2.72'
@@ -35,6 +36,7 @@ export const ironfunctions: Dialect = {
     appRoutes(server, engine, who)
     routeRoutes(server, engine, who)
     runRoutes(server, engine)
+    taskRoutes(server, { engine, async: parts.async, who })
   },
 }
 
@@ -45,5 +47,5 @@ function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const target = `${trimSlash(path)}${query === undefined ? '' : `?${query}`}`
     return reply.redirect(target, request.method === 'GET' ? 301 : 307)
   }
-  return reply.code(404).type('application/json; charset=utf-8').send('"Not Found"\n')
+  return reply.code(404).type(JSON_TYPE).send('"Not Found"\n')
 }

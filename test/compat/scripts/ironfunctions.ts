@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Place } from '../place.ts'
 import { goHeaders, type Script, type Step, told } from '../step.ts'
 import type { Reply } from '../wire.ts'
+import { taskSteps } from './ironfunctions-tasks.ts'
 
 const WHOLE = {
   app_name: 'shop',
@@ -181,6 +182,7 @@ export function ironfunctionsScript(): Script {
         assert.equal((await at.recordOf('ann', reply.json.call_id)).status, 'ok')
       },
     },
+    ...taskSteps(),
     {
       command: 'curl http://HOST:8080/r/shop, where no route is and then one of the path /',
       operations: ['ANY /r/:app'],
