@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { variableOf } from '../src/server/config.ts'
-import { type ServerOption, serverOptions } from '../src/server/options.ts'
+import type { ServerOption } from '../src/server/option.ts'
+import { serverOptions } from '../src/server/options.ts'
 
 const target = join(import.meta.dirname, '..', 'docs', 'configuration.md')
 const page = `# Configuration of the server

@@ -7,8 +7,9 @@ import type { FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
 import { inputError, invalid } from './input.ts'
 import { AsyncChangeSchema } from './schemas/async.ts'
+import { IsolationSchema } from './schemas/common.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
-import { ContractChoiceSchema, IsolationSchema } from './schemas/nouns.ts'
+import { ContractChoiceSchema } from './schemas/nouns.ts'
 import { type Static, Type } from './schemas/type.ts'
 
 const SETTINGS_BYTES_MAX = 1024 * 1024

@@ -53,6 +53,7 @@ export interface ApiParts {
   readonly encryption?: { readonly cert: string; readonly key: string } | undefined
 }
 
+/** What of a project's quotas its calls use now; bytes are those of calls that have not ended. */
 export interface CallsInUse {
   readonly concurrency: number
   readonly callsPerMinute: number | undefined
@@ -60,6 +61,7 @@ export interface CallsInUse {
   readonly queuedBytes: number
 }
 
+/** What the server tells of itself; times are epoch ms. */
 export interface ServerStatus {
   readonly version: string
   readonly startedAt: number
@@ -78,6 +80,7 @@ export interface ServerStatus {
   readonly notReady: readonly string[]
 }
 
+/** What the API takes, and how many may follow. */
 export interface ApiLimits {
   /** Largest JSON body. @default 1 MiB */
   readonly jsonBytesMax: number

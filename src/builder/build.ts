@@ -20,6 +20,7 @@ export interface Builder {
   ): Promise<{ removed: number; freedBytes: number }>
 }
 
+/** A package that was checked and is kept. */
 export interface ReceivedPackage {
   /** `sha256:<hex>` over the canonical contents, so that zip, tar and folder of the same files agree. */
   readonly digest: string
@@ -29,6 +30,7 @@ export interface ReceivedPackage {
   readonly files: readonly string[]
 }
 
+/** A package to make runnable. */
 export interface BuildRequest {
   readonly packageDigest: string
   readonly environment: string
@@ -44,10 +46,12 @@ export interface BuildRequest {
   onEvent(event: BuildEvent): void
 }
 
+/** What a build does and says, as it comes. */
 export type BuildEvent =
   | { readonly kind: 'stage'; readonly stage: 'unpack' | 'dependencies' | 'check'; readonly detail: string }
   | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
 
+/** A bundle, with the log of the build that made it. `cached`: nothing had to be done. */
 export interface BuildResult {
   readonly bundleDigest: string
   readonly entry: string

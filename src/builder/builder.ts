@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Backend } from '../backends/index.ts'
@@ -21,12 +21,13 @@ import {
 import type { Manifest } from './manifest.ts'
 import { PackageStore } from './package-store.ts'
 import { receive } from './receive.ts'
-import { type RegistrySettings, readRegistrySettings } from './registry.ts'
+import { registryFolder } from './registry-folder.ts'
 import { type Order, runBuild, type Workshop } from './run-build.ts'
 import { SharedFolders, type SharedShelf } from './shared.ts'
 import { ToolCache } from './tool-cache.ts'
 import { removeTree, seal } from './tree.ts'
 
+/** What `createBuilder` stands on. */
 export interface BuilderOptions {
   /** Data directory: packages, bundles, caches and work in progress live below it. Made when it is not there. */
   readonly path: string
@@ -97,8 +98,10 @@ class LocalBuilder implements OwnedBuilder {
     this.#packageLimits = { ...PACKAGE_LIMITS_DEFAULT, ...options.packageLimits }
     this.#limits = { ...BUILD_LIMITS_DEFAULT, ...options.buildLimits }
     this.#jobs = new Jobs(this.#limits.buildsMax, this.#limits.waitingMax)
-    const registry = lazily(() =>
-      registryFolder(join(options.path, 'registry'), options.registryEnvironment ?? process.env, options.log),
+    const registry = registryFolder(
+      join(options.path, 'registry'),
+      options.registryEnvironment ?? process.env,
+      options.log,
     )
     this.#workshop = {
       packages: stores.packages,
@@ -272,32 +275,6 @@ class LocalBuilder implements OwnedBuilder {
       throw asAtelierError(asStorageError(thrown, 'a build'))
     }
     return made!
-  }
-}
-
-/** Writes the files of the registry settings to a folder that build sandboxes are shown. */
-async function registryFolder(
-  folder: string,
-  environment: NodeJS.ProcessEnv,
-  log: BuilderOptions['log'],
-): Promise<{ settings: RegistrySettings; folder: string }> {
-  const settings = await readRegistrySettings(environment)
-  for (const each of settings.leftOut) log?.(`builds do not get the setting ${each}`)
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { mode: 0o755 })
-  for (const [name, text] of Object.entries(settings.files))
-    await writeFile(join(folder, name), text, { mode: 0o644 })
-  return { settings, folder }
-}
-
-function lazily<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => {
-    made ??= make().catch((thrown: unknown) => {
-      made = undefined
-      throw thrown
-    })
-    return made
   }
 }
 

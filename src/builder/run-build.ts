@@ -12,7 +12,8 @@ import type { BuildLimits } from './limits.ts'
 import { showBytes } from './limits.ts'
 import type { Manifest } from './manifest.ts'
 import type { PackageStore } from './package-store.ts'
-import { REGISTRY_TARGET, type RegistrySettings } from './registry.ts'
+import { REGISTRY_TARGET } from './registry.ts'
+import type { RegistryFolder } from './registry-folder.ts'
 import { asksForNothing, needsSources, SETTINGS_FILES } from './sources.ts'
 import { TOOL_CACHE_TARGET, type ToolCache } from './tool-cache.ts'
 import { hasFolder, linkTree, openFolders, removeTree, seal } from './tree.ts'
@@ -29,7 +30,7 @@ export interface Workshop {
   readonly limits: BuildLimits
   readonly temporary: string
   /** How registries are reached, and the folder with the files that this refers to. */
-  registry(): Promise<{ readonly settings: RegistrySettings; readonly folder: string }>
+  registry(): Promise<RegistryFolder>
 }
 
 /** What is to be built. */

@@ -27,6 +27,7 @@ export interface Delegation {
   readonly id: string
 }
 
+/** The tenant: it owns all, and is what quotas and bills are for. */
 export interface Project {
   readonly id: string
   readonly name: string
@@ -61,6 +62,7 @@ export interface Quota {
   readonly queuedBytes?: number
 }
 
+/** A named group of functions in a project, with configuration that they share. */
 export interface App {
   readonly id: string
   readonly projectId: string
@@ -73,6 +75,7 @@ export interface App {
   readonly updatedAt: number
 }
 
+/** A function as its project keeps it; what decides how it runs is in its versions. */
 export interface FunctionRecord {
   readonly id: string
   readonly projectId: string
@@ -93,6 +96,7 @@ export interface FunctionRecord {
 /** `public`: anybody may invoke. `private`: a token of the project with a role that may invoke. */
 export type Access = 'public' | 'private'
 
+/** What code reaches: nothing, or the outside without this machine and what else is denied. */
 export type NetworkMode = 'none' | 'outbound'
 /**
  * How strongly code is kept apart from the machine, weakest first. A function chooses `process` or `gvisor`; the others are what a
@@ -121,6 +125,7 @@ export interface Limits {
   readonly openFilesMax: number
 }
 
+/** How many instances a version may have at once, and for how long. */
 export interface Scaling {
   readonly instancesMin: number
   readonly instancesMax: number
@@ -180,6 +185,7 @@ export interface TokenGrant {
   readonly userId: string
 }
 
+/** An immutable numbered snapshot of everything that decides how a function runs. */
 export interface Version {
   readonly id: string
   readonly functionId: string
@@ -199,6 +205,7 @@ export interface Alias {
   readonly updatedAt: number
 }
 
+/** A version, with its share of an alias's calls in percent. */
 export interface AliasTarget {
   readonly version: number
   readonly weight: number
@@ -207,6 +214,7 @@ export interface AliasTarget {
 /** The alias that a deploy moves and that calls without an alias use. */
 export const LIVE_ALIAS = 'live'
 
+/** A route: requests of this host, method and path are calls of the function. */
 export interface HttpTrigger {
   readonly id: string
   readonly projectId: string
@@ -230,6 +238,7 @@ export interface HttpTrigger {
   readonly updatedAt: number
 }
 
+/** What browsers may do from other origins. */
 export interface Cors {
   /** Exact origins, or `*`. */
   readonly origins: readonly string[]
@@ -240,61 +249,11 @@ export interface Cors {
   readonly maxAgeS: number
 }
 
+/** A secret without its value, which is never shown. */
 export interface SecretInfo {
   readonly projectId: string
   readonly name: string
   readonly revision: number
   readonly createdAt: number
   readonly updatedAt: number
-}
-
-export type InvocationStatus = 'ok' | 'error' | 'timeout' | 'cancelled' | 'refused'
-
-/** One call: what is kept of it. Durations are milliseconds with fractions. */
-export interface Invocation {
-  readonly id: string
-  readonly projectId: string
-  readonly functionId: string
-  readonly functionName: string
-  readonly appName: string
-  readonly version: number
-  /** What caused it: `http`, `invoke`, `schedule`, …; and which trigger, by the name that it had. */
-  readonly trigger: string
-  readonly triggerName?: string
-  /** Of an asynchronous call: which attempt this is, from 1. All attempts have the call's id. */
-  readonly attempt?: number
-  /** Of an asynchronous call: how long it lay in the durable queue after this attempt was due. */
-  readonly heldMs?: number
-  readonly status: InvocationStatus
-  /** HTTP status that the caller got, or 0 when it left first. */
-  readonly httpStatus: number
-  readonly fault?: 'caller' | 'function' | 'platform'
-  readonly errorCode?: string
-  readonly errorMessage?: string
-  readonly cold: boolean
-  readonly instanceId?: string
-  readonly startedAt: number
-  readonly queuedMs: number
-  readonly startingMs: number
-  readonly initialisingMs: number
-  readonly runningMs: number
-  /** Running time rounded up to the millisecond, plus initialising when it was this call's: what is billed. */
-  readonly billedMs: number
-  readonly memoryMiB: number
-  readonly memoryPeakBytes?: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly traceparent?: string
-}
-
-/** One piece of output. `invocationId` is absent for what code says outside any call. */
-export interface LogLine {
-  readonly at: number
-  readonly projectId: string
-  readonly functionId: string
-  readonly version: number
-  readonly instanceId: string
-  readonly invocationId?: string
-  readonly stream: 'stdout' | 'stderr' | 'platform'
-  readonly text: string
 }

@@ -1,9 +1,8 @@
 import type { CallFailure, CallHandle, CallSink } from '../contracts/index.ts'
-import { AtelierError, asAtelierError, type TableVersion, type TokenGrant } from '../core/index.ts'
+import { AtelierError, asAtelierError, type TableVersion } from '../core/index.ts'
 import type { Lease } from '../pool/index.ts'
 import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
-import { withAttempt } from './attempt.ts'
 import type { InvokeHandle, InvokeRequest, InvokeSink } from './call.ts'
 import type { CallContext } from './create.ts'
 import { Timed } from './deadlines.ts'
@@ -13,15 +12,14 @@ import {
   deadlinePassed,
   failed,
   neverStays,
-  noTokens,
   socketIdle,
   whyClosed,
 } from './failures.ts'
+import { headOf } from './head.ts'
 import { HeldBody } from './held-body.ts'
 import { CallNotes, invocationOf } from './record.ts'
 import { nameOf, resolveVersion } from './resolve.ts'
-import { withToken } from './token.ts'
-import { continueTrace, withTrace } from './trace.ts'
+import { readyToken, takeToken } from './token.ts'
 
 /**
  * - `held`       admitted or about to be; waits for a slot, its body is held back
@@ -77,7 +75,8 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     const refusal = admit(this.#context, this.#request.target)
     if (refusal) return this.#refuse(refusal)
     this.#isAdmitted = true
-    if (version.token && !this.#hasToken(version, version.token)) return void this.#wait(version)
+    this.#token = readyToken(version, this.#context)
+    if (version.token && !this.#token) return void this.#wait(version)
     const lease = this.#context.pool.tryAcquire(version)
     if (lease?.isOpen) this.#send(lease, version)
     else {
@@ -202,36 +201,13 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     return nameOf(this.#request.target)
   }
 
-  /** Whether the call's token is there at once. */
-  #hasToken(version: TableVersion, grant: TokenGrant): boolean {
-    this.#token = this.#context.tokens?.ready(grant, version.projectId, this.#tokenUntil(version))
-    return this.#token !== undefined
-  }
-
-  /** It may wait for a slot as long as it may run. */
-  #tokenUntil({ limits }: TableVersion): number {
-    return this.#context.clock.now() + 2 * limits.timeoutMs
-  }
-
-  /** Has the token, or fails the call. */
-  async #takeToken(version: TableVersion): Promise<void> {
-    const { tokens } = this.#context
-    if (!version.token || this.#token) return
-    try {
-      if (!tokens) throw noTokens(this.#name)
-      this.#token = await tokens.get(version.token, version.projectId)
-    } catch (thrown) {
-      if (this.#state === 'held') this.#fail(asAtelierError(thrown))
-    }
-  }
-
   async #wait(version: TableVersion): Promise<void> {
-    await this.#takeToken(version)
-    if (this.#state !== 'held') return
     const abort = new AbortController()
     this.#waiting = abort
     let lease: Lease
     try {
+      this.#token ??= await takeToken(version, this.#name, this.#context)
+      if (this.#state !== 'held') return
       lease = await this.#context.pool.acquire(version, version.limits.timeoutMs, abort.signal)
     } catch (thrown) {
       if (this.#state === 'held') this.#fail(asAtelierError(thrown))
@@ -252,22 +228,9 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     this.#notes.lease = lease
     this.#notes.ran = ran
     this.#state = 'running'
-    this.#notes.traceparent = continueTrace(request.traceparent)
     const body = request.body === undefined && request.webSocket !== true ? this.#body.whole() : request.body
     if (request.body) this.#notes.bytesIn = request.body.length
-    const head = {
-      id: this.id,
-      method: request.method,
-      target: request.path,
-      headers: withToken(
-        withAttempt(withTrace(request.headers, this.#notes.traceparent), request.attempt),
-        this.#token,
-      ),
-      block: request.block,
-      deadline: Math.ceil(this.#notes.startedAt + (ran - this.#notes.asked) + version.limits.timeoutMs),
-      body,
-      webSocket: request.webSocket === true,
-    }
+    const head = headOf(request, this.#notes, version, { token: this.#token, body, ran })
     this.#handle = lease.link.invoke(head, this)
     vigil.begin(ran, projects.inHand)
     lease.attachCall(this.#handle.number, this.id)

@@ -1,7 +1,8 @@
 import { homedir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AtelierError, type InputError } from '../core/index.ts'
-import { type ServerOption, serverOptions } from './options.ts'
+import type { ServerOption } from './option.ts'
+import { serverOptions } from './options.ts'
 
 type Named<N extends string> = Extract<(typeof serverOptions)[number], { readonly name: N }>
 type ValueOf<O> = O extends { readonly type: 'integer' }

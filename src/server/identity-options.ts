@@ -1,4 +1,4 @@
-import type { ServerOption } from './options.ts'
+import type { ServerOption } from './option.ts'
 
 /** The settings that say who keeps users, projects and roles. */
 export const identityOptions = [

@@ -1,7 +1,8 @@
 type Migrations = typeof import('./migrations.ts')
 
 export type { TablesStatus } from './migrations.ts'
-export { type ServerOption, serverOptions } from './options.ts'
+export type { ServerOption } from './option.ts'
+export { serverOptions } from './options.ts'
 export { readProcessFile } from './process-file.ts'
 
 /** See `migrations.ts`; loaded when it is wanted, as the server is. */

@@ -1,17 +1,7 @@
 import { CONTROL_PORT_DEFAULT, ROUTER_PORT_DEFAULT, VERSIONS_KEPT_DEFAULT } from '../core/index.ts'
+import { dialectOptions } from './dialect-options.ts'
 import { identityOptions } from './identity-options.ts'
-
-/** How one setting is written: `--flag`, `ATELIER_FLAG`, or `flag:` in the file. */
-export interface ServerOption {
-  readonly name: string
-  readonly type: 'text' | 'integer' | 'boolean' | 'choice'
-  readonly choices?: readonly string[]
-  readonly min?: number
-  readonly max?: number
-  /** Shown and used; `undefined` when it is worked out (the description says how). */
-  readonly default: string | number | boolean | undefined
-  readonly description: string
-}
+import type { ServerOption } from './option.ts'
 
 /** Every setting of the server: the one list that validates, documents and prints them. */
 export const serverOptions = [
@@ -84,59 +74,7 @@ export const serverOptions = [
       'How other servers on the same database reach the API of this one (docs/nodes.md). Without it: host and port; where it listens on ' +
       'all addresses, the first of the machine.',
   },
-  {
-    name: 'dialects',
-    type: 'text',
-    default: '',
-    description:
-      'APIs of other systems that are spoken too, by name, with commas: each on the port that its clients expect, or on its own ' +
-      '(name:port; 0 takes a free one). There are: fn, ironfunctions, picasso, qinling.',
-  },
-  {
-    name: 'picasso-functions-url',
-    type: 'text',
-    default: '',
-    description:
-      'Address of an IronFunctions that runs the functions of the dialect picasso. Without it: this server.',
-  },
-  {
-    name: 'dialect-project',
-    type: 'text',
-    default: '',
-    description:
-      'Project that everybody works in who reaches the port of a dialect whose clients know no users (ironfunctions, fn). Without it ' +
-      'they need a token.',
-  },
-  {
-    name: 'ironfunctions-jwt-key',
-    type: 'text',
-    default: '',
-    description:
-      'Key (HS256) of the JSON Web Tokens that they need then, as with JWT_AUTH_KEY of IronFunctions. Without it they need none.',
-  },
-  {
-    name: 'qinling-endpoint',
-    type: 'text',
-    default: '',
-    description:
-      'Where clients reach the dialect qinling, for the addresses of its webhooks. Without it: the address that a request came to.',
-  },
-  {
-    name: 'qinling-swift-url',
-    type: 'text',
-    default: '',
-    description:
-      'Address of the object store whose objects may be functions of the dialect qinling, with %(project_id)s for the project, as in ' +
-      'http://swift:8080/v1/AUTH_%(project_id)s. It is asked with the token of who makes the function. Without it there are none.',
-  },
-  {
-    name: 'qinling-execution-days',
-    type: 'integer',
-    default: 90,
-    min: 1,
-    max: 3_650,
-    description: 'How many days executions of the dialect qinling are kept.',
-  },
+  ...dialectOptions,
   {
     name: 'languages',
     type: 'text',

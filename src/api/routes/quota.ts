@@ -5,7 +5,7 @@ import type { ApiParts } from '../parts.ts'
 import { expectedRevision, tagged } from '../revision.ts'
 import { named } from '../schemas/inputs.ts'
 import { ref } from '../schemas/model.ts'
-import { ProjectQuotaSchema, QuotaSchema } from '../schemas/nouns.ts'
+import { ProjectQuotaSchema, QuotaSchema } from '../schemas/projects.ts'
 
 const ProjectParams = named('project', 'The project’s name.')
 
