@@ -54,6 +54,7 @@ export interface AsyncCalls {
   close(): Promise<void>
 }
 
+/** A call to keep until it has ended. Times are epoch ms. */
 export interface NewAsyncCall {
   readonly projectId: string
   readonly functionId: string
@@ -86,6 +87,7 @@ export interface NewAsyncCall {
   readonly reservable?: boolean | undefined
 }
 
+/** A call that is durable. */
 export interface AcceptedCall {
   readonly id: string
   /** It was accepted before, under the same idempotency key. */
@@ -103,6 +105,7 @@ export interface ReservedCall {
   readonly body: Uint8Array | null
 }
 
+/** The function's answer, as it was kept. */
 export interface AsyncResult {
   readonly status: number
   /** Name, value, … */
@@ -110,6 +113,7 @@ export interface AsyncResult {
   readonly body: Uint8Array
 }
 
+/** What is not given does not matter. Times are epoch ms. */
 export interface AsyncFilter {
   readonly functionId?: string | undefined
   readonly states?: readonly AsyncState[] | undefined
@@ -120,6 +124,7 @@ export interface AsyncFilter {
   readonly orderingKey?: string | undefined
 }
 
+/** The queue of one function, or of a project's all; times are epoch ms. */
 export interface QueueStatus {
   readonly queued: number
   readonly running: number

@@ -4,6 +4,7 @@ import type { Invoker } from '../invoker/index.ts'
 import type { EventStore } from '../store/index.ts'
 import type { DeliverWebhook } from './webhook.ts'
 
+/** What `createAsyncCalls` stands on. */
 export interface AsyncOptions {
   readonly store: EventStore
   readonly invoker: Invoker

@@ -26,6 +26,7 @@ export interface Backend {
   close(): Promise<void>
 }
 
+/** What a backend holds sandboxes with on this machine. */
 export interface Capabilities {
   readonly tier: IsolationTier
   /** For people: how code is held, and why not better. One line each. */
@@ -98,6 +99,7 @@ export interface Grant {
   readonly network: NetworkMode
 }
 
+/** A sandbox to start: generic without a grant, else for one version from the beginning. */
 export interface SandboxSpec {
   readonly id: string
   readonly launch: Launch
@@ -122,6 +124,7 @@ export interface ProcessSpec {
   readonly beforeStart?: (inside: Inside) => Promise<void>
 }
 
+/** One that runs. It is never given to a second version. */
 export interface Sandbox extends Inside {
   readonly id: string
   /** Process id on this machine of the outermost process, when there is one. */
@@ -152,10 +155,11 @@ export interface Sandbox extends Inside {
   isEnding?(): boolean
 }
 
+/** How its outermost process ended. */
 export interface SandboxExit {
   readonly code: number | undefined
   readonly signal: string | undefined
-  /** `memory`: it was killed for its memory; `disk`: for its files; `killed`: by us; `exit`: by itself. */
+  /** `memory`: it was killed for its memory; `killed`: by us; `exit`: by itself. */
   readonly reason: 'memory' | 'killed' | 'exit'
   /** The last 4 KiB it wrote to stderr. */
   readonly tail: string
@@ -163,6 +167,7 @@ export interface SandboxExit {
   readonly error?: AtelierError
 }
 
+/** One command in a sandbox of its own, as builds need it. */
 export interface RunSpec {
   readonly id: string
   readonly command: readonly string[]
@@ -179,8 +184,10 @@ export interface RunSpec {
   onOutput(stream: 'stdout' | 'stderr', chunk: Uint8Array): void
 }
 
+/** How the command ended. */
 export interface RunResult {
   readonly code: number | undefined
   readonly signal: string | undefined
+  /** `memory`, `disk`: it was killed for what it used; `timeout`, `cancelled`: by us; `exit`: by itself. */
   readonly reason: 'memory' | 'disk' | 'timeout' | 'cancelled' | 'exit'
 }

@@ -18,6 +18,7 @@ export interface HttpMessage {
   readonly body: Uint8Array
 }
 
+/** How an HTTP message carries events: in headers and body, as one JSON object, or as a list of them. */
 export type ContentMode = 'binary' | 'structured' | 'batch'
 
 /** What a message held. `batch` may be empty; the other modes are one event. */

@@ -14,10 +14,12 @@ export function sourceProblem(value: string): string | undefined {
     : 'must be a URI reference; percent-encode what has no place in one'
 }
 
+/** Whether it is a URI-reference (RFC 3986). */
 export function isUriReference(value: string): boolean {
   return URI_REFERENCE.test(value)
 }
 
+/** Whether it is a media type (RFC 2046), with parameters or without. */
 export function isMediaType(value: string): boolean {
   return MEDIA_TYPE.test(value)
 }

@@ -13,6 +13,7 @@ export interface Contract {
   prepare(start?: StartSpec): Preparation | Promise<Preparation>
 }
 
+/** What functions behind this contract can do. */
 export interface ContractCapabilities {
   /** Bodies flow both ways while they are made; else they are complete before they are passed on. */
   readonly streaming: boolean
@@ -55,6 +56,7 @@ export type ContractAccess = Pick<
   'channel' | 'connect' | 'listen' | 'stdin' | 'stdout' | 'begin' | 'terminate' | 'exited' | 'isEnding'
 >
 
+/** What an instance tells outside of calls. */
 export interface LinkEvents {
   /** Output of the code. `call` is the number given to `invoke`'s handle, 0 outside any call. */
   onLog(call: number, stream: 'stdout' | 'stderr', text: string): void
@@ -106,6 +108,7 @@ export interface Link {
   ping(timeoutMs: number): Promise<boolean>
 }
 
+/** A call, as the code gets it. */
 export interface CallHead {
   readonly id: string
   readonly method: string
@@ -122,6 +125,7 @@ export interface CallHead {
   readonly webSocket?: boolean
 }
 
+/** Takes the answer of one call. Either `onEnd` or `onFail` is the last it hears. */
 export interface CallSink {
   /**
    * Checked and without hop-by-hop headers. Where `content-length` is among them, exactly that many bytes follow (none after HEAD,
@@ -140,6 +144,7 @@ export interface CallSink {
   onFail(failure: CallFailure): void
 }
 
+/** Why a call has no answer. */
 export interface CallFailure {
   /** `error`: the code said so; `closed`: the instance went away; `violation`: it broke the contract. */
   readonly kind: 'error' | 'closed' | 'violation'
@@ -148,6 +153,7 @@ export interface CallFailure {
   readonly stack?: string
 }
 
+/** The caller's end of one call. */
 export interface CallHandle {
   readonly number: number
   /** Sends a piece of the request's body; false: wait for `onDrain`. */

@@ -22,6 +22,7 @@ import { Turns } from './turns.ts'
 
 const COMMITS_WAITING_MAX = 5_000 // each waits some milliseconds
 
+/** What `createControl` stands on. */
 export interface ControlOptions {
   readonly store: Store
   readonly builder: Builder

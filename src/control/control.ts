@@ -136,6 +136,7 @@ export interface Control {
   deleteSecret(by: Principal, name: string): Promise<void>
 }
 
+/** Which part of a list. */
 export interface PageRequest {
   /** At most this many, 1 to 1000. @default 100 */
   readonly limit?: number
@@ -143,11 +144,13 @@ export interface PageRequest {
   readonly cursor?: string
 }
 
+/** Part of a list; `next` is the cursor of what comes after, absent at the end. */
 export interface Page<T> {
   readonly items: readonly T[]
   readonly next?: string
 }
 
+/** A function to make or change. What is not given stays as it is, or is as by default. */
 export interface DeployRequest {
   readonly app: string
   readonly name: string
@@ -182,6 +185,7 @@ export interface DeployRequest {
   readonly publishOnly?: boolean
 }
 
+/** What a deploy does and says, as it comes. */
 export type DeployEvent =
   | {
       readonly kind: 'stage'
@@ -191,6 +195,7 @@ export type DeployEvent =
   | { readonly kind: 'log'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
 
+/** What was published, and where. */
 export interface DeployResult {
   readonly function: FunctionRecord
   readonly version: Version
@@ -200,6 +205,7 @@ export interface DeployResult {
   readonly url: string
 }
 
+/** A package of the project, by its digest; `createdAt` is epoch ms. */
 export interface PackageInfo {
   readonly digest: string
   readonly sizeBytes: number
@@ -207,8 +213,10 @@ export interface PackageInfo {
   readonly createdAt: number
 }
 
+/** A trigger to make: a route, or what waits for events. */
 export type TriggerInput = HttpTriggerInput | EventTriggerInput
 
+/** A route to make. What is not given is as in `HttpTrigger`: any host, any method. */
 export interface HttpTriggerInput {
   /** @default http */
   readonly kind?: 'http'
@@ -224,6 +232,7 @@ export interface HttpTriggerInput {
   readonly cors?: Partial<Cors>
 }
 
+/** What waits for events, to be made; `config` is its kind's. */
 export interface EventTriggerInput {
   readonly kind: EventTriggerKind
   readonly name: string
@@ -246,8 +255,10 @@ export type TriggerChange = Partial<Omit<HttpTriggerInput, 'kind' | Unsettable>>
 
 type Unsettable = 'host' | 'methods' | 'access' | 'cors'
 
+/** A trigger as its project sees it. */
 export type TriggerView = HttpTriggerView | EventTriggerView
 
+/** A route, with the names behind its ids and where it answers. */
 export interface HttpTriggerView extends HttpTrigger {
   readonly kind: 'http'
   readonly app: string
@@ -255,6 +266,7 @@ export interface HttpTriggerView extends HttpTrigger {
   readonly url: string
 }
 
+/** What waits for events, without its secrets. */
 export interface EventTriggerView
   extends Omit<EventTrigger, 'projectName' | 'appName' | 'functionName' | 'tokens'> {
   readonly app: string

@@ -26,6 +26,7 @@ export interface DialectRecords {
   deleteOlder(kind: string, createdBefore: number): Promise<number>
 }
 
+/** A document to keep. */
 export interface NewDialectRecord<T> {
   readonly id: string
   /** `<dialect>.<noun>`. */
@@ -38,6 +39,7 @@ export interface NewDialectRecord<T> {
   readonly body: T
 }
 
+/** A document that is kept; times are epoch ms. */
 export interface DialectRecord<T> extends Required<Omit<NewDialectRecord<T>, 'key'>> {
   readonly key?: string
   readonly createdAt: number
@@ -45,6 +47,7 @@ export interface DialectRecord<T> extends Required<Omit<NewDialectRecord<T>, 'ke
   readonly updatedAt: number
 }
 
+/** What is not given does not matter. */
 export interface RecordFilter {
   readonly projectId?: string
   readonly parent?: string
@@ -57,6 +60,7 @@ const LIST_DEFAULT = 1_000
 const BODY_CHARACTERS_MAX = 60_000 // what a text column holds everywhere
 const TRIES_MAX = 20
 
+/** They are kept in the store, a row each. A body longer than 60,000 characters is INVALID_INPUT. */
 export function createDialectRecords(store: Store, clock: Clock): DialectRecords {
   const { db } = store
 

@@ -6,6 +6,7 @@ export interface TriggerCatalogue {
   rules(kind: EventTriggerKind): Promise<TriggerRules>
 }
 
+/** What the control plane must know of a kind to keep its triggers. */
 export interface TriggerRules {
   /** Dotted paths of `config` that are sealed at rest and never shown. */
   readonly secretFields: readonly string[]

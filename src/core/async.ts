@@ -24,6 +24,7 @@ export type AttemptFailure =
   /** No attempt could be made: no room, no instance, the platform's own fault. Not counted as an attempt. */
   | 'platform'
 
+/** When a call that failed is tried again. */
 export interface RetryPolicy {
   /** Attempts in all; 1 is no retry. */
   readonly attemptsMax: number

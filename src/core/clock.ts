@@ -8,6 +8,7 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
+/** The machine's own. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -65,6 +65,7 @@ const catalogue = {
   STORAGE_FULL: { status: 507, fault: 'platform', title: 'There is no space left' },
 } as const satisfies Record<string, Entry>
 
+/** The names of all errors that a caller may see. */
 export type ErrorCode = keyof typeof catalogue
 
 /** One thing that is wrong with an input: where (a JSON pointer or a name) and what. */
@@ -73,6 +74,7 @@ export interface InputError {
   readonly detail: string
 }
 
+/** What an error carries beside its message. */
 export interface ErrorOptions {
   readonly cause?: unknown
   /** For INVALID_INPUT: each field that is wrong. */

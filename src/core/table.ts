@@ -19,6 +19,7 @@ export interface TableVersion
   readonly isolation?: ChosenTier
 }
 
+/** A function, with all that a call of it is decided by. */
 export interface TableFunction {
   readonly id: string
   readonly projectId: string
@@ -33,6 +34,7 @@ export interface TableFunction {
   readonly aliases: ReadonlyMap<string, readonly AliasTarget[]>
 }
 
+/** A project, with the limits that calls are held to. */
 export interface TableProject {
   readonly id: string
   readonly name: string
@@ -48,12 +50,14 @@ export interface TableProject {
   readonly queuedBytesMax?: number
 }
 
+/** An entry that is new; `undefined` where it was taken away. */
 export type TableChange =
   | { readonly kind: 'function'; readonly id: string; readonly value: TableFunction | undefined }
   | { readonly kind: 'trigger'; readonly id: string; readonly value: HttpTrigger | undefined }
   | { readonly kind: 'eventTrigger'; readonly id: string; readonly value: EventTrigger | undefined }
   | { readonly kind: 'project'; readonly id: string; readonly value: TableProject | undefined }
 
+/** Where the planes meet; see `TableVersion`. */
 export class FunctionTable {
   /** Grows by one with each published set of changes. */
   revision = 0

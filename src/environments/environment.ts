@@ -38,11 +38,13 @@ export interface Environment {
   buildPlan(files: readonly string[], options: EntryOptions & { readonly entry: string }): BuildPlan
 }
 
+/** What an entry is meant to be. */
 export interface EntryOptions {
   /** The entry is a program of the package's own that speaks another contract (`commandFor`), and no handler. @default false */
   readonly isProgram?: boolean
 }
 
+/** How a process of another contract than the shim's is started. */
 export interface ProcessCommand {
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -50,6 +52,7 @@ export interface ProcessCommand {
   readonly image?: string
 }
 
+/** Whether this machine can run the language; `reason` is a sentence that says what is missing. */
 export type EnvironmentStatus =
   | {
       readonly ready: true
@@ -59,6 +62,7 @@ export type EnvironmentStatus =
     }
   | { readonly ready: false; readonly reason: string }
 
+/** What a build does beside copying files. */
 export interface BuildPlan {
   /** Files whose contents decide the result of the dependency step: its cache key. Empty: no dependencies. */
   readonly lockFiles: readonly string[]
@@ -80,6 +84,7 @@ export interface BuildPlan {
   readonly toolCacheSeed?: () => Promise<string | undefined>
 }
 
+/** One command of a build; `title` is what its log calls it. */
 export interface BuildStep {
   readonly title: string
   readonly command: readonly string[]

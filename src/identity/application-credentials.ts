@@ -17,6 +17,7 @@ const SECRET_CHARACTERS_MIN = 8
 const SECRET_BYTES_MAX = 1024
 const METHODS = ['POST', 'GET', 'HEAD', 'PATCH', 'PUT', 'DELETE']
 
+/** An application credential to make. */
 export interface NewCredential {
   readonly name: string
   readonly description: string | undefined

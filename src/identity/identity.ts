@@ -50,6 +50,7 @@ export interface Lending {
   giveBack(trustId: string): Promise<void>
 }
 
+/** A token of somebody who lent some of their roles. */
 export interface Borrowed {
   readonly token: string
   /** Epoch ms. */
@@ -96,12 +97,14 @@ export interface EmbeddedIdentity extends IdentityProvider, Sessions, UserManage
   readonly directory: Directory
 }
 
+/** The administrator that a new installation has. */
 export interface FirstLogin {
   readonly user: string
   readonly password: string
   readonly project: string
 }
 
+/** A login by name. Without a project: `default`, or else the first that the user has a role in. */
 export interface LoginInput {
   readonly user: string
   readonly password: string
@@ -112,6 +115,7 @@ export interface LoginInput {
   readonly client?: string
 }
 
+/** Somebody who may log in; `createdAt` is epoch ms. */
 export interface User {
   readonly id: string
   readonly name: string
@@ -119,12 +123,14 @@ export interface User {
   readonly createdAt: number
 }
 
+/** What a user may do in a project, all by name. */
 export interface Grant {
   readonly user: string
   readonly project: string
   readonly role: Role
 }
 
+/** A token, and who has it. */
 export interface IssuedToken {
   /** Shown once; only its hash is stored. */
   readonly token: string

@@ -30,6 +30,7 @@ export type Scope =
   | { readonly trustId: string }
   | undefined
 
+/** Who asks for a token, with what proof, and for what. */
 export interface TokenRequest {
   readonly proof: Proof
   readonly scope: Scope

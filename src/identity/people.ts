@@ -21,6 +21,7 @@ import { endSessionsOf } from './sessions.ts'
 const EMAIL_CHARACTERS_MAX = 255
 const DESCRIPTION_CHARACTERS_MAX = 1000
 
+/** A user as the identity API shows them. */
 export interface Person {
   readonly id: string
   readonly name: string

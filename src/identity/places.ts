@@ -7,6 +7,7 @@ import type { Named, Session } from './session.ts'
 const PROJECTS_MAX = 10_000
 const ASSIGNMENTS_MAX = 100_000
 
+/** A project, as far as the identity API shows it. */
 export type Place = Pick<Project, 'id' | 'name' | 'description' | 'enabled'>
 
 /** A role of a user in a project. */
@@ -16,6 +17,7 @@ export interface Assignment {
   readonly role: Role
 }
 
+/** Who has which role where. */
 export interface AssignmentId {
   readonly userId: string
   readonly projectId: string

@@ -41,6 +41,7 @@ export function rolesOfText(text: string): readonly Role[] {
   return text.split(',').filter(isRole)
 }
 
+/** Whether there is a role of this name. */
 export function isRole(text: string): text is Role {
   return (ROLES as readonly string[]).includes(text)
 }

@@ -55,6 +55,7 @@ export interface ApplicationCredential {
   readonly expiresAt: number | undefined
 }
 
+/** A rule that is kept, by its id. */
 export interface StoredAccessRule extends AccessRule {
   readonly id: string
 }

@@ -12,6 +12,7 @@ export interface Invoker {
   invoke(request: InvokeRequest, sink: InvokeSink): InvokeHandle
 }
 
+/** A call to make. */
 export interface InvokeRequest {
   readonly target: TableFunction
   /** Version number or alias name; `undefined` is the live alias. */
@@ -35,6 +36,7 @@ export interface InvokeRequest {
   readonly attempt?: Attempt
 }
 
+/** Which attempt of an asynchronous call this is. */
 export interface Attempt {
   /** The call's id, which is its invocation id in every attempt. */
   readonly id: string
@@ -44,6 +46,7 @@ export interface Attempt {
   readonly heldMs: number
 }
 
+/** Takes the answer of one call: `onEnd` or `onFail` is the last it hears, and after `cancel` neither comes. */
 export interface InvokeSink {
   onHead(status: number, headers: readonly string[]): void
   onData(chunk: Uint8Array): void
@@ -55,6 +58,7 @@ export interface InvokeSink {
   onFail(error: AtelierError): void
 }
 
+/** The caller's end of one call. What is written after its end is dropped. */
 export interface InvokeHandle {
   readonly id: string
   /** The version that serves it; known once resolved, `undefined` when it was refused before. */

@@ -7,6 +7,7 @@ import { OneCall } from './one-call.ts'
 import { Projects } from './projects.ts'
 import { Vigil } from './vigil.ts'
 
+/** What `createInvoker` stands on. */
 export interface InvokerOptions {
   readonly table: FunctionTable
   readonly pool: Pool

@@ -12,6 +12,7 @@ const NEWS_EVERY_MS = 250
 const BEAT_EVERY_MS = 2_000
 const TELL_RIGHTS_MS = 20 // changes of rights that come together are one piece of news
 
+/** What `openNodes` stands on. */
 export interface NodesOptions {
   readonly store: Store
   readonly clock: Clock

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { AtelierError, type Clock } from '../core/index.ts'
 import { isSigned, sign } from './signature.ts'
 
+/** Where nodes ask each other, at the API of each. */
 export const NODE_PATH = '/-/nodes/ask'
 
 const ANSWER_MS_MAX = 5_000

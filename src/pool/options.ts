@@ -30,6 +30,7 @@ export interface PoolOptions {
   readonly policy?: Partial<PoolPolicy>
 }
 
+/** How instances of a language are started. */
 export interface PoolEnvironment {
   readonly launch: Launch
   /** Name of the contract its shim speaks. */
@@ -59,6 +60,7 @@ export interface PoolLimits {
   readonly memoryMiBMax: number
 }
 
+/** How instances are kept and started. */
 export interface PoolPolicy {
   /** Generic instances kept ready for each environment. @default 2 */
   readonly warmPerEnvironment: number

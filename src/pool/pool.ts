@@ -24,6 +24,7 @@ export interface Pool {
   close(graceMs: number): Promise<void>
 }
 
+/** A slot on an instance, for one call. */
 export interface Lease {
   readonly instanceId: string
   readonly link: Link
@@ -64,8 +65,10 @@ export interface PoolStats {
   readonly evicted: number
 }
 
+/** See `states.ts`, which says what may follow what. */
 export type InstanceState = 'starting' | 'generic' | 'specialising' | 'idle' | 'busy' | 'draining' | 'gone'
 
+/** An instance as operators and its project see it; `startedAt` is epoch ms. */
 export interface InstanceView {
   readonly id: string
   readonly environment: string

@@ -48,6 +48,7 @@ export interface RouterOptions {
   readonly front?: CreateFront
 }
 
+/** The router, not yet listening. */
 export function createRouter(options: RouterOptions): Router {
   return new LiveRouter(options)
 }

@@ -50,6 +50,7 @@ export async function removeStore(target: string): Promise<void> {
   }
 }
 
+/** Which of the two databases. */
 export type StoreKind = 'control' | 'events'
 
 /** Throws INVALID_INPUT unless `path` is a whole database of ours, of this kind, that this Atelier understands. */

@@ -6,6 +6,7 @@ import { type DatabaseAddress, readAddress } from './server/uri.ts'
 import type { Engine } from './server/wire.ts'
 import type { Tables } from './tables.ts'
 
+/** What the database speaks. */
 export type SqlDialect = 'sqlite' | 'mysql' | 'postgres'
 
 /** The SQL store: SQLite, MariaDB/MySQL or PostgreSQL. Statements stay within what all of them speak. */
@@ -25,6 +26,7 @@ export interface Store<T = Tables> {
   close(): Promise<void>
 }
 
+/** How much a commit waits for. */
 export interface TransactionOptions {
   /**
    * Whether the change may be lost with the power (never with the process): saves the wait for the disk. For records
@@ -33,6 +35,7 @@ export interface TransactionOptions {
   readonly relaxed?: boolean
 }
 
+/** Which database, and how large. */
 export interface StoreOptions {
   /** `sqlite:/path/of/file`, or the path alone; `mysql://` or `postgresql://user:password@host/database`. */
   readonly url: string

@@ -7,6 +7,7 @@ import type { Kind } from './segment.ts'
 import type { CallObserver, TelemetryReader } from './telemetry.ts'
 import { ReaderThread } from './thread.ts'
 
+/** What `createTelemetry` stands on. */
 export interface TelemetryOptions {
   /** The folder; made when it is needed. */
   readonly path: string
@@ -19,6 +20,7 @@ export interface TelemetryOptions {
   readonly onProblem?: (message: string, cause: string | undefined) => void
 }
 
+/** How much may wait to be written, and for how long. */
 export interface TelemetryLimits {
   /** What is observed is written this long after, at the latest. @default 250 ms */
   readonly flushMs: number
@@ -39,6 +41,7 @@ export interface TelemetryCounts {
   readonly waiting: number
 }
 
+/** Keeps what it is told, and answers from it. */
 export interface RunningTelemetry extends CallObserver, TelemetryReader {
   counts(): TelemetryCounts
   /** Resolves when what an earlier layout kept has been taken over. */

@@ -37,6 +37,7 @@ export interface TelemetryReader {
   ): Promise<readonly UsageRow[]>
 }
 
+/** What is not given does not matter. Times are epoch ms. */
 export interface InvocationFilter {
   readonly appName?: string
   /** Only together with `appName`. */
@@ -51,6 +52,7 @@ export interface InvocationFilter {
   readonly untilMs?: number
 }
 
+/** What is not given does not matter. Times are epoch ms. */
 export interface LogFilter {
   readonly functionId?: string
   readonly invocationId?: string
@@ -59,6 +61,7 @@ export interface LogFilter {
   readonly contains?: string
 }
 
+/** What one function used on one day (UTC, `2030-01-31`). */
 export interface UsageRow {
   readonly day: string
   readonly functionId: string

@@ -21,6 +21,7 @@ const READ_MAX = 1_000
 const PAGE_DEFAULT = 100
 const PAGE_MAX = 1_000
 
+/** What `createTopics` stands on. */
 export interface TopicsOptions {
   readonly store: EventStore
   readonly clock: Clock
@@ -46,6 +47,7 @@ const LIMITS_DEFAULT: TopicLimits = {
   pendingBytesMax: 64 * 1024 * 1024,
 }
 
+/** The topics of a server, with what their owner does. */
 export interface StoredTopics extends Topics {
   /** From now on topics go with their project; those of projects that are gone go at once. The table must be loaded. */
   follow(table: Pick<FunctionTable, 'projects' | 'subscribe'>): void

@@ -22,6 +22,7 @@ export interface Topics {
   onPublished(listener: (topicId: string) => void): () => void
 }
 
+/** A topic of a project; `createdAt` is epoch ms. */
 export interface Topic {
   readonly id: string
   readonly projectId: string
@@ -33,12 +34,14 @@ export interface Topic {
   readonly createdAt: number
 }
 
+/** What is kept at the most: whichever comes first. */
 export interface TopicRetention {
   readonly ageMs: number
   readonly messagesMax: number
   readonly bytesMax: number
 }
 
+/** A message to publish. */
 export interface NewMessage {
   /** Given by the publisher, else made here. A second one with the same id within the retention is dropped. */
   readonly id?: string
@@ -49,6 +52,7 @@ export interface NewMessage {
   readonly data: Uint8Array
 }
 
+/** A message as it is kept; `publishedAt` is epoch ms. */
 export interface Message extends Required<Omit<NewMessage, 'key'>> {
   readonly key?: string
   readonly position: number

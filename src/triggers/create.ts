@@ -21,6 +21,7 @@ import { WriteBehind } from './write-behind.ts'
 const START_BATCH = 500 // triggers that are started before others get a turn
 const PAUSED_RETRY_S = 60
 
+/** What `createTriggers` stands on. */
 export interface TriggersOptions {
   readonly table: FunctionTable
   readonly kinds: Kinds

@@ -40,6 +40,7 @@ export interface TriggerKind {
 /** `changed`: it is paused, deleted or another one now; `closing`: it goes on where it was when the server is back. */
 export type StopReason = 'changed' | 'closing'
 
+/** One trigger at work. */
 export interface RunningTrigger {
   /** Whether it acts only while this node leads: begun anew, from what is kept, when it does. */
   readonly leads?: boolean
@@ -86,6 +87,7 @@ export interface RecordedRequest {
   readonly callId?: string
 }
 
+/** What the sender of a request is told. */
 export interface HookAnswer {
   readonly status: number
   readonly headers?: readonly string[]
@@ -118,6 +120,7 @@ export interface TriggerEvent {
   readonly facts?: readonly string[]
 }
 
+/** How the calls of events are queued. */
 export interface DeliverOptions {
   /** Not before (epoch ms). */
   readonly runAt?: number

@@ -19,6 +19,7 @@ export interface StoredRequests extends RequestLog {
   close(): Promise<void>
 }
 
+/** They are kept in the store of the event plane, written behind. */
 export function storedRequests(options: StoredRequestsOptions): StoredRequests {
   return new RequestsInStore(options)
 }

@@ -29,6 +29,7 @@ export interface Triggers {
   close(): Promise<void>
 }
 
+/** An event's data, as its media type says. */
 export interface EventData {
   readonly contentType: string
   readonly body: Uint8Array

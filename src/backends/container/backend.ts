@@ -14,6 +14,7 @@ import { guardRegistries, type RegistryGuard } from './registries.ts'
 
 const FACTS_MAX = 1_000
 
+/** Where the engine is, and what it may do for us. */
 export interface ContainerBackendOptions {
   /** Private folder of this installation: its name marks what is ours. */
   readonly runPath: string

@@ -32,6 +32,7 @@ const MIB = 1024 * 1024
 const GENERIC_MEMORY_MIB = 256
 const REAPER_TASKS = 1 // the sandbox's own first process
 
+/** What `openLocalBackend` stands on. */
 export interface LocalBackendOptions {
   /** Private folder of this installation; the backend owns what is in it. */
   readonly runPath: string

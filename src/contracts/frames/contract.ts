@@ -21,4 +21,5 @@ export function createFramesContract(clock: Clock): FramesContract {
   }
 }
 
+/** The native contract on the system clock. */
 export const framesContract: FramesContract = createFramesContract(systemClock)

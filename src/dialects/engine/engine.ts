@@ -29,8 +29,10 @@ export interface Engine {
   run(call: RunCall): Promise<RunAnswer>
 }
 
+/** Environment variables, by name. */
 export type Config = Readonly<Record<string, string>>
 
+/** An app as IronFunctions sends it. */
 export interface EngineApp {
   readonly name: string
   /** `null` when it was never set. */
@@ -65,13 +67,16 @@ export type NewRoute = {
   readonly format?: string
 }
 
+/** What is not given stays. */
 export type RouteChange = Omit<NewRoute, 'path'>
 
+/** What our own engine keeps beside what IronFunctions does. */
 export interface RouteOptions {
   /** Whether anybody may call it: always, in IronFunctions' own API. */
   readonly isPublic: boolean
 }
 
+/** One call of a route. */
 export interface RunCall {
   /** Whose call it is; `undefined` for anybody's, which reaches public routes alone. */
   readonly by?: Principal
@@ -87,6 +92,7 @@ export interface RunCall {
   readonly signal?: AbortSignal
 }
 
+/** The answer of a `sync` route; of an `async` one, the id of the call that will run. */
 export type RunAnswer =
   | {
       readonly kind: 'sync'

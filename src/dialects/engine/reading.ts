@@ -1,14 +1,17 @@
 /** Fields of an app or a route in a request. What has another type is refused as a decoder of IronFunctions would. */
 import { EngineError, type RouteChange } from './engine.ts'
 
+/** What IronFunctions says of all that it cannot decode. */
 export function invalid(): EngineError {
   return new EngineError(400, 'Invalid JSON')
 }
 
+/** Whether it is a JSON object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** `undefined` where it is absent or null. Throws `invalid` for what is no text. */
 export function textIn(given: Readonly<Record<string, unknown>>, field: string): string | undefined {
   const value = given[field]
   if (value === undefined || value === null) return undefined

@@ -32,6 +32,7 @@ export interface HeldProjects {
   adopt(project: KeystoneProject): Promise<HeldProject>
 }
 
+/** A project that is kept here, as far as Keystone must know of it. */
 export interface HeldProject {
   readonly id: string
   readonly name: string

@@ -15,6 +15,7 @@ export interface Registration {
   readonly services: readonly RegisteredService[]
 }
 
+/** A service for Keystone's catalogue. */
 export interface RegisteredService {
   readonly type: string
   readonly name: string

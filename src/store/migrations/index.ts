@@ -31,6 +31,7 @@ export interface Layout<T> {
   readonly steps: readonly Migration<T>[]
 }
 
+/** The control plane's tables, by the steps that make them. */
 export const CONTROL_LAYOUT: Layout<Tables> = {
   notes: 'migrations',
   steps: [

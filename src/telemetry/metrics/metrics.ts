@@ -17,6 +17,7 @@ export interface Metrics {
   counter(name: string, help: string, read: () => number): void
 }
 
+/** Those of the process and of calls are there at once; others are added by who knows them. */
 export function createMetrics(): Metrics {
   const calls = new CallCounts()
   const families: Family[] = [...processFamilies(), ...calls.families()]
