@@ -37,8 +37,16 @@ export async function listen<T>(
   }
 }
 
-/** Opens an API's server. */
-export async function listening(server: FastifyInstance, at: ListenAt): Promise<Server> {
+/** Of one API: who opens more keeps others out of that one alone, and not files from the router and from instances. */
+const CONNECTIONS_MAX = 4_096
+
+/** Opens an API's server. Connections beyond `connectionsMax` are closed on arrival. */
+export async function listening(
+  server: FastifyInstance,
+  at: ListenAt,
+  connectionsMax = CONNECTIONS_MAX,
+): Promise<Server> {
+  server.server.maxConnections = connectionsMax
   await server.listen(at)
   return server.server
 }
