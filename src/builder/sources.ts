@@ -22,7 +22,7 @@ export function needsSources(files: ReadonlyMap<string, string>): boolean {
 /** Whether these lock files ask for nothing at all: a package.json that only says what kind of module this is. */
 export function asksForNothing(files: ReadonlyMap<string, string>): boolean {
   return [...files].every(([path, text]) => {
-    if (path.endsWith('.txt')) return /^\s*(#.*\s*)*$/.test(text)
+    if (path.endsWith('.txt')) return text.split(/[\n\r\u2028\u2029]/).every(line => /^\s*(#|$)/.test(line))
     if (path !== 'package.json') return path === 'package-lock.json' || path === '.npmrc'
     return (
       !packageNeedsSources(text) &&
@@ -65,12 +65,19 @@ function packageNeedsSources(text: string): boolean {
   )
 }
 
+/** Looked for step by step: a pattern would take the square of the time for a line of a million `#`. */
+function withoutComment(line: string): string {
+  for (let at = line.indexOf('#'); at >= 0; at = line.indexOf('#', at + 1))
+    if (at === 0 || /\s/.test(line[at - 1]!)) return line.slice(0, at)
+  return line
+}
+
 /** Anything but plain requirements, comments, and options that name no file. */
 function requirementsNeedSources(text: string): boolean {
   return text
     .replaceAll(/\\\r?\n/g, ' ')
     .split('\n')
-    .map(line => line.replace(/(^|\s)#.*$/, '').trim())
+    .map(line => withoutComment(line).trim())
     .some(
       line =>
         (line !== '' &&

@@ -132,6 +132,7 @@ test('a batch is accepted all or none', async () => {
   for (const wrong of [
     { body: 1, text: 'x' },
     { base64: '*' },
+    { base64: `${'='.repeat(900_000)}x` }, // read in the time that it takes to read it
     { path: 'no-slash' },
     { path: '/a/../b' },
     { headers: { 'bad name': 'x' } },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readRegistrySettings } from '../../src/builder/registry.ts'
-import { needsSources } from '../../src/builder/sources.ts'
+import { asksForNothing, needsSources } from '../../src/builder/sources.ts'
 
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----'
 const KEY = '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----'
@@ -101,4 +101,17 @@ test('lock files that refer to the package itself are told from those that stand
     assert.equal(needsSources(new Map([[name, text]])), false, `${name}: ${text}`)
   for (const [name, text] of bound)
     assert.equal(needsSources(new Map([[name, text]])), true, `${name}: ${text}`)
+})
+
+test('comments of any length are read in the time that it takes to read them', () => {
+  // Each of these took longer than anybody lives.
+  const line = '#'.repeat(1_000)
+  const read = (text: string) => {
+    const files = new Map([['requirements.txt', text]])
+    return [asksForNothing(files), needsSources(files)]
+  }
+  assert.deepEqual(read(`${line}\n\n  ${line}\r\n`), [true, false])
+  assert.deepEqual(read(`${line}\nrequests # ${line}\n`), [false, false])
+  assert.deepEqual(read(`# only\rrequests\n`), [false, false])
+  assert.deepEqual(read(`requests${' #'.repeat(5_000_000)}\r-e .`), [false, false])
 })

@@ -1,6 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { NewAsyncCall } from '../../async/index.ts'
-import { AtelierError, canonicalPath, type InputError, requestHeaders } from '../../core/index.ts'
+import {
+  AtelierError,
+  canonicalPath,
+  type InputError,
+  requestHeaders,
+  withoutTail,
+} from '../../core/index.ts'
 import { functionNamed } from '../function-named.ts'
 import { operation } from '../operation.ts'
 import type { ApiParts } from '../parts.ts'
@@ -109,7 +115,7 @@ function contentOf(call: OneCall, wrong: Wrong): { readonly type?: string; reado
   if (call.text !== undefined) return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(call.text) }
   if (call.base64 === undefined) return { bytes: null }
   const bytes = Buffer.from(call.base64, 'base64')
-  if (bytes.toString('base64').replace(/=+$/, '') !== call.base64.replace(/=+$/, ''))
+  if (withoutTail(bytes.toString('base64'), '=') !== withoutTail(call.base64, '='))
     wrong('base64', 'is not base64')
   return { type: 'application/octet-stream', bytes }
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { AtelierError, asAtelierError } from '../../core/index.ts'
+import { AtelierError, asAtelierError, withoutTail } from '../../core/index.ts'
 import type { DialectLog } from '../dialect.ts'
 import { EngineError, invalid, isObject } from '../engine/index.ts'
 
@@ -55,7 +55,7 @@ export function answerError(
 
 /** `/a/b/` without its last slashes. */
 export function trimSlash(path: string): string {
-  return path.replace(/\/+$/, '') || '/'
+  return withoutTail(path, '/') || '/'
 }
 
 /** A request that the HTTP framework refuses carries a status; anything else is ours. */

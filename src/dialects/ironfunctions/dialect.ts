@@ -43,7 +43,8 @@ export const ironfunctions: Dialect = {
 /** No 405 here, and a path with a slash at its end leads to the one without. */
 function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const [path = '/', query] = request.url.split('?', 2)
-  if (path.length > 1 && path.endsWith('/')) {
+  // What begins with two would lead to another host.
+  if (path.length > 1 && path.endsWith('/') && !/^\/[/\\]/.test(path)) {
     const target = `${trimSlash(path)}${query === undefined ? '' : `?${query}`}`
     return reply.redirect(target, request.method === 'GET' ? 301 : 307)
   }

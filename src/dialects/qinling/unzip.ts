@@ -7,14 +7,23 @@ import { ARCHIVE_NAME } from './tar.ts'
 /** The folder of a package in which a runtime of an image finds the code. */
 export const CODE_FOLDER = 'code'
 
-const UNPACKED_BYTES_MAX = 256 * 1024 * 1024
+const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 const ENTRIES_MAX = 10_000
+
+/** Archives are taken apart one after the other: what comes out of one is all in memory. */
+let turn: Promise<unknown> = Promise.resolve()
 
 /**
  * A package with an archive as it was sent, and what is in it beside it: for runtimes that take files as they are. Names and what they
  * lead to are judged where packages are received.
  */
-export async function unpackedBeside(archive: Buffer): Promise<Buffer> {
+export function unpackedBeside(archive: Buffer): Promise<Buffer> {
+  const unpacked = turn.then(() => unpack(archive))
+  turn = unpacked.catch(() => {})
+  return unpacked
+}
+
+async function unpack(archive: Buffer): Promise<Buffer> {
   const entries = [
     { header: { name: ARCHIVE_NAME, size: archive.length, type: 'file' as const }, body: archive },
   ]

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { withoutTail } from '../../core/index.ts'
 import { isOneOf, showsOneOf } from '../hook-authorization.ts'
 import { headerOf } from '../hook-headers.ts'
 import type { HookRequest } from '../kind.ts'
@@ -196,7 +197,7 @@ function decoded(text: string, encoding: 'hex' | 'base64'): Buffer {
   const isExact =
     encoding === 'hex'
       ? bytes.length * 2 === text.length
-      : bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '')
+      : withoutTail(bytes.toString('base64'), '=') === withoutTail(text, '=')
   return isExact ? bytes : Buffer.alloc(0)
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { get } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { AtelierError } from '../../../src/core/index.ts'
@@ -10,6 +11,13 @@ async function open(t: TestContext, project = 'blue', jwtKey = ''): Promise<Dial
   t.after(() => at.dispose())
   await at.fixture.member('blue')
   return at
+}
+
+/** Of a path as it is: `fetch` would make another of it. */
+async function statusOf(url: string, path: string): Promise<number | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+  get(url, { path }, answer => resolve(answer.resume().statusCode)).on('error', reject)
+  return promise
 }
 
 const ROUTE = { path: '/hello', image: 'iron/hello' }
@@ -138,6 +146,8 @@ test('what cannot be is refused with the words that clients know', async t => {
   assert.deepEqual([unknown.status, unknown.text], [404, '"Not Found"\n'])
   const slash = await at.ask('GET', '/v1/apps/?a=b')
   assert.deepEqual([slash.status, slash.headers.get('location')], [301, '/v1/apps?a=b'])
+  for (const elsewhere of ['//elsewhere.test/', '/\\elsewhere.test/'])
+    assert.equal(await statusOf(at.url, elsewhere), 404, elsewhere)
 })
 
 test('a route runs with any method and answers with its bytes', async t => {

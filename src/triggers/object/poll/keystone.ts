@@ -1,4 +1,4 @@
-import { AtelierError } from '../../../core/index.ts'
+import { AtelierError, withoutTail } from '../../../core/index.ts'
 import { isRecord, type JsonRecord, recordAt, textAt } from '../json.ts'
 import type { SwiftPlace } from './config.ts'
 import type { Answer, HttpClient } from './http.ts'
@@ -42,7 +42,7 @@ export async function signIn(
 }
 
 function tokensUrl(authUrl: string): URL {
-  const base = authUrl.replace(/\/+$/, '')
+  const base = withoutTail(authUrl, '/')
   return new URL(`${base.endsWith('/v3') ? base : `${base}/v3`}/auth/tokens`)
 }
 

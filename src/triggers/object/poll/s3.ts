@@ -1,4 +1,4 @@
-import type { Clock } from '../../../core/index.ts'
+import { type Clock, withoutTail } from '../../../core/index.ts'
 import { sourceOf } from '../event.ts'
 import type { S3Place } from './config.ts'
 import type { HttpClient } from './http.ts'
@@ -51,7 +51,7 @@ export class S3Listing implements Listing {
 
   #url(): URL {
     const url = new URL(this.#place.endpoint)
-    const base = url.pathname.replace(/\/+$/, '')
+    const base = withoutTail(url.pathname, '/')
     if (this.#place.virtualHost === true) {
       url.hostname = `${this.#bucket}.${url.hostname}`
       url.pathname = `${base}/`

@@ -1,3 +1,4 @@
+import { withoutTail } from '../../../core/index.ts'
 import { isRecord, textAt } from '../json.ts'
 import type { SwiftPlace } from './config.ts'
 import type { HttpClient } from './http.ts'
@@ -39,7 +40,7 @@ export class SwiftListing implements Listing {
   }
 
   #list(session: SwiftSession, prefix: string, after: string | undefined, signal: AbortSignal) {
-    const url = new URL(`${session.storageUrl.replace(/\/+$/, '')}/${encodeURIComponent(this.#container)}`)
+    const url = new URL(`${withoutTail(session.storageUrl, '/')}/${encodeURIComponent(this.#container)}`)
     url.searchParams.set('format', 'json')
     url.searchParams.set('limit', String(PAGE_OBJECTS))
     if (prefix !== '') url.searchParams.set('prefix', prefix)
