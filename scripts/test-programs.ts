@@ -38,6 +38,7 @@ const PYTHON_MODULES = '/usr/lib/python3/dist-packages'
 const SLOW_PROGRAMS: readonly Program[] = [
   { name: 'g++', debian: 'g++', why: "AWS's Lambda client for Node, which is compiled" },
   { name: 'cmake', debian: 'cmake', why: 'part of it' },
+  { name: 'jq', debian: 'jq', why: 'the sessions on the pages of dialects' },
   { name: 'make', debian: 'make', why: 'part of it' },
   { name: 'xz', debian: 'xz-utils', why: 'part of it' },
   { name: 'runsc', debian: 'runsc', why: 'gVisor, the stronger sandbox' },

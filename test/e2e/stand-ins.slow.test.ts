@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
-import { type Answer, type Deployed, type Problem, ServerProcess } from '../support/server-process.ts'
+import { runExample } from '../support/doc-example.ts'
+import {
+  type Answer,
+  type Deployed,
+  flagsOf,
+  type Problem,
+  ServerProcess,
+} from '../support/server-process.ts'
 
+const DIALECTS = { dialects: 'fn:0,ironfunctions:0,picasso:0', 'dialect-project': 'default' }
 const NO_ENGINE = ['--container-engine', '/nowhere/engine.sock']
+const jqMissing = spawnSync('jq', ['--version']).status === 0 ? false : 'jq is not installed'
 
 async function deploy(
   server: ServerProcess,
@@ -17,7 +27,7 @@ async function deploy(
 describe('well-known sample images on a machine without engine and registry', () => {
   let server: ServerProcess
   before(async () => {
-    server = await ServerProcess.start({ flags: NO_ENGINE })
+    server = await ServerProcess.start({ flags: [...NO_ENGINE, ...flagsOf(DIALECTS)] })
   })
   after(() => server?.dispose())
 
@@ -49,6 +59,21 @@ describe('well-known sample images on a machine without engine and registry', ()
     assert.equal((await server.call('sleep', { method: 'POST', body: '0' })).status, 200)
     assert.equal((await server.call('sleep', { method: 'POST', body: '600' })).status, 504)
   })
+
+  for (const [name, printed, greeting] of [
+    ['fn', 'http://127.0.0.1:8080', /\{"message":"Hello Johnny"\}/],
+    ['ironfunctions', 'http://127.0.0.1:8080', /Hello Johnny!/],
+    ['picasso', 'http://127.0.0.1:10001', /"result":"Hello Johnny!/],
+  ] as const)
+    test(`the session of the page on ${name} runs as it is printed`, { skip: jqMissing }, async () => {
+      const own = [[printed, server.dialectUrl(name)]] as const
+      const whoami = await server.api<{ projectId: string }>('GET', '/v1/whoami')
+      const variables = { TOKEN: await server.token(), PROJECT: whoami.json.projectId }
+      const page = `dialect-${name}.md`
+      const { code, stdout, stderr } = await runExample(page, 'session', server.home, variables, own)
+      assert.equal(code, 0, stderr)
+      assert.match(stdout, greeting)
+    })
 
   test('other images, and these with another contract, are images: they need an engine', async () => {
     for (const settings of [{ image: 'iron/goodbye' }, { image: 'iron/hello', contract: 'http' }]) {
