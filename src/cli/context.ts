@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { Client } from './client/client.ts'
-import { type CliFailure, EXIT } from './failure.ts'
+import { type CliFailure, EXIT, usage } from './failure.ts'
 import type { Options } from './options.ts'
 import { type Styles, stylesFor, wantsColour } from './output/styles.ts'
 import { type Column, renderTable } from './output/table.ts'
 
-export type OutputFormat = 'table' | 'json' | 'yaml'
+export const OUTPUT_FORMATS = ['table', 'json', 'yaml'] as const
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
 
 /** What one command line works with: where it prints, what it was told globally, and its way to the server. */
 export class Context {
@@ -57,7 +58,7 @@ export class Context {
   /** Takes over the global options, once they are parsed. */
   configure(options: Options): void {
     this.#options = options
-    this.format = (options.text('output') ?? this.env.ATELIER_OUTPUT ?? 'table') as OutputFormat
+    this.format = formatOf(options.text('output') ?? this.env.ATELIER_OUTPUT)
     this.quiet = options.flag('quiet')
   }
 
@@ -124,4 +125,11 @@ export class Context {
   close(): void {
     void this.#client?.then(client => client.close()).catch(() => undefined)
   }
+}
+
+function formatOf(text = 'table'): OutputFormat {
+  const format = OUTPUT_FORMATS.find(one => one === text)
+  if (format === undefined)
+    throw usage(`ATELIER_OUTPUT ${JSON.stringify(text)} is not one of ${OUTPUT_FORMATS.join(', ')}`)
+  return format
 }

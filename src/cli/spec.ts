@@ -46,7 +46,7 @@ export interface OptionSpec {
   readonly repeats?: boolean
 }
 
-export type Completes = 'function' | 'app' | 'file' | 'template' | 'trigger' | 'secret' | 'environment'
+export type Completes = 'function' | 'app' | 'file' | 'template' | 'trigger' | 'topic' | 'secret' | 'project'
 
 export interface CommandCall {
   readonly context: Context

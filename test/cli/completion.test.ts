@@ -43,6 +43,7 @@ test('bash completes commands, nouns and verbs, options, their values, and the n
   skip: spawnSync('bash', ['--version']).status !== 0 && 'bash is not installed',
 }, async t => {
   const { url } = await playApi(t, {
+    'GET /v1/topics': json({ items: [{ name: 'orders' }] }),
     'GET /v1/functions': json({
       items: [
         { name: 'hello', appName: 'default' },
@@ -50,9 +51,16 @@ test('bash completes commands, nouns and verbs, options, their values, and the n
       ],
     }),
   })
-  const [commands, verbs, options, values, functions] = await offered(
+  const [commands, verbs, options, values, functions, topics] = await offered(
     t,
-    ['atelier de', 'atelier version ', 'atelier deploy --pub', 'atelier status -o j', 'atelier invoke '],
+    [
+      'atelier de',
+      'atelier version ',
+      'atelier deploy --pub',
+      'atelier status -o j',
+      'atelier invoke ',
+      'atelier topic show ',
+    ],
     { ATELIER_URL: url, ATELIER_TOKEN: 'a.token' },
   )
   assert.deepEqual(commands, ['dev', 'deploy'])
@@ -60,6 +68,7 @@ test('bash completes commands, nouns and verbs, options, their values, and the n
   assert.deepEqual(options, ['--public', '--publish-only'])
   assert.deepEqual(values, ['json'])
   assert.deepEqual(functions?.toSorted(), ['hello', 'shop/thumb'])
+  assert.deepEqual(topics, ['orders'])
 })
 
 for (const shell of ['zsh', 'fish'])

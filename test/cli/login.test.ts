@@ -110,7 +110,7 @@ test('a wrong password is exit code 4 and stores nothing', async t => {
   const { url } = await playApi(t, identity('open sesame').answers)
   const { code, stderr } = await atelier(home, ['login', url, '--user', 'ada'], { stdin: 'guess' })
   assert.equal(code, 4)
-  assert.match(stderr, /does not accept the password of ada/)
+  assert.match(stderr, /does not let ada in: user, password or project is wrong/)
   await assert.rejects(stat(join(home, '.config', 'atelier', 'config.json')), { code: 'ENOENT' })
 })
 

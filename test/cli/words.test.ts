@@ -10,7 +10,7 @@ async function asking(t: TestContext, answers: Readonly<Record<string, Answer>>)
   const home = await freshHome(t)
   const { url, seen } = await playApi(t, answers)
   const run = (args: readonly string[], options: RunOptions = {}) =>
-    atelier(home, args, { ...options, env: { ATELIER_URL: url, ATELIER_TOKEN: 't' } })
+    atelier(home, args, { ...options, env: { ATELIER_URL: url, ATELIER_TOKEN: 't', ...options.env } })
   return { home, seen, run }
 }
 
@@ -105,4 +105,16 @@ test('a method that is none and a file that is not there are told as such', asyn
   assert.match(file.stderr, /none\.json does not exist/)
   assert.match((await run(['deploy', '/none'])).stderr, /error: \/none does not exist/)
   assert.equal(seen.length, 0)
+})
+
+test('an address of the other scheme, and a format that is none, are told as such', async t => {
+  const { home, run } = await asking(t, { 'GET /v1/status': json({}) })
+  const { url } = await playApi(t, {})
+  const env = { ATELIER_URL: url.replace('http:', 'https:'), ATELIER_TOKEN: 't' }
+  const secure = await atelier(home, ['status'], { env })
+  assert.equal(secure.code, 5)
+  assert.match(secure.stderr, /it does not speak TLS\nhint: Is the URL http:\/\/127/)
+  const format = await run(['status'], { env: { ATELIER_OUTPUT: 'xml' } })
+  assert.equal(format.code, 2)
+  assert.match(format.stderr, /ATELIER_OUTPUT "xml" is not one of table, json, yaml/)
 })

@@ -102,7 +102,7 @@ export const StatusSchema = model(
     counts: Type.Object(
       {
         functions: Type.Integer(),
-        triggers: Type.Integer(),
+        triggers: Type.Integer({ description: 'Routes of the router: triggers of the kind http.' }),
         instances: Type.Integer(),
         inFlight: Type.Integer(),
       },

@@ -170,9 +170,13 @@ export async function issueToken(
   const answer = await http.send({ method: 'POST', url: new URL(`${url}/v1/tokens`), headers, body, signal })
   const text = await readText(answer)
   if (answer.statusCode === 401)
-    throw new CliFailure(EXIT.notAllowed, `${url} does not accept the password of ${credentials.user}`, {
-      hint: `Use "atelier login ${url}".`,
-    })
+    throw new CliFailure(
+      EXIT.notAllowed,
+      `${url} does not let ${credentials.user} in: user, password or project is wrong`,
+      {
+        hint: `Log in with "atelier login ${url} --user NAME". An operator lets users in: "atelier project grant PROJECT USER member".`,
+      },
+    )
   if ((answer.statusCode ?? 500) >= 400) throw failureFrom(answer.statusCode ?? 500, text, { url })
   return parseJson(text, '/v1/tokens') as IssuedToken
 }

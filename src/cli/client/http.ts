@@ -99,6 +99,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it did not answer',
   EHOSTUNREACH: 'there is no way to that host',
   ENETUNREACH: 'there is no way to that network',
+  EPROTO: 'it does not speak TLS',
+  HPE_INVALID_CONSTANT: 'it does not speak HTTP',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed (NODE_EXTRA_CA_CERTS=file trusts it)',
   SELF_SIGNED_CERT_IN_CHAIN:
@@ -108,14 +110,22 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
 }
 
+/** What the URL should probably have begun with. */
+const OTHER_SCHEME: Readonly<Record<string, string>> = {
+  EPROTO: 'http://',
+  HPE_INVALID_CONSTANT: 'https://',
+}
+
 function unreachable(url: URL, cause: Error): CliFailure {
   const code = 'code' in cause ? String(cause.code) : ''
   const why = EXPLANATIONS[code] ?? (cause.message || code)
   const here = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
   return new CliFailure(EXIT.unreachable, `cannot reach the server at ${url.origin}: ${why}`, {
-    hint: here
-      ? 'Is it running? Start it with "npm start" (or "atelier server"); "atelier doctor" looks further.'
-      : 'Check the URL and the network; "atelier doctor" looks further.',
+    hint: OTHER_SCHEME[code]
+      ? `Is the URL ${OTHER_SCHEME[code]}${url.host}?`
+      : here
+        ? 'Is it running? Start it with "npm start" (or "atelier server"); "atelier doctor" looks further.'
+        : 'Check the URL and the network; "atelier doctor" looks further.',
     cause,
   })
 }

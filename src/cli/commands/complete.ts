@@ -71,7 +71,7 @@ async function names(kind: Completes, context: Context): Promise<readonly string
 }
 
 async function namesFromServer(
-  kind: 'function' | 'app' | 'trigger' | 'secret' | 'environment',
+  kind: Exclude<Completes, 'file' | 'template'>,
   context: Context,
 ): Promise<readonly string[]> {
   const client = await context.client()

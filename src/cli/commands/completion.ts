@@ -28,7 +28,8 @@ complete -c atelier -a '(__atelier_complete)'`,
 export const completion: CommandSpec = {
   name: 'completion',
   summary: 'Print a completion script for your shell',
-  details: 'Completes commands, options, and the names of your functions, apps, triggers and secrets.',
+  details:
+    'Completes commands, options, and the names of your functions, apps, triggers, topics, secrets and projects.',
   args: [{ syntax: '<shell>', help: 'bash, zsh or fish' }],
   examples: [
     ['eval "$(atelier completion bash)"', 'in ~/.bashrc'],

@@ -8,7 +8,11 @@ import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
 import { confirm, YES_OPTION } from './common.ts'
 
-const PROJECT_ARG: ArgSpec = { syntax: '<project>', help: 'Name of the project' }
+const PROJECT_ARG: ArgSpec = {
+  syntax: '<project>',
+  help: 'Name of the project',
+  completes: 'project',
+}
 const USER_ARG: ArgSpec = { syntax: '<user>', help: 'Name of the user' }
 const ROLES: readonly Role[] = ['admin', 'member', 'reader', 'service']
 const QUOTA_OPTIONS: readonly OptionSpec[] = [

@@ -22,6 +22,7 @@ interface QuotaState {
 const PROJECT_ARG: ArgSpec = {
   syntax: '[project]',
   help: 'Name of the project (default: the one of your login)',
+  completes: 'project',
 }
 
 const FLAGS: Readonly<
@@ -75,7 +76,7 @@ const set: CommandSpec = {
   summary: 'Set what a project may have',
   details:
     'What is not named stays. A limit below what is used takes nothing away; it refuses what comes next. For operators.',
-  args: [{ syntax: '<project>', help: 'Name of the project' }],
+  args: [{ syntax: '<project>', help: 'Name of the project', completes: 'project' }],
   options: SET_OPTIONS,
   examples: [
     ['atelier quota set shop --functions 50 --storage 5Gi', 'fewer functions, less disk'],

@@ -56,7 +56,7 @@ export const status: CommandSpec = {
             )
             .join('\n'),
         ],
-        ['functions', `${counts.functions}, with ${counts.triggers} triggers`],
+        ['functions', `${counts.functions}, with ${counts.triggers} routes`],
         ['instances', `${counts.instances}, with ${counts.inFlight} calls running`],
         ['data', one.dataPath],
       ]),

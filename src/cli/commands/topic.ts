@@ -10,7 +10,7 @@ import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
 import { confirm, dataOf, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 
-const TOPIC_ARG: ArgSpec = { syntax: '<topic>', help: 'Name of the topic' }
+const TOPIC_ARG: ArgSpec = { syntax: '<topic>', help: 'Name of the topic', completes: 'topic' }
 const RETENTION: readonly OptionSpec[] = [
   { flags: '--keep <time>', help: 'How long messages are kept (default: 7d)' },
   { flags: '--keep-messages <count>', help: 'How many are kept (default: 1000000)' },
