@@ -121,7 +121,7 @@ function render(document: Document): string {
     document.info.description,
     '',
     '```sh',
-    'TOKEN=$(curl -s localhost:1881/v1/tokens --json \'{"user":"admin","password":"…"}\' | jq -r .token)',
+    'TOKEN=$(curl -s localhost:1881/v1/tokens --json \'{"user":"admin","password":"…"}\' | jq -r .token)  # or: $(atelier token)',
     'curl -H "Authorization: Bearer $TOKEN" localhost:1881/v1/functions',
     '```',
     '',

@@ -233,6 +233,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: 'Show who you are and where',
     load: async () => (await import('./commands/whoami.ts')).whoami,
   },
+  {
+    name: 'token',
+    group: SERVER,
+    summary: 'Print a token, for curl and other programs',
+    load: async () => (await import('./commands/token.ts')).token,
+  },
 
   {
     name: 'doctor',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CATALOGUE } from '../../src/cli/catalogue.ts'
@@ -58,6 +59,20 @@ test('everything that deletes can be told not to ask, and every limit says what 
     for (const one of options) if (one.flags.includes('--limit')) assert.match(one.help, /\(default: /, path)
     for (const one of options) assert.doesNotMatch(one.help, /\(default ?:? ?\)/, `${path} ${one.flags}`)
   }
+})
+
+test('every command that a message or a page names is there', async () => {
+  const known = new Set(['help', ...CATALOGUE.flatMap(one => [one.name, ...(one.aliases ?? [])])])
+  const files = [
+    ...(await readdir('src', { recursive: true }))
+      .filter(one => one.endsWith('.ts'))
+      .map(one => join('src', one)),
+    ...(await readdir('docs')).map(one => join('docs', one)),
+    'README.md',
+  ]
+  for (const file of files)
+    for (const [said, name] of (await readFile(file, 'utf8')).matchAll(/["`$(]atelier ([a-z][a-z-]*)/g))
+      assert.ok(known.has(name!), `${file}: ${said}`)
 })
 
 test('every example is a command line that its command takes', async () => {

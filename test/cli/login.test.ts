@@ -166,3 +166,23 @@ test('a damaged configuration names the file and the way out', async t => {
   assert.match(stderr, /config\.json is not valid JSON/)
   assert.match(stderr, /atelier login/)
 })
+
+test('a token is printed for other programs: the one in use, or one of another project where a password is at hand', async t => {
+  const home = await freshHome(t)
+  const { answers, issued } = identity('open sesame')
+  const { url, seen } = await playApi(t, answers)
+  await writeAdmin(home, url, 'open sesame')
+  const own = await atelier(home, ['token'])
+  assert.equal(own.stdout, `${issued[0]}\n`, own.stderr)
+  assert.equal(JSON.parse((await atelier(home, ['token', '-o', 'json'])).stdout).token, issued[0])
+  assert.equal(issued.length, 1)
+
+  const other = await atelier(home, ['token', '--project', 'shop'])
+  assert.equal(other.stdout, `${issued[1]}\n`, other.stderr)
+  assert.equal(JSON.parse(seen.at(-1)!.body).project, 'shop')
+
+  const env = { ATELIER_URL: url, ATELIER_TOKEN: issued[0]! }
+  const refused = await atelier(home, ['token', '--project', 'shop'], { env })
+  assert.equal(refused.code, 4)
+  assert.match(refused.stderr, /a token of project shop takes a password[^]*atelier login/)
+})

@@ -104,6 +104,20 @@ export class Client {
     throw failureFrom(answer.statusCode ?? 500, await readText(answer), this.login)
   }
 
+  /** A token that the server takes now, of the project that was asked for. */
+  async token(): Promise<IssuedToken> {
+    const { credentials, project, url } = this.login
+    if (project === undefined) {
+      const known = await this.get<Omit<IssuedToken, 'token'>>('/v1/whoami')
+      return { token: this.#token!, ...known }
+    }
+    if (!credentials)
+      throw new CliFailure(EXIT.notAllowed, `a token of project ${project} takes a password`, {
+        hint: `Use "atelier login ${url} --project ${project}", then leave --project out.`,
+      })
+    return await issueToken(this.#http, url, { ...credentials, project }, this.#signal)
+  }
+
   close(): void {
     this.#http.close()
   }
