@@ -59,7 +59,7 @@ describe(`routes of other systems on real images, with ${engineHere.name}`, { sk
     body: unknown,
     headers: Record<string, string> = {},
   ): Promise<{ readonly text: string; readonly id: string | null }> => {
-    const answer = await fetch(server.dialectUrl(dialect) + path, {
+    const answer = await fetch(server.dialect(dialect) + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),

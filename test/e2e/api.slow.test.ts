@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Answer, ServerProcess } from '../support/server-process.ts'
+import type { Answer } from '../support/server-client.ts'
+import { ServerProcess } from '../support/server-process.ts'
 
 interface Page {
   readonly items: readonly { readonly name: string }[]

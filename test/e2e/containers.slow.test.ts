@@ -7,7 +7,8 @@ import { after, before, describe, test } from 'node:test'
 import { BIN, bareEnvironment } from '../support/command.ts'
 import { elf, OTHER_MACHINE } from '../support/elf.ts'
 import { busyboxInto, engineUnavailable, imageWith, nodeInto, PodmanEngine } from '../support/engine.ts'
-import { type Answer, type Deployed, type Problem, ServerProcess, until } from '../support/server-process.ts'
+import type { Answer, Deployed, Problem } from '../support/server-client.ts'
+import { ServerProcess, until } from '../support/server-process.ts'
 
 /** A web server of the smallest kind, that says in its log that it is up. */
 const HELLO = 'localhost/atelier-test/hello:1'

@@ -2,15 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { engineUnavailable, imageWith, PodmanEngine } from '../support/engine.ts'
 import { registryUnavailable, TestRegistry } from '../support/registry.ts'
-import {
-  type Answer,
-  type Deployed,
-  makeHome,
-  type Problem,
-  removeHome,
-  ServerProcess,
-  until,
-} from '../support/server-process.ts'
+import type { Answer, Deployed, Problem } from '../support/server-client.ts'
+import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
 
 const IMAGE = 'localhost/atelier-test/web:1'
 const FILES = { 'www/index.html': 'hello\n', serve: 'exec httpd -f -p "$PORT" -h /www' }

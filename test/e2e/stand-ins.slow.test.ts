@@ -2,13 +2,8 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
 import { runExample } from '../support/doc-example.ts'
-import {
-  type Answer,
-  type Deployed,
-  flagsOf,
-  type Problem,
-  ServerProcess,
-} from '../support/server-process.ts'
+import type { Answer, Deployed, Problem } from '../support/server-client.ts'
+import { flagsOf, ServerProcess } from '../support/server-process.ts'
 
 const DIALECTS = { dialects: 'fn:0,ironfunctions:0,picasso:0', 'dialect-project': 'default' }
 const NO_ENGINE = ['--container-engine', '/nowhere/engine.sock']

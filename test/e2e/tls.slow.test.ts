@@ -57,7 +57,7 @@ describe('a server with a certificate of its own', {
     await writeFile(join(code, 'index.mjs'), FUNCTION)
     const deployed = await cli('deploy', code, '--name', 'hello', '--public')
     assert.equal(deployed.code, 0, deployed.stderr)
-    fnPort = new URL(server.dialectUrl('fn')).port
+    fnPort = new URL(server.dialect('fn')).port
   })
   after(async () => {
     await server?.dispose()

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import type { AsyncCall } from '../../src/core/index.ts'
-import { type Answer, ServerProcess, until } from '../support/server-process.ts'
+import type { Answer } from '../support/server-client.ts'
+import { ServerProcess, until } from '../support/server-process.ts'
 import { fillDisk, mountSmallDisk } from '../support/small-disk.ts'
 
 const TRIES_MAX = 5_000

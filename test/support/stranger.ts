@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { type Answer, answerOf, type Problem, type ServerProcess } from './server-process.ts'
+import { type Answer, answerOf, type Problem } from './server-client.ts'
+import type { ServerProcess } from './server-process.ts'
 
 const PASSWORD = 'a password of a stranger'
 
