@@ -1,9 +1,3 @@
-import { kafka } from './kafka.ts'
-import { mqtt } from './mqtt.ts'
-import { nats } from './nats.ts'
-import { rabbitmq } from './rabbitmq.ts'
-import { redis } from './redis.ts'
-
 /** A broker that the bench can start: a trigger reads `EVENTS` from it, the function's answers go to `ANSWERS`. */
 export interface BenchBroker {
   /** What it is called on the command line. */
@@ -23,5 +17,3 @@ export interface OpenBroker {
   read(onAnswer: (text: string) => void): Promise<void>
   close(): Promise<void>
 }
-
-export const BROKERS: readonly BenchBroker[] = [nats, rabbitmq, kafka, mqtt, redis]

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BenchBroker, BROKERS, type OpenBroker } from '../brokers/broker.ts'
+import type { BenchBroker, OpenBroker } from '../brokers/broker.ts'
+import { BROKERS } from '../brokers/list.ts'
 import { type Platform, startPlatform } from '../platform.ts'
 import type { Bench, Measure, Row } from '../row.ts'
 import { ONE_INSTANCE } from './warm.ts'

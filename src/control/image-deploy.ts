@@ -6,16 +6,6 @@ import type { Context } from './context.ts'
 import type { DeployEvent, DeployRequest } from './control.ts'
 import { secretSource } from './secrets.ts'
 
-/** Where images come from: the container engine. */
-export interface ImageSource {
-  /** Makes sure that the image is there; see `Images.pull` of the container backend. */
-  pull(
-    request: { readonly reference: string; readonly credentials?: string | undefined },
-    told: (text: string) => void,
-    signal: AbortSignal,
-  ): Promise<{ readonly pinned: string; readonly architecture: string }>
-}
-
 const ENVIRONMENT = 'container'
 const CONTRACT = 'http'
 /** Contracts of runtimes that are given their code, which may come with the image. */

@@ -2,14 +2,6 @@ import { AtelierError, asAtelierError, type ChosenTier, type Principal, stronger
 import type { Environment } from '../environments/index.ts'
 import type { Context } from './context.ts'
 
-/** What this installation can do to keep code apart. */
-export interface IsolationSource {
-  /** Resolves when functions can have this tier here; rejects with the reason why not, and what to install. */
-  check(tier: ChosenTier): Promise<void>
-  /** The tier of what runs from an image: the engine's to give. */
-  readonly images: ChosenTier
-}
-
 /**
  * The tier of a version: what is settled, and at least what its project asks for. Throws INVALID_INPUT when the function may not have the
  * tier that it asks for, or none of that strength is here.

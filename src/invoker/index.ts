@@ -1,2 +1,3 @@
 export * from './call.ts'
-export { createInvoker, type InvokerOptions, type RunningInvoker } from './create.ts'
+export type { InvokerOptions } from './context.ts'
+export { createInvoker, type RunningInvoker } from './create.ts'

@@ -4,7 +4,7 @@ import type { Lease } from '../pool/index.ts'
 import { admit } from './admission.ts'
 import { answerProblem } from './answer.ts'
 import type { InvokeHandle, InvokeRequest, InvokeSink } from './call.ts'
-import type { CallContext } from './create.ts'
+import type { CallContext } from './context.ts'
 import { Timed } from './deadlines.ts'
 import {
   badAnswer,

@@ -1,5 +1,5 @@
 import type { TableVersion } from '../core/index.ts'
-import type { CallContext } from './create.ts'
+import type { CallContext } from './context.ts'
 import { noTokens } from './failures.ts'
 
 const NAMES: readonly string[] = ['atelier-auth-token', 'atelier-auth-url', 'atelier-project-id']

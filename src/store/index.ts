@@ -1,6 +1,7 @@
 export type { EventTables } from './event-tables.ts'
 export * from './restore.ts'
 export { isServerUri } from './server/uri.ts'
+export type { SqlDialect } from './sql-dialect.ts'
 export { backupSqlite as backupStore } from './sqlite/backup.ts'
 export { lockFile } from './sqlite/lock.ts'
 export * from './status.ts'
@@ -8,7 +9,6 @@ export {
   type EventStore,
   openEventStore,
   openStore,
-  type SqlDialect,
   type Store,
   type StoreOptions,
   type TransactionOptions,

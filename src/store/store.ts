@@ -1,13 +1,11 @@
 import type { Kysely, Transaction } from 'kysely'
 import { AtelierError } from '../core/index.ts'
 import type { EventTables } from './event-tables.ts'
-import type { Layout } from './migrations/index.ts'
+import type { Layout } from './migrations/migration.ts'
 import { type DatabaseAddress, readAddress } from './server/uri.ts'
 import type { Engine } from './server/wire.ts'
+import type { SqlDialect } from './sql-dialect.ts'
 import type { Tables } from './tables.ts'
-
-/** What the database speaks. */
-export type SqlDialect = 'sqlite' | 'mysql' | 'postgres'
 
 /** The SQL store: SQLite, MariaDB/MySQL or PostgreSQL. Statements stay within what all of them speak. */
 export interface Store<T = Tables> {

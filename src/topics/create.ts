@@ -1,6 +1,7 @@
 import { AtelierError, type Clock, checkName, type FunctionTable, newId } from '../core/index.ts'
 import type { EventStore } from '../store/index.ts'
 import { GoneProjects } from './gone-projects.ts'
+import { TOPIC_LIMITS_DEFAULT, type TopicLimits } from './limits.ts'
 import { Pruner } from './pruner.ts'
 import { Publisher } from './publisher.ts'
 import { messageOf, type TopicRow, topicOf } from './rows.ts'
@@ -27,24 +28,6 @@ export interface TopicsOptions {
   readonly clock: Clock
   readonly limits?: Partial<TopicLimits>
   readonly onProblem: (message: string, cause: unknown) => void
-}
-
-export interface TopicLimits {
-  /** Topics of a project. @default 1,000 */
-  readonly topicsMax: number
-  /** Bytes that a project's topics keep together; more is STORAGE_FULL. @default 1 GiB */
-  readonly bytesMax: number
-  /** Messages that wait to be written, on this node; more is TOO_MANY_REQUESTS. @default 50,000 */
-  readonly pendingMax: number
-  /** … and their bytes. @default 64 MiB */
-  readonly pendingBytesMax: number
-}
-
-const LIMITS_DEFAULT: TopicLimits = {
-  topicsMax: 1_000,
-  bytesMax: 1024 ** 3,
-  pendingMax: 50_000,
-  pendingBytesMax: 64 * 1024 * 1024,
 }
 
 /** The topics of a server, with what their owner does. */
@@ -74,7 +57,7 @@ class TopicsInStore implements StoredTopics {
     this.#onProblem = onProblem
     this.#store = store
     this.#clock = clock
-    this.#limits = { ...LIMITS_DEFAULT, ...limits }
+    this.#limits = { ...TOPIC_LIMITS_DEFAULT, ...limits }
     this.#pruner = new Pruner(store, clock, onProblem)
     this.#publisher = new Publisher(store, clock, this.#limits, topicId => {
       this.#pruner.look(topicId)

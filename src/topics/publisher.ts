@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import { AtelierError, type Clock, newId } from '../core/index.ts'
 import type { EventStore, EventTables } from '../store/index.ts'
 import { checkMessages, sizeOf } from './check.ts'
-import type { TopicLimits } from './create.ts'
+import type { TopicLimits } from './limits.ts'
 import type { MessageRow } from './rows.ts'
 import type { NewMessage } from './topics.ts'
 

@@ -1,7 +1,8 @@
 import type { Inside } from '../backend.ts'
+import type { Debts } from './debts.ts'
+import type { Doors } from './doors.ts'
 import type { Engine } from './engine.ts'
 import { engineFailed } from './http.ts'
-import type { MakerOptions } from './making.ts'
 import { pauseProgram } from './pause.ts'
 import { type ContainerWish, containerBody } from './policy.ts'
 
@@ -9,6 +10,14 @@ const IMAGE = 'localhost/atelier/pause:1'
 const PROGRAM = '/pause'
 /** More than a program of some instructions needs: what starts it counts as well. */
 const LIMITS = { memoryMiB: 64, tmpMiB: 1, processesMax: 64, openFilesMax: 64 }
+
+/** What it takes to hold a network. */
+export interface HolderOptions {
+  /** Marks what is ours, in labels and names. */
+  readonly installation: string
+  readonly doors: Doors
+  readonly debts: Debts
+}
 
 /** A container that does nothing but have a network, in which another one is started. */
 export interface NetworkHolder {
@@ -25,7 +34,7 @@ export interface NetworkHolder {
 export async function holdNetwork(
   engine: Engine,
   wish: ContainerWish,
-  { installation, doors, debts }: MakerOptions,
+  { installation, doors, debts }: HolderOptions,
   signal: AbortSignal,
 ): Promise<NetworkHolder> {
   const body = containerBody({

@@ -2,22 +2,16 @@ import { LIMITS_DEFAULT } from '../../core/index.ts'
 import type { Launch, SandboxSpec } from '../backend.ts'
 import { looseLimits } from './bounds.ts'
 import { bundleMounts } from './bundle.ts'
-import type { Debts } from './debts.ts'
 import { Demultiplexer } from './demux.ts'
-import type { Doors } from './doors.ts'
 import type { Engine } from './engine.ts'
-import { holdNetwork, type NetworkHolder } from './holder.ts'
+import { type HolderOptions, holdNetwork, type NetworkHolder } from './holder.ts'
 import { engineFailed } from './http.ts'
 import type { ImageFacts } from './images.ts'
 import { boundsOf, type ContainerWish, containerBody, GVISOR } from './policy.ts'
 import { type Container, ContainerSandbox } from './sandbox.ts'
 
-export interface MakerOptions {
-  /** Marks what is ours, in labels and names. */
-  readonly installation: string
+export interface MakerOptions extends HolderOptions {
   readonly runtime: string | undefined
-  readonly doors: Doors
-  readonly debts: Debts
 }
 
 /** What a container is made of; see `SandboxSpec`. */

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** Projects, and who may do what in them. */
 export const identity: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** Apps, functions and all that belongs to them. */
 export const control: Migration = {

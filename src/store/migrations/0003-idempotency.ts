@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** Answers to requests that carried an idempotency key. */
 export const idempotency: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** What a function says of its asynchronous calls; null where all is as by default. */
 export const asyncSettings: Migration = {

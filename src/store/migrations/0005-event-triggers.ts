@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** Triggers beside HTTP: what makes events of one source into calls of one function. */
 export const eventTriggers: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** What dialects must remember beside our own nouns: documents, found by a key or by what they belong to. */
 export const dialectRecords: Migration = {

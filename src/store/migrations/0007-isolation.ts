@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** The weakest isolation that a project's functions may have; absent: their own choice. */
 export const isolation: Migration = {

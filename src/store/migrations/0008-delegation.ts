@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /**
  * Tokens of every kind: for a project or for none, of a user, of a trust, of an application credential. Sessions take the

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** What was built, for quotas of storage. Bundles of before count nothing until their versions are deployed anew. */
 export const bundles: Migration = {

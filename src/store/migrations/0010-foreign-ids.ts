@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 import { type Reference, widen } from './widen.ts'
 
 const PROJECT_ID_CHARACTERS = 64

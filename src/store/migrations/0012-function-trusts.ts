@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts'
+import type { Migration } from './migration.ts'
 
 /** What users lent to functions, until it is given back: apart from versions, which go without asking. */
 export const functionTrusts: Migration = {

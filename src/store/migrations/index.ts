@@ -1,5 +1,3 @@
-import type { Transaction } from 'kysely'
-import type { SqlDialect } from '../store.ts'
 import type { Tables } from '../tables.ts'
 import { identity } from './0001-identity.ts'
 import { control } from './0002-control.ts'
@@ -13,23 +11,7 @@ import { bundles } from './0009-bundles.ts'
 import { foreignIds } from './0010-foreign-ids.ts'
 import { nodes } from './0011-nodes.ts'
 import { functionTrusts } from './0012-function-trusts.ts'
-
-/**
- * One step of the tables' history. Written with Kysely's schema builder in what SQLite, MySQL and PostgreSQL share: keys
- * are `varchar` with a length, times `bigint`, flags and counts `integer`, the rest `text`.
- */
-export interface Migration<T = Tables> {
-  readonly name: string
-  up(tx: Transaction<T>, dialect: SqlDialect): Promise<void>
-}
-
-/** All tables of a store, as the steps that led to them. */
-export interface Layout<T> {
-  /** Where the steps taken are noted: two layouts may share a database. */
-  readonly notes: 'migrations' | 'event_migrations'
-  /** In order; its place is its number. A step that was released is never changed, moved or removed. */
-  readonly steps: readonly Migration<T>[]
-}
+import type { Layout } from './migration.ts'
 
 /** The control plane's tables, by the steps that make them. */
 export const CONTROL_LAYOUT: Layout<Tables> = {

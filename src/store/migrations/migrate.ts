@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { AtelierError } from '../../core/index.ts'
 import type { Store } from '../store.ts'
-import type { Layout } from './index.ts'
+import type { Layout } from './migration.ts'
 
 type NotesTables = Record<Layout<unknown>['notes'], { number: number; name: string }>
 

@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely'
-import type { SqlDialect } from '../store.ts'
+import type { SqlDialect } from '../sql-dialect.ts'
 
 /** A `varchar` column that cannot be null, and what it shall hold from now on. */
 export interface Wider {

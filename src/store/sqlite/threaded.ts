@@ -8,8 +8,8 @@ import {
   sql,
   type Transaction,
 } from 'kysely'
-import type { Layout } from '../migrations/index.ts'
 import { migrate } from '../migrations/migrate.ts'
+import type { Layout } from '../migrations/migration.ts'
 import { Mutex } from '../mutex.ts'
 import type { Store, StoreOptions, TransactionOptions } from '../store.ts'
 import { backupSqlite } from './backup.ts'

@@ -1,7 +1,16 @@
-import type { ScheduleConfig } from './config.ts'
 import { cronRecurrence, parseCron, type Recurrence } from './cron.ts'
 import { parseInterval } from './interval.ts'
 import { zoneNamed } from './zone.ts'
+
+/** What of a schedule says when: one of `cron`, `every` and `at`. */
+interface When {
+  readonly cron?: string
+  readonly every?: string
+  readonly at?: string
+  readonly start?: string
+  readonly end?: string
+  readonly zone: string
+}
 
 const EVERY = /^@every\s+(.*)$/i
 
@@ -9,7 +18,7 @@ const EVERY = /^@every\s+(.*)$/i
  * When a schedule's runs are planned, whatever became of them. Intervals begin at `start`, or count from `createdAt`, so
  * that every node plans the same. Throws SyntaxError that tells what cannot be read.
  */
-export function planOf(config: ScheduleConfig, createdAt: number): Recurrence {
+export function planOf(config: When, createdAt: number): Recurrence {
   const start = config.start === undefined ? undefined : Date.parse(config.start)
   const end = config.end === undefined ? Infinity : Date.parse(config.end)
   const series = seriesOf(config, start, createdAt)
@@ -21,7 +30,7 @@ export function planOf(config: ScheduleConfig, createdAt: number): Recurrence {
   }
 }
 
-function seriesOf(config: ScheduleConfig, start: number | undefined, createdAt: number): Recurrence {
+function seriesOf(config: When, start: number | undefined, createdAt: number): Recurrence {
   if (config.at !== undefined) {
     const at = Date.parse(config.at)
     return { next: after => (after < at ? at : undefined) }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { EventTables } from '../../event-tables.ts'
-import type { SqlDialect } from '../../store.ts'
-import type { Migration } from '../index.ts'
+import type { SqlDialect } from '../../sql-dialect.ts'
+import type { Migration } from '../migration.ts'
 
 /** Asynchronous calls. */
 export const asyncCalls: Migration<EventTables> = {

@@ -1,5 +1,5 @@
 import type { EventTables } from '../../event-tables.ts'
-import type { Migration } from '../index.ts'
+import type { Migration } from '../migration.ts'
 
 /** How event triggers do. */
 export const triggerStates: Migration<EventTables> = {

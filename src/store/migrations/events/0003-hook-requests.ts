@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { EventTables } from '../../event-tables.ts'
-import type { Migration } from '../index.ts'
+import type { Migration } from '../migration.ts'
 
 /** Recorded requests. */
 export const hookRequests: Migration<EventTables> = {

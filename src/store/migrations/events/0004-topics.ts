@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { EventTables } from '../../event-tables.ts'
-import type { Migration } from '../index.ts'
+import type { Migration } from '../migration.ts'
 
 /** Topics and their messages. */
 export const topics: Migration<EventTables> = {

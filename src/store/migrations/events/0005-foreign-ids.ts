@@ -1,5 +1,5 @@
 import type { EventTables } from '../../event-tables.ts'
-import type { Migration } from '../index.ts'
+import type { Migration } from '../migration.ts'
 import { widen } from '../widen.ts'
 
 /** Projects of an identity service outside of here have its ids. */

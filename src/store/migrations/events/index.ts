@@ -1,5 +1,5 @@
 import type { EventTables } from '../../event-tables.ts'
-import type { Layout } from '../index.ts'
+import type { Layout } from '../migration.ts'
 import { asyncCalls } from './0001-async.ts'
 import { triggerStates } from './0002-trigger-states.ts'
 import { hookRequests } from './0003-hook-requests.ts'

@@ -1,0 +1,2 @@
+/** What the database speaks. */
+export type SqlDialect = 'sqlite' | 'mysql' | 'postgres'
