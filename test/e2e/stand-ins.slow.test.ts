@@ -61,7 +61,7 @@ describe('well-known sample images on a machine without engine and registry', ()
     ['picasso', 'http://127.0.0.1:10001', /"result":"Hello Johnny!/],
   ] as const)
     test(`the session of the page on ${name} runs as it is printed`, { skip: jqMissing }, async () => {
-      const own = [[printed, server.dialectUrl(name)]] as const
+      const own = [[printed, server.dialect(name)]] as const
       const whoami = await server.api<{ projectId: string }>('GET', '/v1/whoami')
       const variables = { TOKEN: await server.token(), PROJECT: whoami.json.projectId }
       const page = `dialect-${name}.md`
