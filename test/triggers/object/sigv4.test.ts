@@ -51,4 +51,7 @@ test('a listing is read with its names decoded', () => {
   })
   assert.equal(page?.next, 't&1')
   assert.equal(readListing('<html>no</html>'), undefined)
+  // Read in the time that it takes to read it.
+  const endless = `<ListBucketResult><NextContinuationToken>n</NextContinuationToken>${'<Contents>'.repeat(2_000_000)}`
+  assert.deepEqual(readListing(endless), { objects: [], next: 'n' })
 })

@@ -66,10 +66,27 @@ export class S3Listing implements Listing {
  */
 export function readListing(xml: string): Page | undefined {
   if (!/<ListBucketResult[\s>]/.test(xml)) return undefined
-  const objects = [...xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)].flatMap(([, each]) => toListed(each!))
-  const next = textOf(xml.replace(/<Contents>.*<\/Contents>/s, ''), 'NextContinuationToken')
-  return { objects, ...(next !== undefined && { next }) }
+  const { entries, rest } = partsOf(xml)
+  const next = textOf(rest, 'NextContinuationToken')
+  return { objects: entries.flatMap(toListed), ...(next !== undefined && { next }) }
 }
+
+/** What is said of each object, and all else. Step by step: a hostile server may begin a million and end none. */
+function partsOf(xml: string): { readonly entries: readonly string[]; readonly rest: string } {
+  const entries: string[] = []
+  const first = xml.indexOf(ENTRY)
+  let last = first
+  for (let start = first; start >= 0; start = xml.indexOf(ENTRY, last)) {
+    const end = xml.indexOf(ENTRY_END, start)
+    if (end < 0) break
+    entries.push(xml.slice(start + ENTRY.length, end))
+    last = end + ENTRY_END.length
+  }
+  return { entries, rest: first < 0 ? xml : xml.slice(0, first) + xml.slice(last) }
+}
+
+const ENTRY = '<Contents>'
+const ENTRY_END = '</Contents>'
 
 function toListed(entry: string): Listed[] {
   const key = textOf(entry, 'Key')
