@@ -1,3 +1,8 @@
+/** A copy of a text that is kept for long: a part of a longer one keeps all of that in memory. */
+export function ownText(part: string): string {
+  return Buffer.from(part).toString()
+}
+
 /**
  * `text` without the `character`s that it ends with. For what strangers send: a pattern such as `/=+$/` begins anew at each of a million
  * characters that are not the last ones.

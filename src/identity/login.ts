@@ -1,4 +1,4 @@
-import { AtelierError, type Clock } from '../core/index.ts'
+import { AtelierError, type Clock, ownText } from '../core/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Passwords } from './passwords.ts'
 import { wrongLogin } from './sessions.ts'
@@ -37,7 +37,7 @@ export class Door {
    * client or from all together. When it resolves with nothing, the login was wrong: UNAUTHENTICATED.
    */
   async pass<T>(who: string, client: string | undefined, attempt: () => Promise<T | undefined>): Promise<T> {
-    const key = who.slice(0, KEY_CHARACTERS_MAX)
+    const key = ownText(who.slice(0, KEY_CHARACTERS_MAX)) // a name may have come with megabytes behind it
     const here = `${client ?? ''} ${key}`
     const now = this.#clock.now()
     const waitMs = Math.max(this.#throttleHere.waitMs(here, now), this.#throttleUser.waitMs(key, now))

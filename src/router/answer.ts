@@ -1,3 +1,5 @@
+import { ownText } from '../core/index.ts'
+
 /** A function's answer head, checked and freed of what is not the function's to say. */
 export interface AnswerHead {
   readonly headers: string[]
@@ -77,8 +79,10 @@ function fieldOf(spelled: string): Field {
   const known = cache.get(spelled)
   if (known) return known
   const name = spelled.toLowerCase()
-  const field = { name, kind: kindOf(name) }
-  if (cache.size < CACHE_SIZE_MAX && spelled.length <= CACHED_LENGTH_MAX) cache.set(spelled, field)
+  const kind = kindOf(name)
+  if (cache.size >= CACHE_SIZE_MAX || spelled.length > CACHED_LENGTH_MAX) return { name, kind }
+  const field = { name: ownText(name), kind }
+  cache.set(ownText(spelled), field)
   return field
 }
 

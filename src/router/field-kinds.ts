@@ -1,4 +1,5 @@
 import { ASYNC_FIELDS } from '../async/index.ts'
+import { ownText } from '../core/index.ts'
 
 /** What becomes of a request's header field, by its name. */
 export type FieldKind =
@@ -35,8 +36,10 @@ export function fieldOf(spelled: string): Field {
   const known = cache.get(spelled)
   if (known) return known
   const name = spelled.toLowerCase()
-  const field = { name, kind: kindOf(name) }
-  if (cache.size < CACHE_SIZE_MAX && spelled.length <= CACHED_LENGTH_MAX) cache.set(spelled, field)
+  const kind = kindOf(name)
+  if (cache.size >= CACHE_SIZE_MAX || spelled.length > CACHED_LENGTH_MAX) return { name, kind }
+  const field = { name: ownText(name), kind }
+  cache.set(ownText(spelled), field)
   return field
 }
 

@@ -1,5 +1,5 @@
 /** The head texts of CALL and RESULT; see docs/frames.md, "A call". Pure. */
-import { AtelierError, HOP_BY_HOP } from '../../core/index.ts'
+import { AtelierError, HOP_BY_HOP, ownText } from '../../core/index.ts'
 import type { CallHead } from '../contract.ts'
 import { headerLines } from '../header-block.ts'
 
@@ -30,6 +30,7 @@ const STATUS = /^[2-5][0-9][0-9]$/
 /** Names that were found right before: `true` to pass on, `false` to drop. */
 const knownNames = new Map<string, boolean>()
 const KNOWN_NAMES_MAX = 1_000
+const KNOWN_LENGTH_MAX = 64
 
 /** Reads the head of a RESULT that hostile code may have written; a string says what is wrong with it. */
 export function parseResultHead(text: string, webSocket: boolean): ResultHead | string {
@@ -59,7 +60,8 @@ export function parseResultHead(text: string, webSocket: boolean): ResultHead | 
     if (kept === undefined) {
       if (!HEADER_NAME.test(name)) return `the header name ${JSON.stringify(name.slice(0, 80))}`
       kept = !DROPPED.has(name)
-      if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(name, kept)
+      if (knownNames.size < KNOWN_NAMES_MAX && name.length <= KNOWN_LENGTH_MAX)
+        knownNames.set(ownText(name), kept)
     }
     if (kept) headers.push(name, value)
   }

@@ -1,5 +1,5 @@
 /** Heads of answers that hostile servers write. Pure. */
-import { HOP_BY_HOP } from '../../core/index.ts'
+import { HOP_BY_HOP, ownText } from '../../core/index.ts'
 
 export interface AnswerHead {
   readonly status: number
@@ -48,13 +48,15 @@ function withoutCr(line: string): string {
 /** Names that were found right before, in lower case. */
 const knownNames = new Map<string, string>()
 const KNOWN_NAMES_MAX = 1_000
+const KNOWN_LENGTH_MAX = 64
 
 function nameOf(text: string): string | undefined {
   const known = knownNames.get(text)
   if (known !== undefined) return known
   if (!TOKEN.test(text)) return undefined
   const name = text.toLowerCase()
-  if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(text, name)
+  if (knownNames.size < KNOWN_NAMES_MAX && text.length <= KNOWN_LENGTH_MAX)
+    knownNames.set(ownText(text), ownText(name))
   return name
 }
 

@@ -187,7 +187,8 @@ export class Connection {
       return false
     }
     const head = readHead(bytes.toString('latin1', 0, end), this.home.limits, this.#fields)
-    this.#fields = head.fields
+    // What cannot be compared with the next is not held while the connection is idle.
+    this.#fields = head.fields.memo && head.fields
     this.#keep(end + HEAD_END.length)
     this.#requests++
     this.#begin(head)

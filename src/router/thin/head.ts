@@ -1,4 +1,4 @@
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, ownText } from '../../core/index.ts'
 import type { FieldsMemo } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
 
@@ -185,7 +185,7 @@ const names = new Set<string>()
 function isToken(name: string): boolean {
   if (names.has(name)) return true
   if (!TOKEN.test(name)) return false
-  if (names.size < NAMES_MAX && name.length <= NAME_LENGTH_MAX) names.add(name)
+  if (names.size < NAMES_MAX && name.length <= NAME_LENGTH_MAX) names.add(ownText(name))
   return true
 }
 
