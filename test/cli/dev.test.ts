@@ -55,6 +55,11 @@ test('code that never loaded answers with why, and the first good change starts 
   assert.equal(await (await fetch(dev.url)).text(), 'there')
 })
 
+test('what cannot run here is told with what to do instead', { timeout: 30_000 }, async t => {
+  const { dev } = await startDev(t, { 'handler.go': 'package function' })
+  await dev.says(/does not run go[^]*Deploy it/)
+})
+
 test('bodies stream both ways, with configuration and secrets as the manifest and .env say', {
   timeout: 30_000,
 }, async t => {

@@ -78,6 +78,15 @@ for (const [name, { path, body, expected }] of Object.entries(CALLS)) {
   })
 }
 
+test('after the making, dev is named only where it runs what was made', async t => {
+  const home = await freshHome(t)
+  assert.match(
+    (await atelier(home, ['init', 'php-hello', 'mine'])).stdout,
+    /atelier dev mine\n {2}atelier deploy mine/,
+  )
+  assert.match((await atelier(home, ['init', 'go-hello', 'other'])).stdout, /Next:\n {2}atelier deploy other/)
+})
+
 test('a folder that has files of the template is left as it is', async t => {
   const home = await freshHome(t)
   assert.equal((await atelier(home, ['init', 'nodejs-hello', 'mine'])).code, 0)

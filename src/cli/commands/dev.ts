@@ -17,7 +17,8 @@ export const dev: CommandSpec = {
   summary: 'Run a function on this machine, reloading as you type',
   details: `Runs the code in a plain process with the same shim as on the server: no server is needed, and there is no sandbox, so run only
 code that you trust. Every change is loaded at once; when the new code does not load, the error is shown and the last good
-code goes on answering. Configuration comes from atelier.json, secrets from a file .env in the folder.
+code goes on answering. Configuration comes from atelier.json, secrets from a file .env in the folder. What a build makes (Go),
+and servers and commands of their own (a contract in the manifest), are deployed instead.
 
 --inspect opens a debugger: connect with an editor or chrome://inspect; calls then have no timeout. WebSockets are refused here.`,
   args: [{ syntax: '[folder]', help: 'Folder of the function (default: this folder)', completes: 'file' }],
@@ -72,7 +73,9 @@ code goes on answering. Configuration comes from atelier.json, secrets from a fi
         onBroken(failure, kept) {
           say.bad(
             failure.message,
-            failure instanceof CliFailure ? failure.details.join('\n') : stackOf(failure.cause),
+            failure instanceof CliFailure
+              ? [...failure.details, ...(failure.hint ? [failure.hint] : [])].join('\n')
+              : stackOf(failure.cause),
           )
           context.note(kept ? 'The last good code goes on answering.' : 'Waiting for a change.')
         },

@@ -55,9 +55,14 @@ export const init: CommandSpec = {
       throw usage(`${shown} gives no name for a function`, 'Use another folder name, with letters or digits.')
     await copyTemplate(template, folder, shown)
     await setName(join(folder, 'atelier.json'), name)
+    const { readDevProject } = await import('../dev/project.ts')
+    const runsHere = await readDevProject(folder, context.env).then(
+      () => true,
+      () => false, // what is made by a build
+    )
     await context.result({ template, folder, name }, () => [
       `${shown} is ready. Next:`,
-      `  atelier dev ${shown}`,
+      ...(runsHere ? [`  atelier dev ${shown}`] : []),
       `  atelier deploy ${shown}`,
     ])
   },
