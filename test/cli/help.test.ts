@@ -48,9 +48,14 @@ test('the list of commands says the same of each as the command itself', async (
   }
 })
 
-test('everything that deletes can be told not to ask, and every limit says what it is without it', () => {
+test('lists take a limit that says what it is without it, and what deletes can be told not to ask', () => {
   for (const { path, spec } of commands) {
     const options = spec.options ?? []
+    if (spec.name === 'list' && path !== 'environment list')
+      assert.ok(
+        options.some(one => one.flags.includes('--limit')),
+        path,
+      )
     if (spec.name === 'delete')
       assert.ok(
         options.some(one => one.flags === '-y, --yes'),

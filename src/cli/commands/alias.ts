@@ -4,7 +4,7 @@ import { usage } from '../failure.ts'
 import { parsePlainReference } from '../reference.ts'
 import type { CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { APP_OPTION, confirm, FUNCTION_ARG, YES_OPTION } from './common.ts'
+import { APP_OPTION, confirm, FUNCTION_ARG, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 import { showTargets } from './function.ts'
 
 const ALIAS_ARG = { syntax: '<alias>', help: 'Name of the alias' }
@@ -14,11 +14,11 @@ const list: CommandSpec = {
   aliases: ['ls'],
   summary: 'List the aliases of a function',
   args: [FUNCTION_ARG],
-  options: [APP_OPTION],
+  options: [APP_OPTION, LIMIT_OPTION],
   examples: [['atelier alias list shop/thumbnail', 'where each points']],
   async run({ context, args, options }) {
     const { path } = parsePlainReference(args[0]!, options.text('app'))
-    const items = await (await context.client()).all<WireAlias>(`${path}/aliases`)
+    const items = await (await context.client()).all<WireAlias>(`${path}/aliases`, {}, limitOf(options))
     await context.list(
       items,
       [

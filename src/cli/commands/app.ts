@@ -5,7 +5,7 @@ import { usage } from '../failure.ts'
 import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { confirm, YES_OPTION } from './common.ts'
+import { confirm, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 
 const APP_ARG: ArgSpec = { syntax: '<app>', help: 'Name of the app', completes: 'app' }
 const OPTIONS: readonly OptionSpec[] = [
@@ -21,9 +21,10 @@ const list: CommandSpec = {
   name: 'list',
   aliases: ['ls'],
   summary: 'List apps',
+  options: [LIMIT_OPTION],
   examples: [['atelier app list', 'all of the project']],
-  async run({ context }) {
-    const items = await (await context.client()).all<WireApp>('/v1/apps')
+  async run({ context, options }) {
+    const items = await (await context.client()).all<WireApp>('/v1/apps', {}, limitOf(options))
     await context.list(
       items,
       [

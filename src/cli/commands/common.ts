@@ -20,7 +20,7 @@ export const TRIGGER_OPTION: OptionSpec = {
 export const YES_OPTION: OptionSpec = { flags: '-y, --yes', help: 'Do not ask' }
 
 /** `--limit`, or `standard`. */
-export function limitOf(options: Options, standard: number): number {
+export function limitOf(options: Options, standard = Number.POSITIVE_INFINITY): number {
   return options.integer('limit', '--limit', { min: 1, max: 1_000_000 }) ?? standard
 }
 

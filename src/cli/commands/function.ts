@@ -21,7 +21,7 @@ const list: CommandSpec = {
     const items = await client.all<WireFunction>(
       '/v1/functions',
       { app: options.text('app') },
-      limitOf(options, Number.POSITIVE_INFINITY),
+      limitOf(options),
     )
     await context.list(
       items,

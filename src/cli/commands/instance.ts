@@ -1,5 +1,6 @@
 import type { CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo, showMemory } from '../units.ts'
+import { LIMIT_OPTION, limitOf } from './common.ts'
 
 interface WireInstance {
   readonly id: string
@@ -19,9 +20,10 @@ const list: CommandSpec = {
   name: 'list',
   aliases: ['ls'],
   summary: 'List running instances',
+  options: [LIMIT_OPTION],
   examples: [['atelier instance list', 'what runs now']],
-  async run({ context }) {
-    const items = await (await context.client()).all<WireInstance>('/v1/instances')
+  async run({ context, options }) {
+    const items = await (await context.client()).all<WireInstance>('/v1/instances', {}, limitOf(options))
     await context.list(
       items,
       [

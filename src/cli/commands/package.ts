@@ -29,11 +29,7 @@ const list: CommandSpec = {
   options: [LIMIT_OPTION],
   examples: [['atelier package list', 'all of the project']],
   async run({ context, options }) {
-    const items = await (await context.client()).all<WirePackage>(
-      '/v1/packages',
-      {},
-      limitOf(options, Number.POSITIVE_INFINITY),
-    )
+    const items = await (await context.client()).all<WirePackage>('/v1/packages', {}, limitOf(options))
     await context.list(
       items,
       [

@@ -6,7 +6,7 @@ import type { Options } from '../options.ts'
 import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { confirm, YES_OPTION } from './common.ts'
+import { confirm, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
 
 const PROJECT_ARG: ArgSpec = {
   syntax: '<project>',
@@ -31,9 +31,10 @@ const list: CommandSpec = {
   name: 'list',
   aliases: ['ls'],
   summary: 'List projects',
+  options: [LIMIT_OPTION],
   examples: [['atelier project list', 'all that you may see']],
-  async run({ context }) {
-    const items = await (await context.client()).all<WireProject>('/v1/projects')
+  async run({ context, options }) {
+    const items = await (await context.client()).all<WireProject>('/v1/projects', {}, limitOf(options))
     await context.list(
       items,
       [

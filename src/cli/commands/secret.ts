@@ -4,7 +4,7 @@ import type { WireSecret } from '../client/wire.ts'
 import { usage } from '../failure.ts'
 import type { ArgSpec, CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { confirm, promptHidden, readStdin, YES_OPTION } from './common.ts'
+import { confirm, LIMIT_OPTION, limitOf, promptHidden, readStdin, YES_OPTION } from './common.ts'
 
 const SECRET_ARG: ArgSpec = { syntax: '<secret>', help: 'Name of the secret', completes: 'secret' }
 const SECRET_BYTES_MAX = 64 * 1024
@@ -13,9 +13,10 @@ const list: CommandSpec = {
   name: 'list',
   aliases: ['ls'],
   summary: 'List the names of secrets; values never come out again',
+  options: [LIMIT_OPTION],
   examples: [['atelier secret list', 'all of the project']],
-  async run({ context }) {
-    const items = await (await context.client()).all<WireSecret>('/v1/secrets')
+  async run({ context, options }) {
+    const items = await (await context.client()).all<WireSecret>('/v1/secrets', {}, limitOf(options))
     await context.list(
       items,
       [

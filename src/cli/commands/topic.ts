@@ -26,7 +26,7 @@ const list: CommandSpec = {
   options: [LIMIT_OPTION],
   examples: [['atelier topic list', 'all of the project']],
   async run({ context, options }) {
-    const limit = limitOf(options, Number.POSITIVE_INFINITY)
+    const limit = limitOf(options)
     const items = await (await context.client()).all<WireTopic>('/v1/topics', {}, limit)
     await context.list(
       items,

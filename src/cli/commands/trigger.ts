@@ -39,11 +39,7 @@ const list: CommandSpec = {
       function: reference?.name,
       kind: options.text('kind'),
     }
-    const items = await (await context.client()).all<WireTrigger>(
-      '/v1/triggers',
-      query,
-      limitOf(options, Number.POSITIVE_INFINITY),
-    )
+    const items = await (await context.client()).all<WireTrigger>('/v1/triggers', query, limitOf(options))
     await context.list(
       items,
       [

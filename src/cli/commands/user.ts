@@ -1,7 +1,7 @@
 import { usage } from '../failure.ts'
 import type { ArgSpec, CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
-import { confirm, promptHidden, readStdin, YES_OPTION } from './common.ts'
+import { confirm, LIMIT_OPTION, limitOf, promptHidden, readStdin, YES_OPTION } from './common.ts'
 
 interface WireUser {
   readonly id: string
@@ -17,9 +17,10 @@ const list: CommandSpec = {
   name: 'list',
   aliases: ['ls'],
   summary: 'List users',
+  options: [LIMIT_OPTION],
   examples: [['atelier user list', 'all of them']],
-  async run({ context }) {
-    const items = await (await context.client()).all<WireUser>('/v1/users')
+  async run({ context, options }) {
+    const items = await (await context.client()).all<WireUser>('/v1/users', {}, limitOf(options))
     await context.list(
       items,
       [

@@ -18,11 +18,7 @@ const list: CommandSpec = {
   async run({ context, args, options }) {
     const { path } = parsePlainReference(args[0]!, options.text('app'))
     const client = await context.client()
-    const items = await client.all<WireVersion>(
-      `${path}/versions`,
-      {},
-      limitOf(options, Number.POSITIVE_INFINITY),
-    )
+    const items = await client.all<WireVersion>(`${path}/versions`, {}, limitOf(options))
     if (context.format !== 'table') return await context.list(items, [], '')
     const aliases = (await client.get<{ items: readonly WireAlias[] }>(`${path}/aliases`)).items
     await context.list(
