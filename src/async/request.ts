@@ -2,7 +2,7 @@ import { AtelierError, type InputError, parseDuration } from '../core/index.ts'
 import type { AcceptedCall, NewAsyncCall } from './async.ts'
 
 /** What a request may say of an asynchronous call, in header fields. */
-export type AsyncOptions = Pick<
+export type CallOptions = Pick<
   NewAsyncCall,
   'runAt' | 'orderingKey' | 'idempotencyKey' | 'maxAgeMs' | 'attemptsMax'
 >
@@ -28,7 +28,7 @@ export function takeAsyncMark(query: string): { readonly rest: string; readonly 
 }
 
 /** Reads the fields by their lower-case names. Throws INVALID_INPUT with every one that cannot be. */
-export function readAsyncOptions(field: (name: string) => string | undefined, now: number): AsyncOptions {
+export function readAsyncOptions(field: (name: string) => string | undefined, now: number): CallOptions {
   const errors: InputError[] = []
   const read = <T>(name: string, parse: (text: string) => T | undefined, detail: string): T | undefined => {
     const text = field(name)

@@ -1,6 +1,5 @@
 import type { BuildResult, ReceivedPackage } from '../builder/index.ts'
 import { AtelierError, checkName, type Principal } from '../core/index.ts'
-import { BuildLog } from './build-log.ts'
 import type { Collector } from './collect.ts'
 import { type Context, need } from './context.ts'
 import type { Control, DeployEvent, DeployRequest, DeployResult } from './control.ts'
@@ -9,6 +8,7 @@ import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
 import { checkImage, withImage } from './image-deploy.ts'
 import { checkIsolation } from './isolation.ts'
 import { type Language, languageOf } from './language.ts'
+import { LogEnd } from './log-end.ts'
 import { publishVersion } from './publish-version.ts'
 import { checkRoomForPackage } from './quota.ts'
 import { settle } from './settings.ts'
@@ -114,7 +114,7 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
     progress: (event: DeployEvent) => void,
     signal: AbortSignal,
   ): Promise<BuildResult> {
-    const log = new BuildLog()
+    const log = new LogEnd()
     try {
       return await options.builder.build(
         {

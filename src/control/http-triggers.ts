@@ -23,7 +23,7 @@ import { Problems } from './validate.ts'
 const EVENT_FIELDS = ['format', 'config', 'paused'] as const
 
 /** A trigger's input with nothing left open. */
-interface Settings {
+interface RouteSettings {
   readonly name: string
   readonly app: string
   readonly function: string
@@ -108,7 +108,7 @@ export function httpTriggers(context: Context) {
     })
   }
 
-  function check(settings: Settings): void {
+  function check(settings: RouteSettings): void {
     const problems = new Problems()
     checkRoute(settings, new URL(context.options.routerUrl()).hostname, problems)
     checkAccess(settings.access, problems)
@@ -131,7 +131,7 @@ export function httpTriggers(context: Context) {
 async function columns(
   tx: Transaction<Tables>,
   by: Principal,
-  settings: Settings,
+  settings: RouteSettings,
   ownId: string | undefined,
 ) {
   const { id } = await needFunction(tx, by, settings.app, settings.function)
@@ -156,7 +156,7 @@ async function columns(
 async function takePlace(
   tx: Transaction<Tables>,
   by: Principal,
-  settings: Settings,
+  settings: RouteSettings,
   ownId: string | undefined,
 ) {
   const { host, path } = settings
@@ -206,7 +206,7 @@ async function takePlace(
 /** `null` is as if nothing was ever said. */
 function completed(
   input: TriggerChange & Pick<HttpTriggerInput, 'name' | 'app' | 'function' | 'path'>,
-): Settings {
+): RouteSettings {
   checkName(input.name, 'name')
   return {
     name: input.name,

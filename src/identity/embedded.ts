@@ -74,7 +74,7 @@ export async function createEmbeddedIdentity({
   }
 
   /** Where this user wants to work and may, or `undefined`. */
-  async function placeOf(userId: string, project: string | undefined): Promise<Place | undefined> {
+  async function placeOf(userId: string, project: string | undefined): Promise<Standing | undefined> {
     if (project !== undefined) return rolesIn(store.db, userId, { name: project })
     const granted = await store.db
       .selectFrom('grants')
@@ -185,7 +185,7 @@ function principalWithProject(session: Session): Principal {
   )
 }
 
-type Place = Pick<Principal, 'projectId' | 'projectName' | 'roles'>
+type Standing = Pick<Principal, 'projectId' | 'projectName' | 'roles'>
 
 async function createAdmin(store: Store, now: number, passwordHash: string): Promise<void> {
   await store.transaction(async tx => {

@@ -2,7 +2,7 @@ import type { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AtelierError, type LogLine } from '../../core/index.ts'
 import type { LogFilter } from '../../telemetry/index.ts'
-import { Followers, writeTo } from '../followers.ts'
+import { FollowedAnswers, writeTo } from '../followed-answers.ts'
 import { operation } from '../operation.ts'
 import { API_LIMITS_DEFAULT, type ApiParts } from '../parts.ts'
 import { LogLineSchema } from '../schemas/calls.ts'
@@ -13,7 +13,7 @@ import { logView, msOf } from '../views.ts'
 
 export function logRoutes(server: FastifyInstance, { control, telemetry, limits }: ApiParts): void {
   const { heartbeatMs, followersMax, followersPerProjectMax } = { ...API_LIMITS_DEFAULT, ...limits }
-  const followers = new Followers(server)
+  const followers = new FollowedAnswers(server)
 
   operation(server, {
     method: 'GET',

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AtelierError, type LogLine } from '../../core/index.ts'
 import { NODE_PATH, readQuestion } from '../../nodes/index.ts'
 import { answerNode } from '../../telemetry/index.ts'
-import { Followers, writeTo } from '../followers.ts'
+import { FollowedAnswers, writeTo } from '../followed-answers.ts'
 import type { ApiParts } from '../parts.ts'
 
 const HEARTBEAT_MS = 1_000 // a node that follows notices within seconds that this one is gone
@@ -12,7 +12,7 @@ const FOLLOWERS_MAX = 500
 /** What other nodes on the same database ask; for everybody else there is nothing here. */
 export function nodeRoutes(server: FastifyInstance, { nodes, telemetryHere }: ApiParts): void {
   if (!nodes || !telemetryHere) return
-  const followers = new Followers(server)
+  const followers = new FollowedAnswers(server)
 
   server.get<{ Querystring: { q?: string } }>(
     NODE_PATH,

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 /** Answers that go on until their reader leaves; when the server stops, they end. */
-export class Followers {
+export class FollowedAnswers {
   readonly #streams = new Map<PassThrough, string>() // to whose it is
 
   constructor(server: FastifyInstance) {

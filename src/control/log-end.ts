@@ -1,7 +1,7 @@
 const KEPT_CHARACTERS_MAX = 256 * 1024
 
 /** The end of what a build says, for the builds that fail: the reason is at the end. */
-export class BuildLog {
+export class LogEnd {
   #text = ''
   #cut = false
 
