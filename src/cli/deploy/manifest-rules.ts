@@ -132,13 +132,15 @@ const destination = record(
   ['kind'],
 )
 
+const access = oneOf('public', 'private')
+
 const triggerPath: Rule = (value, path) =>
   typeof value === 'string' && value.startsWith('/') ? [] : [{ path, detail: 'must begin with "/"' }]
 
 const anything: Rule = () => []
 
 const route = record(
-  { name, path: triggerPath, methods: listOf(text), host: text, stripPrefix: yesOrNo, cors },
+  { name, path: triggerPath, methods: listOf(text), host: text, stripPrefix: yesOrNo, access, cors },
   ['name', 'path'],
 )
 
@@ -175,7 +177,7 @@ const MANIFEST = record({
   image: text,
   imageSecret: text,
   entry: text,
-  access: oneOf('public', 'private'),
+  access,
   config: mapOf(configValue),
   secrets: listOf(name),
   limits: record({

@@ -49,6 +49,7 @@ export interface ManifestTrigger {
   readonly methods?: readonly string[]
   readonly host?: string
   readonly stripPrefix?: boolean
+  readonly access?: Access
   readonly cors?: Partial<Cors>
 }
 
