@@ -5,7 +5,9 @@ import type { Clock, FunctionTable } from '../core/index.ts'
 import type { IdentityProvider } from '../identity/index.ts'
 import type { Invoker } from '../invoker/index.ts'
 import type { Pool, SecretSource } from '../pool/index.ts'
+import type { Encrypt } from '../router/index.ts'
 import type { TelemetryReader } from '../telemetry/index.ts'
+import type { CallReader } from './calls.ts'
 
 /** The API of another system, spoken so that its clients need not know that we are there: translation, and nothing else. */
 export interface Dialect {
@@ -15,9 +17,9 @@ export interface Dialect {
   readonly service?: { readonly type: string; readonly name: string }
   /**
    * Adds its routes, its error answers and its not-found answer to a server of its own. It checks who asks by itself, as the
-   * system that it stands for did.
+   * system that it stands for did. What it returns reads the calls that need not go through that server.
    */
-  register(server: FastifyInstance, parts: DialectParts): void | Promise<void>
+  register(server: FastifyInstance, parts: DialectParts): void | CallReader | Promise<void | CallReader>
 }
 
 /** What a dialect may use of the platform. */
@@ -38,8 +40,8 @@ export interface DialectParts {
   readonly settings: DialectSettings
   readonly clock: Clock
   readonly log: DialectLog
-  /** Certificate and key, PEM. Without it: plain HTTP. */
-  readonly encryption?: { readonly cert: string; readonly key: string } | undefined
+  /** Without it: plain HTTP. */
+  readonly encrypt?: Encrypt | undefined
 }
 
 /** What the operator says of single dialects. */

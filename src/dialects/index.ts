@@ -1,3 +1,3 @@
 export type { Dialect, DialectParts } from './dialect.ts'
 export { dialectLoaders } from './loaders.ts'
-export { createDialectServer } from './server.ts'
+export { createDialectServer, type DialectServer } from './server.ts'

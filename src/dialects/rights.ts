@@ -3,7 +3,7 @@ import { AtelierError, type Principal } from '../core/index.ts'
 import { type Action, may } from '../identity/index.ts'
 
 /** What a request that manages things asks of its caller's role. */
-export function actionOf({ method }: FastifyRequest): Action {
+export function actionOf({ method }: Pick<FastifyRequest, 'method'>): Action {
   return method === 'GET' || method === 'HEAD' ? 'read' : 'write'
 }
 

@@ -32,6 +32,11 @@ export class Drain {
     })
   }
 
+  /** No connection is left that something could come by. */
+  emptied(): void {
+    if (this.#isDraining) this.#onIdle?.()
+  }
+
   /** `running` exchanges are left. */
   left(running: number): void {
     this.#running = running

@@ -1,4 +1,6 @@
-export type { Encrypt } from './front.ts'
+export type { Encrypt, ExchangeReceiver, Front, RequestHead } from './front.ts'
 export type { HookReceiver } from './hook-call.ts'
-export type { RouterLimits } from './limits.ts'
+export { ROUTER_LIMITS_DEFAULT, type RouterLimits } from './limits.ts'
 export { createRouter, type Router } from './router.ts'
+export type { ThinExchange } from './thin/exchange.ts'
+export { createThinFront } from './thin/front.ts'

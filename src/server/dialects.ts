@@ -2,7 +2,6 @@ import { createDialectRecords } from '../control/index.ts'
 import { AtelierError } from '../core/index.ts'
 import { createDialectServer, type Dialect, type DialectParts, dialectLoaders } from '../dialects/index.ts'
 import type { Doors } from './doors.ts'
-import { listening } from './listen.ts'
 import type { Parts } from './parts.ts'
 import type { Site } from './site.ts'
 
@@ -18,6 +17,8 @@ export interface RunningDialect {
   readonly port: number
   /** As what the catalogue lists it. */
   readonly service: Dialect['service']
+  /** How many came. */
+  readonly requests: number
   close(): Promise<void>
 }
 
@@ -61,13 +62,21 @@ export async function startDialects(
           setting: 'dialects',
           port: port ?? dialect.portDefault,
           host,
-          open: where => listening(server, where),
+          open: where => server.listen(where),
         })
         .catch(async (error: unknown) => {
           await close()
           throw error
         })
-      running.push({ name, port: at, service: dialect.service, close })
+      running.push({
+        name,
+        port: at,
+        service: dialect.service,
+        get requests() {
+          return server.requests
+        },
+        close,
+      })
     }
   } catch (error) {
     await closeDialects(running)
@@ -105,6 +114,6 @@ function partsOf({ config, clock, log, certificate }: Site, parts: Parts): Diale
     },
     clock,
     log,
-    encryption: certificate?.pair,
+    encrypt: certificate?.encrypt,
   }
 }

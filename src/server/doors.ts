@@ -35,16 +35,10 @@ interface Door {
 export class Doors {
   readonly #inherited: Map<string, Inherited>
   readonly #open = new Map<string, Door>()
-  #requests = 0
   #isLeaving = false
 
   constructor(inherited: ReadonlyMap<string, Inherited>) {
     this.#inherited = new Map(inherited)
-  }
-
-  /** How many requests came to servers of Node's HTTP. */
-  get requests(): number {
-    return this.#requests
   }
 
   /** Resolves with the port. Rejects with UNAVAILABLE when it cannot be had. */
@@ -55,7 +49,6 @@ export class Doors {
     this.#open.set(name, { server, latest })
     // What is no server of Node's HTTP never emits it.
     server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-      this.#requests++
       if (!latest.has(socket)) socket.once('close', () => latest.delete(socket))
       latest.set(socket, response)
       if (this.#isLeaving) response.setHeader('connection', 'close')

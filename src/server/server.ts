@@ -70,7 +70,7 @@ export async function startServer(
   await parts.triggers.start()
   // A command on this machine needs no detour, unless the certificate is for the name that the outside knows.
   updateAdminFile(site.home, { url: certificate ? urls.api : urls.at(apiPort), routerUrl: urls.router })
-  keepUp(site, parts, { router, api: api.server })
+  keepUp(site, parts, { router, api: api.server, dialects })
   notReady.clear()
 
   const resources = opened.move()

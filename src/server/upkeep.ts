@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Router } from '../router/index.ts'
+import type { RunningDialect } from './dialects.ts'
 import type { Parts } from './parts.ts'
 import type { Site } from './site.ts'
 import { trimWhenIdle } from './trim.ts'
@@ -11,7 +12,11 @@ const SHARE_AFTER_MS = 5_000
 export function keepUp(
   { clock, opened, onProblem }: Site,
   { control, nodes, invoker }: Pick<Parts, 'control' | 'nodes' | 'invoker'>,
-  doors: { readonly router: Pick<Router, 'counters'>; readonly api: HttpServer },
+  doors: {
+    readonly router: Pick<Router, 'counters'>
+    readonly api: HttpServer
+    readonly dialects: readonly RunningDialect[]
+  },
 ): void {
   const collect = (): void => {
     control.collect().catch((error: unknown) => onProblem('packages could not be tidied up', error))
@@ -26,7 +31,10 @@ export function keepUp(
   opened.defer(
     trimWhenIdle(() => ({
       atMs: clock.now(),
-      requests: doors.router.counters.requests + apiRequests,
+      requests: doors.dialects.reduce(
+        (sum, { requests }) => sum + requests,
+        doors.router.counters.requests + apiRequests,
+      ),
       running: invoker.inHand,
     })),
   )

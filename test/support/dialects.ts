@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import type { FastifyInstance } from 'fastify'
 import {
   type AsyncCalls,
   type AsyncResult,
@@ -18,7 +18,7 @@ import {
   type Role,
 } from '../../src/core/index.ts'
 import type { Dialect, DialectParts } from '../../src/dialects/dialect.ts'
-import { createDialectServer } from '../../src/dialects/index.ts'
+import { createDialectServer, type DialectServer } from '../../src/dialects/index.ts'
 import { environments } from '../../src/environments/index.ts'
 import type { InvokeRequest, Invoker } from '../../src/invoker/index.ts'
 import type { InstanceView } from '../../src/pool/index.ts'
@@ -68,7 +68,7 @@ export class DialectFixture {
   readonly logged: string[] = []
   /** What calls have said, by invocation; `any` for all others. */
   readonly logs = new Map<string, readonly string[]>()
-  server!: FastifyInstance
+  server!: DialectServer
   url = ''
   /** The real queue of asynchronous calls, where the test asked for it. */
   queue: AsyncCalls | undefined
@@ -92,12 +92,15 @@ export class DialectFixture {
     const self = new DialectFixture(fixture)
     if (durable) await self.#openQueue()
     self.server = await createDialectServer(dialect, self.#parts(settings))
-    self.url = await self.server.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = (await self.server.listen({ port: 0, host: '127.0.0.1' })).address() as AddressInfo
+    self.url = `http://127.0.0.1:${port}`
     return self
   }
 
   async dispose(): Promise<void> {
-    await this.server.close()
+    const closed = this.server.close()
+    this.fixture.clock.advance(1_000) // the moment that is left to clients who keep their connections
+    await closed
     await this.queue?.close()
     await this.#events?.close()
     await this.fixture.dispose()

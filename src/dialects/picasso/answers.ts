@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AtelierError, asAtelierError } from '../../core/index.ts'
+import type { CallAnswer } from '../calls.ts'
 import type { DialectLog } from '../dialect.ts'
 import { EngineError, isObject } from '../engine/index.ts'
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** Bodies come as bytes: what they must be is said after who asks was checked. */
 export function takeBytes(server: FastifyInstance): void {
@@ -12,7 +13,7 @@ export function takeBytes(server: FastifyInstance): void {
 }
 
 /** The body, which must be called JSON when there is one. */
-export function bytesOf(request: FastifyRequest): Buffer {
+export function bytesOf(request: Pick<FastifyRequest, 'headers'> & { readonly body?: unknown }): Buffer {
   if (!Buffer.isBuffer(request.body) || request.body.length === 0) return Buffer.alloc(0)
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw new EngineError(400, 'Invalid content type')
@@ -41,21 +42,22 @@ export function objectIn(
 }
 
 /** `{"error": {"message"}}`: everything that is refused or fails. */
-export function answerError(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  log: DialectLog,
-): FastifyReply {
+export function errorAnswer(error: unknown, log: DialectLog): CallAnswer {
   const known = error instanceof EngineError ? error : fromFramework(error)
   if (known.status >= 500 && !(known.cause instanceof AtelierError && known.cause.fault !== 'platform'))
-    log.error({ err: known.cause ?? known, requestId: request.id }, 'a Picasso request failed')
-  if (known.retryAfterS !== undefined) reply.header('retry-after', String(known.retryAfterS))
-  if (known.invocationId !== undefined) reply.header('atelier-invocation-id', known.invocationId)
-  return reply
-    .code(known.status)
-    .type(JSON_TYPE)
-    .send({ error: { message: known.message } })
+    log.error({ err: known.cause ?? known, invocationId: known.invocationId }, 'a Picasso request failed')
+  const headers = ['content-type', JSON_TYPE]
+  if (known.retryAfterS !== undefined) headers.push('retry-after', String(known.retryAfterS))
+  if (known.invocationId !== undefined) headers.push('atelier-invocation-id', known.invocationId)
+  const body = Buffer.from(JSON.stringify({ error: { message: known.message } }))
+  return { status: known.status, headers, body }
+}
+
+/** The same by the framework. */
+export function answerError(error: unknown, reply: FastifyReply, log: DialectLog): FastifyReply {
+  const { status, headers, body } = errorAnswer(error, log)
+  for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]!)
+  return reply.code(status).send(body)
 }
 
 /** As aiohttp answers what it has no route for. */

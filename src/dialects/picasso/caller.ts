@@ -5,7 +5,10 @@ import type { DialectParts } from '../dialect.ts'
 import { EngineError } from '../engine/index.ts'
 import { actionOf, needRight } from '../rights.ts'
 
-export type WhoCalls = (request: FastifyRequest) => Promise<Principal>
+/** What of a request tells who asks, and for what. */
+export type Asked = Pick<FastifyRequest, 'method' | 'url' | 'headers' | 'params'>
+
+export type WhoCalls = (request: Asked) => Promise<Principal>
 
 /**
  * Who asks, in the project of the path: the token's own, or another one where the user has a role. Anything wrong with the token is
@@ -20,7 +23,7 @@ export function callers({ identity, table }: Pick<DialectParts, 'identity' | 'ta
     return by
   }
 
-  async function callerOf(request: FastifyRequest, token: string): Promise<Principal> {
+  async function callerOf(request: Asked, token: string): Promise<Principal> {
     try {
       const principal = await holderOf(identity, token, SERVICES.picasso, request)
       const { project_id: projectId } = request.params as { project_id?: string }

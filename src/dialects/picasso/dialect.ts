@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { SERVICES } from '../../identity/index.ts'
+import type { CallReader } from '../calls.ts'
 import type { Dialect, DialectParts } from '../dialect.ts'
 import { type Engine, OwnEngine } from '../engine/index.ts'
 import { answerError, answerText, takeBytes } from './answers.ts'
@@ -17,7 +18,7 @@ export const picasso: Dialect = {
   portDefault: 10_001,
   service: { type: SERVICES.picasso, name: 'picasso' },
 
-  async register(server: FastifyInstance, parts: DialectParts): Promise<void> {
+  async register(server: FastifyInstance, parts: DialectParts): Promise<CallReader> {
     const { functionsUrl } = parts.settings.picasso
     const engine: Engine = functionsUrl === '' ? new OwnEngine(parts) : new RemoteEngine(functionsUrl)
     if (engine instanceof RemoteEngine) {
@@ -27,11 +28,11 @@ export const picasso: Dialect = {
     const kept = new Kept(parts.records, parts.clock)
     const who = callers(parts)
     takeBytes(server)
-    server.setErrorHandler((error, request, reply) => answerError(error, request, reply, parts.log))
+    server.setErrorHandler((error, _request, reply) => answerError(error, reply, parts.log))
     const known = methodsByPath(server)
     appRoutes(server, engine, kept, who)
     routeRoutes(server, engine, kept, who)
-    runRoutes(server, engine, kept, who)
+    const calls = runRoutes(server, engine, kept, who, parts.log)
     refuseOtherMethods(server, known, who)
     await documentRoutes(server)
     // Below /v1 nobody learns what there is without a token.
@@ -39,6 +40,7 @@ export const picasso: Dialect = {
       if (/^\/v1(?:[/?]|$)/.test(request.url)) await who(request)
       return answerText(reply, 404, 'Not Found')
     })
+    return calls
   },
 }
 

@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { AtelierError, asAtelierError, ChunkDecoder, type Clock } from '../../core/index.ts'
 import type { Upgrade } from '../front.ts'
@@ -6,7 +7,7 @@ import type { Flusher } from '../plane.ts'
 import { refuseOn } from '../wire.ts'
 import { ClientSocket } from './client-socket.ts'
 import { ThinExchange } from './exchange.ts'
-import { type Head, type HeadFields, headTooLarge, readHead } from './head.ts'
+import { type Head, type HeadFields, headTooLarge, readHead, requestText } from './head.ts'
 import { Outbox } from './outbox.ts'
 import { ConnectionStalls } from './stalls.ts'
 
@@ -105,6 +106,17 @@ export class Connection {
   /** The body is wanted. */
   flow(): void {
     if (!this.#isTaking && this.#kept) this.#take()
+  }
+
+  /** Leaves the connection to `server`, which hears the request whose head this is, and what comes after it. */
+  passOn(head: Head, server: HttpServer): void {
+    const { socket } = this
+    const bytes = Buffer.from(this.#kept ?? EMPTY) // of a buffer that is lent
+    this.#exchange = undefined
+    this.#setBusy(false)
+    this.#release()
+    socket.unshift(Buffer.concat([Buffer.from(requestText(head), 'latin1'), bytes]))
+    server.emit('connection', socket)
   }
 
   get hasUnreadBody(): boolean {
@@ -287,6 +299,7 @@ export class Connection {
   /** The socket is another's from now on, as `node:http` hands it over. */
   #release(): void {
     const { socket } = this
+    this.outbox.flush() // the answer before goes first
     this.#state = 'gone'
     this.#kept = undefined
     if (socket instanceof ClientSocket) socket.onBytes = undefined

@@ -1,3 +1,5 @@
+import type { Server as HttpServer } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Exchange, ExchangeReceiver, FieldsMemo } from '../front.ts'
 import { LENGTH_UNKNOWN } from '../front.ts'
 import { headText } from '../wire.ts'
@@ -17,7 +19,7 @@ export class ThinExchange implements Exchange {
   isReading = false
   isHeadSent = false
   readonly #connection: Connection
-  readonly #isOld: boolean
+  readonly #request: Head
   #expectsContinue: boolean
   #closes: boolean
   #isChunked = false
@@ -34,9 +36,23 @@ export class ThinExchange implements Exchange {
     this.remoteAddress = connection.remoteAddress
     this.scheme = connection.scheme
     this.bodyLength = fields.bodyLength
-    this.#isOld = head.isOld
+    this.#request = head
     this.#expectsContinue = fields.expectsContinue
     this.#closes = !fields.keepsAlive
+  }
+
+  /** What its request came by. */
+  get socket(): Socket {
+    return this.#connection.socket
+  }
+
+  /**
+   * In place of all else: leaves the connection to `server`, which hears this request from its beginning, and all that follow. Only in
+   * the turn of `onExchange`, and not after `read`.
+   */
+  passOn(server: HttpServer): void {
+    this.#isOver = true
+    this.#connection.passOn(this.#request, server)
   }
 
   read(): void {
@@ -113,7 +129,7 @@ export class ThinExchange implements Exchange {
     if (length >= 0) headers.push('content-length', String(length))
     else if (length === LENGTH_UNKNOWN) {
       // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
-      if (this.#isOld) this.#closes = true
+      if (this.#request.isOld) this.#closes = true
       else {
         this.#isChunked = true
         headers.push('transfer-encoding', 'chunked')
@@ -121,7 +137,7 @@ export class ThinExchange implements Exchange {
     }
     if (this.#connection.hasUnreadBody && this.#isNotWorthReading()) this.#closes = true
     if (this.#closes) headers.push('connection', 'close')
-    else if (this.#isOld) headers.push('connection', 'keep-alive')
+    else if (this.#request.isOld) headers.push('connection', 'keep-alive')
     return headText(status, headers)
   }
 

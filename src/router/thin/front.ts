@@ -85,7 +85,7 @@ class ThinFront implements Front, ConnectionHome {
   async drain(graceMs: number): Promise<void> {
     this.#server.close()
     for (const connection of this.#connections) connection.closeAfter()
-    await this.#drain.begin(graceMs, this.#busy)
+    if (this.#connections.size > 0) await this.#drain.begin(graceMs, this.#busy)
     await this.close()
   }
 
@@ -115,6 +115,7 @@ class ThinFront implements Front, ConnectionHome {
 
   closed(connection: Connection): void {
     this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#drain.emptied()
   }
 
   readonly #sweep = (): void => {

@@ -61,6 +61,11 @@ export function readHead(text: string, limits: RouterLimits, before?: HeadFields
   return { method, target, isOld, isWebSocket, fields }
 }
 
+/** The head as it was read, with its empty line, in Latin-1. */
+export function requestText({ method, target, isOld, fields }: Head): string {
+  return `${method} ${target} HTTP/1.${isOld ? 0 : 1}\r\n${fields.text}${fields.text === '' ? '' : '\r\n'}\r\n`
+}
+
 class Fields {
   readonly #isOld: boolean
   #length: number | undefined
