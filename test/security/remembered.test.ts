@@ -10,6 +10,7 @@ import { readAnswer } from '../../src/router/answer.ts'
 import { RequestFields } from '../../src/router/fields.ts'
 import { ROUTER_LIMITS_DEFAULT } from '../../src/router/limits.ts'
 import { readHead } from '../../src/router/thin/head.ts'
+import { RecentIds } from '../../src/triggers/recent-ids.ts'
 
 const MIB = 1024 ** 2
 
@@ -46,6 +47,17 @@ test('the name of a login that failed is remembered without what came behind it'
   for (let i = 0; i < 300; i++) await fail(i)
   const bytes = held() - before
   assert.ok(bytes < 4 * MIB, `they hold ${Math.round(bytes / MIB)} MiB`)
+})
+
+test('ids of events that are remembered take no more memory for being long', () => {
+  const recent = new RecentIds(systemClock, 60_000)
+  const begin = (i: number) => assert.equal(recent.begin([read(`${i} ${padding(16_000)}`)]), true)
+  begin(-1)
+  const bytes = heldBy(() => {
+    for (let i = 0; i < 1_000; i++) begin(i)
+  })
+  assert.ok(bytes < 4 * MIB, `they hold ${Math.round(bytes / MIB)} MiB`)
+  assert.equal(recent.begin([read(`7 ${padding(16_000)}`)]), false)
 })
 
 test('names of headers that are remembered keep no head alive that they came in', () => {
