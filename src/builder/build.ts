@@ -7,6 +7,11 @@ export interface Builder {
    * Rejects with PACKAGE_INVALID or BODY_TOO_LARGE that say which entry is wrong and what the limit is.
    */
   receive(source: Readable, fileName: string, signal: AbortSignal): Promise<ReceivedPackage>
+  /**
+   * Removes a received package that came to nothing, unless it was received once more since `receivedAt` (epoch ms) or is being built. Whoever
+   * calls it knows that nobody names it.
+   */
+  discard(packageDigest: string, receivedAt: number): Promise<void>
   /** Makes the bundle, or finds it in the cache. Rejects with BUILD_FAILED carrying the tail of the log. */
   build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult>
   /** The package as a tar archive in its canonical form, for download; GONE when it is not here. */

@@ -131,6 +131,10 @@ class LocalBuilder implements OwnedBuilder {
     return received
   }
 
+  async discard(packageDigest: string, receivedAt: number): Promise<void> {
+    if (!this.#collector.isHeld(packageDigest)) await this.#packages.removeUnused(packageDigest, receivedAt)
+  }
+
   async build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult> {
     const release = this.#collector.hold(request.packageDigest)
     try {

@@ -38,6 +38,10 @@ export class Collector {
     }
   }
 
+  isHeld(packageDigest: string): boolean {
+    return this.#held.has(packageDigest)
+  }
+
   /** Remembers that an instance was given this bundle now. */
   used(bundleDigest: string): void {
     this.#usedAt.set(bundleDigest, this.#parts.clock.now())

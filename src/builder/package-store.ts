@@ -141,6 +141,12 @@ export class PackageStore {
     await rm(this.at(digest), { recursive: true, force: true })
   }
 
+  /** As `remove`, unless it was used after `since` (epoch ms). */
+  async removeUnused(digest: string, since: number): Promise<void> {
+    const found = await stat(this.at(digest)).catch(() => undefined)
+    if (found && Math.floor(found.mtimeMs) <= since) await this.remove(digest)
+  }
+
   /** The folder of a package. INVALID_INPUT for what is no digest. */
   at(digest: string): string {
     return join(this.#folder, hexOf(digest))

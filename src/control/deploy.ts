@@ -6,6 +6,7 @@ import type { Control, DeployEvent, DeployRequest, DeployResult } from './contro
 import { grantFor } from './function-token.ts'
 import { findFunction, type LiveVersion, liveVersion } from './functions.ts'
 import { checkImage, withImage } from './image-deploy.ts'
+import { InHand } from './in-hand.ts'
 import { checkIsolation } from './isolation.ts'
 import { type Language, languageOf } from './language.ts'
 import { LogEnd } from './log-end.ts'
@@ -16,6 +17,7 @@ import { keepPackage, type Source } from './stored.ts'
 import { Turns, throwIfCancelled } from './turns.ts'
 
 const WAITING_MAX = 100 // deploys of one function; each takes seconds
+const RECEIVED_AT_ONCE_MAX = 4 // packages of one project
 
 /**
  * From source to live. The slow things (receiving, building) happen first and change nothing that anybody sees; then one
@@ -24,6 +26,8 @@ const WAITING_MAX = 100 // deploys of one function; each takes seconds
 export function deployOperation(context: Context, collector: Collector): Pick<Control, 'deploy'> {
   const { store, clock, options } = context
   const turns = new Turns(WAITING_MAX)
+  const inHand = new InHand(context)
+  let receives = 0
 
   return {
     async deploy(by, asked, progress, signal) {
@@ -36,22 +40,30 @@ export function deployOperation(context: Context, collector: Collector): Pick<Co
       if (asked.package) await checkRoomForPackage(store.db, by)
       const request = await withImage(context, by, asked, progress, signal)
       return collector.whileDeploying(async () => {
-        const received = request.package && (await receive(request.package, progress, signal))
-        return turns.take(
-          `${by.projectId}/${request.app}/${request.name}`,
-          () => buildAndPublish(by, request, received, progress, signal),
-          signal,
-        )
+        const received = request.package && (await receive(by, request.package, progress, signal))
+        const leave = received && inHand.hold(received)
+        try {
+          return await turns.take(
+            `${by.projectId}/${request.app}/${request.name}`,
+            () => buildAndPublish(by, request, received, progress, signal),
+            signal,
+          )
+        } finally {
+          await leave?.()
+        }
       })
     },
   }
 
   async function receive(
+    by: Principal,
     { source, fileName }: NonNullable<DeployRequest['package']>,
     progress: (event: DeployEvent) => void,
     signal: AbortSignal,
   ): Promise<ReceivedPackage> {
-    const received = await options.builder.receive(source, fileName, signal)
+    // Each takes disk that nothing counts yet.
+    const line = `${by.projectId} receives ${receives++ % RECEIVED_AT_ONCE_MAX}`
+    const received = await turns.take(line, () => options.builder.receive(source, fileName, signal), signal)
     const count = received.files.length
     const detail = `${count} ${count === 1 ? 'file' : 'files'}, ${received.sizeBytes} bytes, ${received.digest}`
     progress({ kind: 'stage', stage: 'receive', detail })

@@ -115,3 +115,18 @@ test('installed dependencies that no build used for long are dropped, and bundle
   assert.equal(readdirSync(join(builder.path, 'dependencies')).length, 0)
   assert.ok(existsSync(join(await builder.locate(bundle), 'libs', 'deps.txt')))
 })
+
+test('a package is discarded when it came to nothing, unless it came once more', async t => {
+  const clock = movableClock()
+  const builder = await makeBuilder(t, { environments, clock })
+  const archive = rawTar([{ name: 'main.txt', body: 'for nothing' }])
+  const { digest } = await send(builder, archive, 'a.tar')
+  const receivedAt = clock.now()
+  clock.pass(1_000)
+  await send(builder, archive, 'a.tar')
+  await builder.discard(digest, receivedAt)
+  ;(await builder.openPackage(digest)).destroy()
+  await builder.discard(digest, clock.now())
+  await assert.rejects(builder.openPackage(digest), { code: 'GONE' })
+  await builder.discard(digest, clock.now())
+})

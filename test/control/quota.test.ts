@@ -83,6 +83,34 @@ test('a quota below what is used takes nothing away and refuses what comes next'
   await fixture.deploy(by, 'third', { name: 'b' })
 })
 
+test('a package that comes to nothing does not stay, and few of one project are received at once', async () => {
+  const by = await fixture.member('wasteful')
+  const { builder } = fixture
+  await fixture.deploy(by, 'a version')
+  const before = builder.packages.size
+  await assert.rejects(fixture.deploy(by, 'for nothing', { environment: 'none' }), { code: 'INVALID_INPUT' })
+  await setQuota('wasteful', { storageBytes: 20 })
+  await assert.rejects(fixture.deploy(by, 'too much for this quota'), exceeded)
+  assert.equal(builder.packages.size, before)
+  await assert.rejects(fixture.deploy(by, 'a version', { environment: 'none' }), { code: 'INVALID_INPUT' })
+  assert.equal(builder.packages.size, before, 'what a version needs stays')
+  await setQuota('wasteful', {})
+  await assert.rejects(fixture.deploy(by, 'syntax error'), { code: 'BUILD_FAILED' })
+  assert.equal(builder.packages.size, before + 1, 'what failed to build is kept for its log, and counted')
+
+  let now = 0
+  let most = 0
+  const receive = builder.receive.bind(builder)
+  builder.receive = async (...given) => {
+    most = Math.max(most, ++now)
+    await new Promise(resolve => setImmediate(resolve))
+    return receive(...given).finally(() => now--)
+  }
+  await Promise.all(Array.from({ length: 9 }, (_, i) => fixture.deploy(by, `${i}`, { name: `f${i}` })))
+  builder.receive = receive
+  assert.equal(most, 4)
+})
+
 test('what is refused for want of room is refused before it is built', async () => {
   const by = await fixture.member('early')
   await fixture.deploy(by, 'first')

@@ -37,6 +37,11 @@ export class MemoryBuilder implements Builder {
     return { digest, sizeBytes: bytes.length, fileName, files: [fileName] }
   }
 
+  async discard(packageDigest: string, receivedAt: number): Promise<void> {
+    if ((this.packages.get(packageDigest)?.at ?? Number.POSITIVE_INFINITY) <= receivedAt)
+      this.packages.delete(packageDigest)
+  }
+
   async build(request: BuildRequest, signal: AbortSignal): Promise<BuildResult> {
     const stored = this.#get(request.packageDigest)
     request.onEvent({ kind: 'stage', stage: 'unpack', detail: stored.fileName })
