@@ -206,3 +206,10 @@ async function hosted(host: string, path: string): Promise<number> {
       .end()
   })
 }
+
+test('the login of the page on identity: an operator lets a user in, who is then somebody in the project', async () => {
+  const own = [['http://127.0.0.1:1881', server.url]] as const
+  const { code, stdout, stderr } = await runExample('identity.md', 'login', server.home, {}, own)
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /user +olga\nproject +garden\nroles +member\n/)
+})

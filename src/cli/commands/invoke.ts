@@ -38,7 +38,8 @@ which is "bodyBase64" where it is no text.`,
   ],
   examples: [
     ['atelier invoke hello', 'a plain call'],
-    [`atelier invoke hello -d '{"name":"Ada"}'`, 'with JSON'],
+    ['atelier invoke hello --path "/?name=Ada"', 'with a query'],
+    [`atelier invoke shop/report -d '{"table":"orders"}'`, 'with JSON'],
     ['atelier invoke shop/thumbnail:beta -d @photo.jpg > thumb.jpg', 'a file to one alias'],
     ['cat data.csv | atelier invoke report -H "content-type: text/csv"', 'from a pipe'],
     [
