@@ -47,7 +47,11 @@ export class Door {
       })
     this.#throttleHere.begin(here, now)
     this.#throttleUser.begin(key, now)
-    const result = await attempt()
+    const result = await attempt().catch((error: unknown) => {
+      this.#throttleHere.undo(here)
+      this.#throttleUser.undo(key)
+      throw error
+    })
     if (result === undefined) throw wrongLogin()
     this.#throttleHere.succeed(here)
     this.#throttleUser.succeed(key)

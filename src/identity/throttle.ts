@@ -1,4 +1,5 @@
-const KEYS_MAX = 10_000 // the oldest is forgotten first
+const KEYS_MAX = 10_000
+const OLDEST_LOOKED_AT = 64 // of them the one that failed least is forgotten for a new one
 const FORGET_MS = 15 * 60_000 // a quarter of an hour without a failure and all is forgiven
 
 /** How many failures are free, and how the wait after each further one grows. */
@@ -39,12 +40,32 @@ export class Throttle {
     const before = this.#failures.get(key)
     const count = before && nowMs - before.lastAt <= FORGET_MS ? before.count : 0
     this.#failures.delete(key)
-    const [oldest] = this.#failures.keys()
-    if (this.#failures.size >= KEYS_MAX && oldest !== undefined) this.#failures.delete(oldest)
+    if (this.#failures.size >= KEYS_MAX) this.#forgetOne()
     this.#failures.set(key, { count: count + 1, lastAt: nowMs })
+  }
+
+  /** The attempt that began came to no answer: it says nothing about anybody. */
+  undo(key: string): void {
+    const failures = this.#failures.get(key)
+    if (failures && --failures.count === 0) this.#failures.delete(key)
   }
 
   succeed(key: string): void {
     this.#failures.delete(key)
+  }
+
+  /** Not simply the oldest: names that nobody has would push out the one that is being guessed at. */
+  #forgetOne(): void {
+    let least: string | undefined
+    let count = Number.POSITIVE_INFINITY
+    let looked = 0
+    for (const [key, failures] of this.#failures) {
+      if (failures.count <= count) {
+        least = key
+        count = failures.count
+      }
+      if (++looked === OLDEST_LOOKED_AT) break
+    }
+    if (least !== undefined) this.#failures.delete(least)
   }
 }

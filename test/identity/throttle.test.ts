@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { AtelierError, systemClock } from '../../src/core/index.ts'
+import { Door } from '../../src/identity/login.ts'
 import { delayAfter, Throttle } from '../../src/identity/throttle.ts'
 
 const policy = { failuresFree: 3, delayMsMax: 60_000 }
@@ -36,4 +38,25 @@ test('no wait is ever longer than the limit, however many failures there were', 
       return delay >= 0 && delay <= delayMsMax
     }),
   )
+})
+
+test('names that nobody has push out no key that has failed more often', () => {
+  const throttle = new Throttle(policy)
+  for (let i = 0; i < 8; i++) throttle.begin('victim', 0)
+  for (let i = 0; i < 30_000; i++) throttle.begin(`nobody-${i}`, i % 1_000)
+  assert.equal(throttle.waitMs('victim', 0), delayAfter(8, policy))
+})
+
+test('an attempt that came to no answer keeps nobody out', async () => {
+  const unused = undefined as never
+  const door = new Door({ clock: systemClock, store: unused, passwords: unused })
+  const busy = new AtelierError('TOO_MANY_REQUESTS', 'Too many logins at once.')
+  for (let i = 0; i < 20; i++)
+    await assert.rejects(
+      door.pass('ann', 'here', async () => {
+        throw busy
+      }),
+      busy,
+    )
+  assert.equal(await door.pass('ann', 'here', async () => 'in'), 'in')
 })
