@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Control, DialectRecord, DialectRecords } from '../../control/index.ts'
 import { AtelierError, type Clock, newId, type Principal } from '../../core/index.ts'
+import { may } from '../../identity/index.ts'
 import {
   type Config,
   type Engine,
@@ -116,7 +117,7 @@ export class OwnEngine implements Engine {
   async listRoutes(by: Principal, app: string): Promise<readonly EngineRoute[]> {
     const owner = await this.#apps.get(app)
     if (owner?.projectId !== by.projectId) return []
-    return Promise.all((await this.#routesOf(app)).map(each => this.#whole(each)))
+    return Promise.all((await this.#routesOf(app)).map(each => this.#whole(by, each)))
   }
 
   async createRoute(
@@ -161,7 +162,7 @@ export class OwnEngine implements Engine {
   }
 
   async getRoute(by: Principal, app: string, path: string): Promise<EngineRoute> {
-    return this.#whole(await this.#route(by, app, path))
+    return this.#whole(by, await this.#route(by, app, path))
   }
 
   async updateRoute(
@@ -173,7 +174,7 @@ export class OwnEngine implements Engine {
   ): Promise<EngineRoute> {
     const { control, records } = this.#parts
     const found = await this.#route(by, app, path)
-    const before = await this.#whole(found)
+    const before = await this.#whole(by, found)
     const after = changedRoute(before, change)
     const { jwt_key: jwtKey, ...route } = after
     const kept: KeptRoute = {
@@ -235,8 +236,9 @@ export class OwnEngine implements Engine {
     return found.filter(each => each.body.isMade)
   }
 
-  async #whole(found: DialectRecord<KeptRoute>): Promise<EngineRoute> {
-    return { ...found.body.route, jwt_key: await this.#jwtKey(found) }
+  /** With its key for who could set another: whoever has the key may call. */
+  async #whole(by: Principal, found: DialectRecord<KeptRoute>): Promise<EngineRoute> {
+    return { ...found.body.route, jwt_key: may(by, 'write') ? await this.#jwtKey(found) : '' }
   }
 
   /** A new version of the route's function; without an image, of the one that it has. */

@@ -237,6 +237,21 @@ test('a route with a key takes signed tokens alone, and its function never sees 
   assert.ok(!at.calls[0]!.headers.includes('authorization'))
 })
 
+test('the key of a route is told to who may set another, and to no reader', async t => {
+  const at = await open(t)
+  const { token } = await at.login('blue')
+  await at.ask('POST', '/v1/apps/demo/routes', { token, body: { route: { ...ROUTE, jwt_key: 'k' } } })
+  const reader = (await at.login('blue', 'reader')).token
+  for (const [who, key] of [
+    [token, 'k'],
+    [reader, ''],
+  ] as const) {
+    const shown = await at.ask('GET', '/v1/apps/demo/routes/hello', { token: who })
+    const listed = await at.ask('GET', '/v1/apps/demo/routes', { token: who })
+    assert.deepEqual([shown.json.route.jwt_key, listed.json.routes[0].jwt_key], [key, key])
+  }
+})
+
 test('a route whose function was closed past IronFunctions is not there for callers', async t => {
   const at = await open(t)
   await at.ask('POST', '/v1/apps/demo/routes', { body: { route: ROUTE } })
