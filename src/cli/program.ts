@@ -1,7 +1,9 @@
 import { Command, Option } from 'commander'
 import { CATALOGUE, type CatalogueEntry } from './catalogue.ts'
 import type { Context } from './context.ts'
+import { type CliFailure, usage } from './failure.ts'
 import { GLOBAL_OPTIONS } from './globals.ts'
+import { nearest } from './nearest.ts'
 import { Options } from './options.ts'
 import { type CommandSpec, type GroupSpec, isGroup, type OptionSpec } from './spec.ts'
 
@@ -29,6 +31,7 @@ export async function createProgram(argv: readonly string[], context: Context): 
   )
   const [first, second] = operandPositions(argv).map(position => argv[position])
   const wanted = find(first === 'help' ? second : first)
+  if (first === 'help' && second !== undefined && second !== 'help' && !wanted) throw unknownCommand(second)
   for (const entry of CATALOGUE) {
     const command = entry === wanted ? commandFrom(await entry.load(), context) : new Command(entry.name)
     command.summary(entry.summary).helpGroup(entry.group)
@@ -38,9 +41,19 @@ export async function createProgram(argv: readonly string[], context: Context): 
   return program
 }
 
-/** The command line as it is meant: a noun alone becomes its list. */
+function unknownCommand(name: string): CliFailure {
+  const meant = nearest(
+    name,
+    CATALOGUE.filter(one => !one.hidden).map(one => one.name),
+  )
+  return usage(`unknown command '${name}'`, meant ? `Did you mean ${meant}?` : '"atelier help" lists them.')
+}
+
+/** The command line as it is meant: a noun alone becomes its list, and help is shown of the inner command that it names. */
 export function expand(argv: readonly string[]): string[] {
   const [position, ...more] = operandPositions(argv)
+  if (position !== undefined && argv[position] === 'help' && more.length > 1)
+    return [...more.map(at => argv[at]!), '--help']
   const alone = position === undefined ? undefined : find(argv[position])?.alone
   if (
     position === undefined ||

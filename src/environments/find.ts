@@ -17,7 +17,7 @@ export async function findEnvironments(
   known: readonly Environment[],
 ): Promise<readonly Environment[]> {
   const entries = await readdir(folder).catch((error: unknown) => {
-    throw wrong(folder, `cannot be read: ${String(error)}`)
+    throw wrong(folder, `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
   })
   for (const path of [folder, ...entries.map(entry => join(folder, entry))]) {
     const { uid, mode } = await lstat(path)

@@ -44,7 +44,9 @@ export class Doors {
   /** Resolves with the port. Rejects with UNAVAILABLE when it cannot be had. */
   async open({ name, setting, port, host, open }: DoorPlan): Promise<number> {
     const fd = this.#take(name, port)
-    const server = await listen(setting, port, () => open({ port, host, ...(fd !== undefined && { fd }) }))
+    const server = await listen(setting, { port, host }, () =>
+      open({ port, host, ...(fd !== undefined && { fd }) }),
+    )
     const latest = new Map<Socket, ServerResponse>()
     this.#open.set(name, { server, latest })
     // What is no server of Node's HTTP never emits it.

@@ -5,7 +5,6 @@ import { AtelierError } from '../core/index.ts'
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EACCES: 'this user may not listen there',
-  EADDRNOTAVAIL: 'this machine has no such address',
 }
 
 /** Where to listen: at a port of this machine, or with a socket that somebody opened before. */
@@ -15,16 +14,24 @@ export interface ListenAt {
   readonly fd?: number
 }
 
-/** Runs `open` for a port; a failure says which setting to change. */
+const NO_ADDRESS = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'])
+
+/** Runs `open` for a port of `host`; a failure says which setting to change. */
 export async function listen<T>(
   setting: string,
-  port: number,
+  { port, host }: { readonly port: number; readonly host: string },
   open: (port: number) => Promise<T>,
 ): Promise<T> {
   try {
     return await open(port)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''
+    if (NO_ADDRESS.has(code))
+      throw new AtelierError(
+        'UNAVAILABLE',
+        `This machine has no address ${JSON.stringify(host)}. Choose another with --host.`,
+        { cause },
+      )
     const reason = REASONS[code]
     if (reason === undefined) throw cause
     throw new AtelierError(

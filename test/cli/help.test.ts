@@ -105,6 +105,7 @@ test('a misspelt command, option or subcommand is answered with the one that was
   const home = await freshHome(t)
   for (const [args, meant] of [
     [['deplyo'], /Did you mean deploy/],
+    [['help', 'deplyo'], /unknown command 'deplyo'\nhint: Did you mean deploy\?/],
     [['function', 'lsit'], /Did you mean/],
     [['deploy', '--memroy', '1'], /Did you mean --memory/],
   ] as const) {
@@ -112,6 +113,11 @@ test('a misspelt command, option or subcommand is answered with the one that was
     assert.equal(code, 2)
     assert.match(stderr, meant)
   }
+})
+
+test('help goes as deep as the words that follow it', async () => {
+  const { stdout } = await atelier('/nowhere', ['help', 'trigger', 'create'])
+  assert.match(stdout, /^Usage: atelier trigger create /)
 })
 
 test('a noun alone is its list', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import fastify from 'fastify'
-import { listening } from '../../src/server/listen.ts'
+import { listen, listening } from '../../src/server/listen.ts'
 
 test('an API closes connections beyond its limit on arrival, and serves those within', async t => {
   const api = fastify({ forceCloseConnections: true })
@@ -26,4 +26,17 @@ test('an API closes connections beyond its limit on arrival, and serves those wi
   await once(beyond, 'close')
   first!.write('GET / HTTP/1.1\r\nhost: h\r\n\r\n')
   assert.match(String((await once(first!, 'data'))[0]), /^HTTP\/1.1 200 /)
+})
+
+test('an address that this machine has not is told by the setting that names it, and not by its port', async () => {
+  const at = { port: 0, host: '192.0.2.1' } // of a network that is for documentation alone
+  const open = async () => {
+    const server = createServer()
+    await once(server.listen(at), 'listening')
+    return server
+  }
+  await assert.rejects(listen('router-port', at, open), {
+    code: 'UNAVAILABLE',
+    message: 'This machine has no address "192.0.2.1". Choose another with --host.',
+  })
 })

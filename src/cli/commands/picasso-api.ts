@@ -1,4 +1,5 @@
 import { runServer } from '../../server/index.ts'
+import { usage } from '../failure.ts'
 import type { CommandSpec, OptionSpec } from '../spec.ts'
 
 const PORT_DEFAULT = '10001'
@@ -59,6 +60,12 @@ export const picassoApi: CommandSpec = {
       const flag = options.text(name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()))
       return flag ?? (process.env[variable] || undefined)
     }
+    const port = given('port') ?? PORT_DEFAULT
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+      throw usage(
+        `--port ${JSON.stringify(port)} is not a port, as PICASSO_PORT must be too`,
+        'Give a number from 0 to 65535.',
+      )
     context.exitCode = await runServer(serverFlags(given, options.flag('debug')), undefined)
   },
 }
