@@ -115,8 +115,8 @@ test('a misspelt command, option or subcommand is answered with the one that was
   }
 })
 
-test('help goes as deep as the words that follow it', async () => {
-  const { stdout } = await atelier('/nowhere', ['help', 'trigger', 'create'])
+test('help goes as deep as the words that follow it', async t => {
+  const { stdout } = await atelier(await freshHome(t), ['help', 'trigger', 'create'])
   assert.match(stdout, /^Usage: atelier trigger create /)
 })
 
