@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readlinkSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import type { Sandbox } from '../../src/backends/index.ts'
+import { OutboundNetwork } from '../../src/backends/local/network.ts'
+import { until } from '../support/server-process.ts'
 import { pythonInside, SHELL } from './inside.ts'
 import { openLocal, unavailable } from './local-fixture.ts'
 
@@ -119,5 +123,23 @@ except OSError as e: print("closed")`,
     )
     assert.equal(text, '10.0.2.3\nway open\nclosed\n')
     await sandbox.kill()
+  })
+
+  test('what a sandbox was connected by goes when it is cut, though the sandbox has ended', async t => {
+    const network = OutboundNetwork.find()
+    if ('reason' in network) return t.skip(network.reason)
+    if (process.getuid?.() !== 0) return t.skip('only root may make a network without a user namespace')
+    const namespaceOf = (pid: number | 'self') => readlinkSync(`/proc/${pid}/ns/net`)
+    const held = spawn('unshare', ['--net', 'sleep', '600'])
+    t.after(() => held.kill('SIGKILL'))
+    await until('it has a network', () => namespaceOf(held.pid!) !== namespaceOf('self'))
+    const connection = await network.connect(held.pid!, { kind: 'own', uid: 0 })
+    t.after(connection.close)
+    const stacks = () => spawnSync('pgrep', ['-P', String(process.pid), 'slirp4netns']).status === 0
+    assert.ok(stacks())
+    held.kill('SIGKILL')
+    await once(held, 'exit')
+    await assert.rejects(connection.cut())
+    await until('its network stack is gone', () => !stacks())
   })
 })

@@ -80,6 +80,7 @@ export class Cells {
     let identity: Identity = { kind: 'mapped' }
     let cgroup: Cgroup | undefined
     let connection: Connection | undefined
+    let isGivenUp = false
     const watched: Watched = {
       pid: 0,
       memoryBytesMax: spec.limits.memoryBytes,
@@ -123,7 +124,11 @@ export class Cells {
             cgroup?.add(pid)
             leftovers.note(spec.id, [pid])
             preferForOutOfMemory(pid)
-            if (spec.connected) connection = await connect(pid)
+            if (spec.connected) {
+              const made = await connect(pid)
+              if (isGivenUp) return made.close()
+              connection = made
+            }
             await spec.onHeld?.(inside ?? waysInto(pid, startTime(pid), notYet))
           },
         },
@@ -150,6 +155,7 @@ export class Cells {
       }
       return cell
     } catch (error) {
+      isGivenUp = true // its network may still be under way
       connection?.close()
       await release()
       throw error

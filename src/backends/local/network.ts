@@ -30,7 +30,7 @@ rule add pref 17 to 192.0.0.192 blackhole
 const NOTHING_LEAVES = 'rule add pref 1 unreachable'.split(' ')
 
 export interface Connection {
-  /** Lets nothing leave from now on; resolves when that is in force. The interface follows in some milliseconds. */
+  /** Lets nothing leave from now on; resolves when that is in force. The interface follows in some milliseconds, also when this rejects. */
   cut(): Promise<void>
   /** Takes the network away without waiting: when nobody is left to use it. */
   close(): void
@@ -78,8 +78,11 @@ export class OutboundNetwork {
     return {
       cut: async () => {
         // The kernel takes its time to remove an interface: 10 ms that nobody need wait for.
-        await command(this.#nsenter, [...inside, ...NOTHING_LEAVES])
-        slirp.close()
+        try {
+          await command(this.#nsenter, [...inside, ...NOTHING_LEAVES])
+        } finally {
+          slirp.close() // also of a sandbox that has ended meanwhile
+        }
       },
       close: slirp.close,
     }
