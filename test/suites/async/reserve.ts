@@ -52,7 +52,7 @@ export function asyncReserve(fresh: FreshStore): void {
       queue.publish('f', { paused: true })
       queue.publish('f', { paused: true }, 'q')
       queue.table.publish([{ kind: 'project', id: 'q', value: { id: 'q', name: 'q', enabled: true } }])
-      await accept(queue, { runAt: queue.clock.now() + 1_000 })
+      const later = await accept(queue, { runAt: queue.clock.now() + 1_000 })
       await queue.accept()
       const first = await accept(queue, { orderingKey: 'k' })
       const behind = await accept(queue, { orderingKey: 'k' })
@@ -65,8 +65,8 @@ export function asyncReserve(fresh: FreshStore): void {
       await queue.calls.takeReserved('p', first, WHY)
       assert.equal(await reserve(queue), behind)
       await queue.pass(1_000)
-      assert.equal(await reserve(queue), retried)
-      assert.notEqual(await reserve(queue), undefined)
+      // Which of them is due first is left to chance, which is a part of every wait.
+      assert.deepEqual([await reserve(queue), await reserve(queue)].toSorted(), [retried, later].toSorted())
       assert.equal(await reserve(queue), undefined)
     })
 

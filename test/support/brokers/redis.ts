@@ -1,3 +1,4 @@
+import { createClient } from '@redis/client'
 import type { Certificates } from './certificates.ts'
 import { Daemon, missingProgram } from './daemon.ts'
 
@@ -22,5 +23,24 @@ export function startRedis(options: { password?: string; tls?: Certificates } = 
         options.password === undefined ? [] : ['--requirepass', options.password],
       ].flat(),
     }),
+    ...(!options.tls && { ready: ({ port }) => answersPing(port, options.password) }),
   })
+}
+
+/** It takes connections before it has read its files again, and refuses commands until then. */
+async function answersPing(port: number, password: string | undefined): Promise<void> {
+  const socket = { reconnectStrategy: false as const }
+  const client = createClient({
+    url: `redis://127.0.0.1:${port}`,
+    socket,
+    RESP: 2,
+    ...(password !== undefined && { password }),
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.ping()
+  } finally {
+    client.destroy()
+  }
 }
