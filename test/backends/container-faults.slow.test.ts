@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import {
 } from '../../src/backends/index.ts'
 import { createAddressPolicy } from '../../src/core/index.ts'
 import { GRANT_LIMITS } from '../suites/backend.ts'
-import { BUSYBOX, engineUnavailable, PodmanEngine } from '../support/engine.ts'
+import { BUSYBOX, engineUnavailable, imageWith, PodmanEngine } from '../support/engine.ts'
 import { until } from '../support/server-process.ts'
 
 const never = new AbortController().signal
@@ -67,6 +68,22 @@ describe('containers that misbehave, and engines', { skip: engineUnavailable() }
       ['lo:'],
     )
     assert.match(said, /a=b\n$/)
+  })
+
+  test('an image’s user counts unless it is root, by whatever name', async () => {
+    const users = { 'etc/passwd': 'toor:x:0:0::/:/bin/sh\nworker:x:1234:1234::/:/bin/sh\n' }
+    for (const user of ['toor', 'worker'])
+      await imageWith(engine, `localhost/${user}:1`, users, [`USER ${user}`])
+    const startAs = (user: string) => {
+      const image = `localhost/${user}:1`
+      const command = ['/bin/sh', '-c', 'id -u; exec sleep 60']
+      const launch: Launch = { environment: 'test', image, command, env: {}, mounts: [] }
+      return backend.start({ id: `as-${user}`, launch, grant, process: { env: {} } }, never)
+    }
+    const sandbox = await startAs('worker')
+    assert.equal(String((await once(sandbox.stdout, 'data'))[0]), '1234\n')
+    await sandbox.kill()
+    await assert.rejects(startAs('toor'), { code: 'FUNCTION_LOAD_FAILED', message: /"toor", which is root/ })
   })
 
   test('one that ends at once tells its code and its last words', async () => {

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RunSpec } from '../../src/backends/index.ts'
+import { type RunParts, runCommand } from '../../src/backends/local/run.ts'
+import { AtelierError } from '../../src/core/index.ts'
 import { openLocal, unavailable } from './local-fixture.ts'
 
 describe('commands of the builder in a local sandbox', { skip: unavailable() }, () => {
@@ -68,6 +70,30 @@ describe('commands of the builder in a local sandbox', { skip: unavailable() }, 
     assert.equal((await run(onceThen(`echo begun; ${complaint}`))).code, 1)
     assert.equal((await run(`${complaint}; exit 2`)).code, 2)
     await rm(join(workPath, 'times'))
+  })
+
+  test('so is one of which nobody heard before it ended, and only with the words of bubblewrap', async () => {
+    for (const { words, tries } of [
+      { words: 'bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted', tries: 2 },
+      { words: 'the start was given up', tries: 1 },
+    ]) {
+      let opened = 0
+      const open = async (): Promise<never> => {
+        opened++
+        throw new AtelierError('BACKEND_FAILED', `try ${opened}`, { cause: new Error(words) })
+      }
+      const parts = {
+        cells: { open },
+        launcher: { name: 'bubblewrap', complaint: 'bwrap: ' },
+        host: { roots: [], etcPath: '/etc', certificatePaths: [] },
+        openFilesHard: 1_024,
+      } as unknown as RunParts
+      const spec = { id: 'r', workPath, mounts: [], limits: fixture.grant.limits, env: {} }
+      await assert.rejects(runCommand(spec as unknown as RunSpec, parts, new AbortController().signal), {
+        message: `try ${tries}`,
+      })
+      assert.equal(opened, tries)
+    }
   })
 
   test('what it leaves behind is ours, without setuid bits, and its links change nothing elsewhere', async t => {

@@ -32,6 +32,15 @@ export function looseLimits(pid: number, limits: Limits): readonly string[] {
   return loose.length > 0 && isRunning(pid) ? loose : []
 }
 
+/**
+ * Whether process `pid` is root on this machine, by what the kernel says: the name of an image's user says nothing, since the image has its
+ * own list of users. False when it has ended.
+ */
+export function isRootHere(pid: number): boolean {
+  const ids = /^Uid:\s+(\d+)\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? '')
+  return ids !== null && (Number(ids[1]) === 0 || Number(ids[2]) === 0) && isRunning(pid)
+}
+
 function isRunning(pid: number): boolean {
   // `12 (name) R 1 …`: the name may have spaces and brackets of its own.
   const stat = readText(`/proc/${pid}/stat`) ?? ''

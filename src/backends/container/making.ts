@@ -1,13 +1,14 @@
-import { LIMITS_DEFAULT } from '../../core/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AtelierError, LIMITS_DEFAULT } from '../../core/index.ts'
 import type { Launch, SandboxSpec } from '../backend.ts'
-import { looseLimits } from './bounds.ts'
+import { isRootHere, looseLimits } from './bounds.ts'
 import { bundleMounts } from './bundle.ts'
 import { Demultiplexer } from './demux.ts'
 import type { Engine } from './engine.ts'
 import { type HolderOptions, holdNetwork, type NetworkHolder } from './holder.ts'
 import { engineFailed } from './http.ts'
 import type { ImageFacts } from './images.ts'
-import { boundsOf, type ContainerWish, containerBody, GVISOR } from './policy.ts'
+import { boundsOf, type ContainerWish, containerBody, GVISOR, isNamed } from './policy.ts'
 import { type Container, ContainerSandbox } from './sandbox.ts'
 
 export interface MakerOptions extends HolderOptions {
@@ -115,6 +116,11 @@ export class Maker {
         throw engineFailed(
           `the engine does not hold its limits of ${loose.join(', ')}; that of an ordinary user needs control groups of version 2 that are delegated to it`,
         )
+      if (pid !== undefined && isNamed(wish.imageUser) && wish.runtime !== GVISOR && (await staysRoot(pid)))
+        throw new AtelierError(
+          'FUNCTION_LOAD_FAILED',
+          `The image runs as the user "${wish.imageUser}", which is root in its own /etc/passwd. Let it name another user, or none.`,
+        )
       const way =
         pid !== undefined && wish.network === 'outbound' ? await this.#wayOut(engine, id, pid) : undefined
       signal.throwIfAborted()
@@ -150,4 +156,16 @@ export class Maker {
       throw error
     }
   }
+}
+
+const LOOKS_MAX = 10
+const LOOK_EVERY_MS = 20
+
+/** A runtime may let go of its rights a moment after it has said that the container runs. */
+async function staysRoot(pid: number): Promise<boolean> {
+  for (let looks = 1; isRootHere(pid); looks++) {
+    if (looks === LOOKS_MAX) return true
+    await sleep(LOOK_EVERY_MS)
+  }
+  return false
 }

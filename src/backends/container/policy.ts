@@ -134,3 +134,8 @@ export function isRoot(user: string): boolean {
   const [name] = user.split(':')
   return name === undefined || name === '' || name === 'root' || Number(name) === 0
 }
+
+/** Whether an image's `User` is a name, which means what the image's own list of users says. */
+export function isNamed(user: string): boolean {
+  return !isRoot(user) && !/^\d+(?::|$)/.test(user)
+}

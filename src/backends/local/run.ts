@@ -30,10 +30,18 @@ export async function runCommand(spec: RunSpec, parts: RunParts, signal: AbortSi
     first[stream] ??= chunk
     spec.onOutput(stream, chunk)
   }
-  const result = await runOnce({ ...spec, onOutput }, parts, signal)
-  const said = first.stdout === undefined ? Buffer.from(first.stderr ?? []).toString() : ''
-  const isMade = complaint === undefined || result.code !== 1 || !said.startsWith(complaint)
-  return isMade || signal.aborted ? result : runOnce(spec, parts, signal)
+  const complains = (words: string): boolean =>
+    complaint !== undefined && words.startsWith(complaint) && !signal.aborted
+  try {
+    const result = await runOnce({ ...spec, onOutput }, parts, signal)
+    const said = first.stdout === undefined ? Buffer.from(first.stderr ?? []).toString() : ''
+    if (result.code !== 1 || !complains(said)) return result
+  } catch (error) {
+    // It has ended before anybody heard of its first process; see `guardLaunch`.
+    const { cause } = error as Error
+    if (!(cause instanceof Error && complains(cause.message))) throw error
+  }
+  return runOnce(spec, parts, signal)
 }
 
 async function runOnce(spec: RunSpec, parts: RunParts, signal: AbortSignal): Promise<RunResult> {

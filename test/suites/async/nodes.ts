@@ -85,8 +85,10 @@ export function asyncNodes(fresh: FreshStore): void {
       assert.equal((await queue.calls.wait('p', id, 10_000)).state, 'succeeded')
       assert.equal(Buffer.from((await queue.calls.result('p', id)).body).toString(), 'in time')
       // Back again, it notices, and takes part under its name.
-      await stuck.pass(5_000)
-      assert.equal((await store.db.selectFrom('async_nodes').select('id').execute()).length, 2)
+      await stuck.until(async () => {
+        await stuck.pass(5_000)
+        return (await store.db.selectFrom('async_nodes').select('id').execute()).length === 2
+      })
     })
 
     test('what a lost process had leased is queued again by the next one, and counted', async t => {
