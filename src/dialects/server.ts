@@ -32,10 +32,11 @@ export async function createDialectServer(dialect: Dialect, parts: DialectParts)
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   })
-  if (parts.log.isLevelEnabled('debug')) logRequests(framework, dialect.name, parts.log)
-  const calls = await dialect.register(framework, parts)
+  const isLogged = parts.log.isLevelEnabled('debug') // not where nobody reads it: it is on every call's way
+  if (isLogged) logRequests(framework, dialect.name, parts.log)
+  const calls = (await dialect.register(framework, parts)) ?? undefined
   await framework.ready()
-  return new FrontedServer(framework, calls ?? undefined, parts)
+  return new FrontedServer(framework, calls && isLogged ? logged(calls, dialect.name, parts) : calls, parts)
 }
 
 /**
@@ -127,7 +128,6 @@ class FrontedServer implements DialectServer {
   }
 }
 
-/** Not where nobody reads it: it is on every call's way. */
 function logRequests(server: FastifyInstance, dialect: string, log: DialectLog): void {
   server.addHook('onResponse', (request, reply, done) => {
     const fields = {
@@ -141,6 +141,23 @@ function logRequests(server: FastifyInstance, dialect: string, log: DialectLog):
     log.debug(fields, 'request')
     done()
   })
+}
+
+/** The same for calls that do not go through the framework. */
+function logged(calls: CallReader, dialect: string, { log, clock }: DialectParts): CallReader {
+  return head => {
+    const call = calls(head)
+    return (
+      call &&
+      (async (body, signal) => {
+        const since = clock.monotonic()
+        const answer = await call(body, signal)
+        const ms = Math.round((clock.monotonic() - since) * 10) / 10
+        log.debug({ dialect, method: head.method, path: head.target, status: answer.status, ms }, 'request')
+        return answer
+      })
+    )
+  }
 }
 
 const NO_WEB_SOCKETS = 'HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'

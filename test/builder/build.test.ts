@@ -12,39 +12,22 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { RunSpec } from '../../src/backends/index.ts'
-import type { BuildEvent, OwnedBuilder } from '../../src/builder/index.ts'
-import type { BuildPlan } from '../../src/environments/index.ts'
+import type { BuildEvent } from '../../src/builder/index.ts'
 import { type RawEntry, rawTar } from './archives.ts'
-import { makeBuilder, never, send, shell, shellBackend, textEnvironment } from './helpers.ts'
+import {
+  build,
+  DEPS,
+  MAIN,
+  makeBuilder,
+  never,
+  only,
+  send,
+  shell,
+  shellBackend,
+  textEnvironment,
+} from './helpers.ts'
 
 const INSTALL = shell('install', 'mkdir libs && cp deps.txt libs/installed && echo installing && ls')
-
-function only(plan: Partial<BuildPlan>): ReadonlyMap<string, ReturnType<typeof textEnvironment>> {
-  return new Map([['text', textEnvironment(plan)]])
-}
-
-async function build(
-  builder: OwnedBuilder,
-  entries: readonly RawEntry[],
-  options: { scope?: string; events?: BuildEvent[]; signal?: AbortSignal } = {},
-) {
-  const { digest } = await send(builder, rawTar(entries), 'a.tar')
-  const { scope, events = [], signal = never } = options
-  const result = await builder.build(
-    {
-      packageDigest: digest,
-      environment: 'text',
-      entry: undefined,
-      ...(scope === undefined ? {} : { cacheScope: scope }),
-      onEvent: event => events.push(event),
-    },
-    signal,
-  )
-  return { ...result, packageDigest: digest, folder: await builder.locate(result.bundleDigest) }
-}
-
-const MAIN: RawEntry = { name: 'main.txt', body: 'hello' }
-const DEPS: RawEntry = { name: 'deps.txt', body: 'left==1.0' }
 
 test('a bundle holds the sources and the installed dependencies, and nothing in it can be written to', async t => {
   const builder = await makeBuilder(t, { environments: only({ dependencySteps: [INSTALL] }) })
@@ -300,56 +283,6 @@ test('links, pipes and modes that installing leaves do no harm', async t => {
   assert.equal(lstatSync(join(folder, 'libs/secret')).mode & 0o7777, 0o444)
   assert.equal(readFileSync(join(folder, 'libs/fine'), 'utf8'), 'x\n')
   assert.ok(existsSync(join(folder, 'libs/shut/f')))
-})
-
-test('a link that a step leaves in place of a folder of the builder leads it nowhere', async t => {
-  const seen: RunSpec[] = []
-  const builder = await makeBuilder(t, {
-    backend: shellBackend(seen),
-    environments: only({
-      keepsToolCache: true,
-      dependencyFolder: undefined,
-      checkSteps: [
-        shell(
-          'swap',
-          'for each in .[a-z]*; do [ -d "$each" ] && mv "$each" away && ln -s "$PWD/../../../victim" "$each"; done; true',
-        ),
-      ],
-    }),
-  })
-  const victim = join(builder.path, 'victim')
-  mkdirSync(victim, { mode: 0o700 })
-  for (const body of ['once', 'again'])
-    await build(builder, [
-      { name: 'main.txt', body },
-      { name: 'victim', body: victim },
-    ]).catch(() => {})
-  assert.equal(seen.length, 2)
-  assert.equal(statSync(victim).mode & 0o777, 0o700)
-  // What a step sees as its own must not lie where the step could have put something else.
-  for (const { workPath, mounts } of seen)
-    for (const { source, writable } of mounts)
-      assert.ok(!writable || !source.startsWith(`${workPath}/`), source)
-})
-
-test('what leads to the folder of dependencies must be folders, after every step', async t => {
-  const nested = { dependencyFolder: 'deep/libs' }
-  const swap = 'rm -rf deep && ln -s "$PWD/../../../victim" deep'
-  const make = shell('install', 'mkdir -p deep/libs && echo installed > deep/libs/installed')
-  for (const plan of [
-    { ...nested, dependencySteps: [shell('install', swap)] },
-    { ...nested, dependencySteps: [make], checkSteps: [shell('check', swap)] },
-  ]) {
-    const builder = await makeBuilder(t, { environments: only(plan) })
-    const victim = join(builder.path, 'victim')
-    mkdirSync(join(victim, 'libs'), { recursive: true })
-    writeFileSync(join(victim, 'libs/kept'), '')
-    await assert.rejects(build(builder, [MAIN, DEPS]), {
-      code: 'BUILD_FAILED',
-      message: /deep, which is not a folder/,
-    })
-    assert.deepEqual(readdirSync(join(victim, 'libs')), ['kept'])
-  }
 })
 
 test('what the steps of one build change does not reach the cache of another', async t => {

@@ -7,12 +7,14 @@ import type { TestContext } from 'node:test'
 import { FakeBackend } from '../../src/backends/fake/index.ts'
 import type { RunResult, RunSpec } from '../../src/backends/index.ts'
 import {
+  type BuildEvent,
   type BuilderOptions,
   createBuilder,
   type OwnedBuilder,
   type ReceivedPackage,
 } from '../../src/builder/index.ts'
 import type { BuildPlan, BuildStep, Environment } from '../../src/environments/index.ts'
+import { type RawEntry, rawTar } from './archives.ts'
 
 export const never: AbortSignal = new AbortController().signal
 
@@ -107,4 +109,34 @@ export function textEnvironment(plan: Partial<BuildPlan> = {}): Environment {
       ...plan,
     }),
   }
+}
+
+/** What the builds of tests are made of. */
+export const MAIN: RawEntry = { name: 'main.txt', body: 'hello' }
+export const DEPS: RawEntry = { name: 'deps.txt', body: 'left==1.0' }
+
+/** The language of tests, with this plan. */
+export function only(plan: Partial<BuildPlan>): ReadonlyMap<string, ReturnType<typeof textEnvironment>> {
+  return new Map([['text', textEnvironment(plan)]])
+}
+
+/** Sends the entries and builds them. */
+export async function build(
+  builder: OwnedBuilder,
+  entries: readonly RawEntry[],
+  options: { scope?: string; events?: BuildEvent[]; signal?: AbortSignal } = {},
+) {
+  const { digest } = await send(builder, rawTar(entries), 'a.tar')
+  const { scope, events = [], signal = never } = options
+  const result = await builder.build(
+    {
+      packageDigest: digest,
+      environment: 'text',
+      entry: undefined,
+      ...(scope === undefined ? {} : { cacheScope: scope }),
+      onEvent: event => events.push(event),
+    },
+    signal,
+  )
+  return { ...result, packageDigest: digest, folder: await builder.locate(result.bundleDigest) }
 }

@@ -56,6 +56,18 @@ test('a plain call and one that the framework takes are answered alike, also on 
   )
 })
 
+test('both are told in the debug log, and of the query nothing', async t => {
+  const { at, call } = await open(t)
+  await call()
+  await call({ query: '?secret=1' })
+  const lines = () => at.logged.filter(each => each.includes('/v1/r/'))
+  await until(() => lines().length === 2)
+  for (const line of lines()) {
+    assert.match(line, /path: '\/v1\/r\/\w+\/demo-\w+\/hello'/)
+    assert.match(line, /status: 200/)
+  }
+})
+
 test('errors of both ways are alike', async t => {
   for (const behaviour of [
     () => ({ status: 500, body: '{"error":{"message":"exit code 3"}}' }),

@@ -6,7 +6,7 @@ import { createThinFront, ROUTER_LIMITS_DEFAULT, type ThinExchange } from '../..
 import { RawClient } from './raw-client.ts'
 
 /** A front that answers what is below `/ours` and leaves the rest to a server of Node's. */
-async function open(t: TestContext, options: ServerOptions = {}): Promise<RawClient[]> {
+async function open(t: TestContext, options: ServerOptions = {}): Promise<() => Promise<RawClient>> {
   const http = createServer(options, (request, response) => {
     let text = ''
     request.setEncoding('latin1').on('data', (piece: string) => (text += piece))
@@ -33,23 +33,23 @@ async function open(t: TestContext, options: ServerOptions = {}): Promise<RawCli
     http.close()
     await front.close()
   })
-  return [await RawClient.open(t, port), await RawClient.open(t, port)]
+  return () => RawClient.open(t, port)
 }
 
 const OURS = 'GET /ours HTTP/1.1\r\nHost: h\r\n\r\n'
 const GET = 'GET /a?b=c HTTP/1.1\r\nHost: h\r\nX-Said: \t  it  \r\n\r\n'
 
 test('a request that is passed on is heard from its beginning, and so are those after it', async t => {
-  const [client] = await open(t)
-  client!.send(OURS)
-  assert.equal((await client!.answer()).body, 'ours')
-  client!.send(GET)
-  assert.equal((await client!.answer()).body, 'GET /a?b=c it ')
-  client!.send('POST /d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo')
-  client!.send('dy')
-  assert.equal((await client!.answer()).body, 'POST /d undefined body')
-  client!.send(OURS)
-  assert.equal((await client!.answer()).body, 'GET /ours undefined ')
+  const client = await (await open(t))()
+  client.send(OURS)
+  assert.equal((await client.answer()).body, 'ours')
+  client.send(GET)
+  assert.equal((await client.answer()).body, 'GET /a?b=c it ')
+  client.send('POST /d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo')
+  client.send('dy')
+  assert.equal((await client.answer()).body, 'POST /d undefined body')
+  client.send(OURS)
+  assert.equal((await client.answer()).body, 'GET /ours undefined ')
 })
 
 for (const [what, request, body] of [
@@ -58,50 +58,50 @@ for (const [what, request, body] of [
 ] as const)
   test(`a body ${what}, cut anywhere, arrives whole, beside another connection’s`, async t => {
     const whole = `PUT /x HTTP/1.1\r\nHost: h\r\nX-Said: it\r\n${request}`
-    const clients = await open(t)
-    const [first, second] = clients as [RawClient, RawClient]
+    const connect = await open(t)
+    const other = await connect()
     for (let at = 1; at < whole.length; at += 3) {
-      const [one, other] = await open(t)
-      one!.send(whole.slice(0, at))
-      second.send(GET.replace('it', `other ${at}`))
-      assert.equal((await second.answer()).body, `GET /a?b=c other ${at} `)
-      one!.send(whole.slice(at) + GET)
-      assert.equal((await one!.answer()).body, `PUT /x it ${body}`)
-      assert.equal((await one!.answer()).body, 'GET /a?b=c it ')
-      other!.socket.destroy()
+      const client = await connect()
+      client.send(whole.slice(0, at))
+      other.send(GET.replace('it', `other ${at}`))
+      assert.equal((await other.answer()).body, `GET /a?b=c other ${at} `)
+      client.send(whole.slice(at) + GET)
+      assert.equal((await client.answer()).body, `PUT /x it ${body}`)
+      assert.equal((await client.answer()).body, 'GET /a?b=c it ')
     }
-    first.send(OURS)
-    assert.equal((await first.answer()).body, 'ours')
   })
 
 test('requests that a client sends at once, for both, are answered in their order', async t => {
-  const [client] = await open(t)
-  client!.send(OURS + OURS + GET + OURS)
+  const client = await (await open(t))()
+  client.send(OURS + OURS + GET + OURS)
   const answers = []
-  for (let i = 0; i < 4; i++) answers.push((await client!.answer()).body)
+  for (let i = 0; i < 4; i++) answers.push((await client.answer()).body)
   assert.deepEqual(answers, ['ours', 'ours', 'GET /a?b=c it ', 'GET /ours undefined '])
 })
 
 test('who waits for 100 Continue, and who speaks HTTP/1.0, is answered as by Node', async t => {
-  const [client, old] = await open(t)
-  client!.send('POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n')
-  assert.equal((await client!.answer()).status, 100)
-  client!.send('ok')
-  assert.equal((await client!.answer()).body, 'POST /e undefined ok')
-  old!.send('GET /old HTTP/1.0\r\n\r\n')
-  assert.equal((await old!.answer()).headers['connection'], 'close')
-  await old!.ended()
+  const connect = await open(t)
+  const [client, old] = [await connect(), await connect()]
+  client.send('POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n')
+  assert.equal((await client.answer()).status, 100)
+  client.send('ok')
+  assert.equal((await client.answer()).body, 'POST /e undefined ok')
+  old.send('GET /old HTTP/1.0\r\n\r\n')
+  assert.equal((await old.answer()).headers['connection'], 'close')
+  await old.ended()
 })
 
 test('Node’s own patience counts for connections that were passed on', async t => {
-  const [client] = await open(t, {
-    headersTimeout: 300,
-    requestTimeout: 300,
-    connectionsCheckingInterval: 50,
-  })
-  client!.send(GET)
-  await client!.answer()
-  client!.send('GET /never-ends HTTP/1.1\r\nHost: h\r\n')
-  assert.equal((await client!.answer()).status, 408)
-  await client!.ended()
+  const client = await (
+    await open(t, {
+      headersTimeout: 300,
+      requestTimeout: 300,
+      connectionsCheckingInterval: 50,
+    })
+  )()
+  client.send(GET)
+  await client.answer()
+  client.send('GET /never-ends HTTP/1.1\r\nHost: h\r\n')
+  assert.equal((await client.answer()).status, 408)
+  await client.ended()
 })

@@ -15,7 +15,7 @@ const HEADERS = ['accept', '*/*', 'content-type', 'application/json']
 
 /** What of a request's header fields counts. */
 const FIELDS = new Set(['x-auth-token', 'x-service-token', 'content-type'])
-const PRIVATE = /^\/v1\/r\/(\w{1,64})\/([\w-]{1,64})\/([\w./-]+)$/
+const PRIVATE = /^\/v1\/r\/([\w-]{1,64})\/([\w-]{1,64})\/([\w./-]+)$/
 const PUBLIC = /^\/r\/([\w-]{1,64})\/([\w./-]+)$/
 
 /** A call to be made: of a route of an app, with the caller's request. */
