@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { inside, SHELL } from './inside.ts'
-import { noGvisor, openLocal, unavailable } from './local-fixture.ts'
+import { noGvisor, openLocal, testFile, unavailable } from './local-fixture.ts'
 
 const SUITES = ['confinement', 'limits', 'network', 'sockets', 'leftovers']
 const THROW_AWAY_UID = '1899999998'
@@ -112,7 +112,7 @@ test('where there is no sandbox at all, gVisor is refused with the reason', asyn
 
 function run(suite: string, as: readonly string[]): void {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const command = [...as, process.execPath, '--test-reporter=tap', `${import.meta.dirname}/${suite}.test.ts`]
+  const command = [...as, process.execPath, '--test-reporter=tap', testFile(suite)]
   const { status, stdout } = spawnSync('/usr/bin/env', command, {
     encoding: 'utf8',
     env: { ...env, HOME: '/nonexistent', ATELIER_TEST_ISOLATION: 'gvisor' },

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import { existsSync, globSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,13 @@ export function unavailable(): string | false {
 /** Why gVisor cannot be tried here. */
 export function noGvisor(): string | false {
   return existsSync('/usr/bin/runsc') || existsSync('/usr/local/bin/runsc') ? false : 'runsc is not installed'
+}
+
+/** The file of tests of this folder that has a name, whether it counts as slow or not: for who runs it as somebody else. */
+export function testFile(name: string): string {
+  const [file, ...more] = globSync(`${name}{,.slow}.test.ts`, { cwd: import.meta.dirname })
+  assert.ok(file !== undefined && more.length === 0, `one file of tests is called "${name}"`)
+  return join(import.meta.dirname, file)
 }
 
 /** Sends back what comes over the channel, for the suite. */

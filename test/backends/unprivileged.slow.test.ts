@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { unavailable } from './local-fixture.ts'
+import { testFile, unavailable } from './local-fixture.ts'
 
 const THROW_AWAY_UID = 1_899_999_999
 const SUITES = ['local', 'confinement', 'limits', 'network', 'run', 'leftovers', 'sockets']
@@ -15,11 +15,19 @@ const skip =
 for (const suite of SUITES)
   test(`an ordinary user passes the suite "${suite}" too`, { skip }, () => {
     const user = String(THROW_AWAY_UID)
-    const file = `${import.meta.dirname}/${suite}.test.ts`
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
     const { status, stdout } = spawnSync(
       '/usr/bin/setpriv',
-      ['--reuid', user, '--regid', user, '--clear-groups', process.execPath, '--test-reporter=tap', file],
+      [
+        '--reuid',
+        user,
+        '--regid',
+        user,
+        '--clear-groups',
+        process.execPath,
+        '--test-reporter=tap',
+        testFile(suite),
+      ],
       { encoding: 'utf8', env: { ...env, HOME: '/nonexistent' }, timeout: 120_000 },
     )
     assert.equal(
