@@ -9,7 +9,7 @@ const target = join(import.meta.dirname, '..', 'docs', 'configuration.md')
 const page = `# Configuration of the server
 
 Defaults are overlaid with the file given by \`--config\` (YAML or JSON, settings by name), that with the environment, and
-that with the flags. A setting that is wrong stops the server before it starts, and says where it was written. This page
+that with the flags. A setting that is wrong stops the server before it starts, with exit code 2, and says where it was written. This page
 is made from the list in \`src/server/options.ts\` by \`node scripts/config-docs.ts\`.
 
 | setting | environment | values | default | what it does |

@@ -71,7 +71,8 @@ export interface Sessions {
 export interface UserManagement {
   createUser(by: Principal, input: { name: string; password: string }): Promise<User>
   getUser(by: Principal, name: string): Promise<User>
-  listUsers(by: Principal): Promise<readonly User[]>
+  /** At most `count`, by name, those whose name comes after `after`. */
+  listUsers(by: Principal, count?: number, after?: string): Promise<readonly User[]>
   /** With all its grants and tokens. CONFLICT for the last operator. */
   deleteUser(by: Principal, name: string): Promise<void>
   /** Ends every session of the user. Everybody may set their own. */

@@ -50,10 +50,11 @@ export function userManagement({
       return asUser(row)
     },
 
-    async listUsers(by) {
+    async listUsers(by, count = USERS_MAX, after) {
       needOperator(by, 'list users')
-      const rows = await store.db.selectFrom('users').selectAll().orderBy('name').limit(USERS_MAX).execute()
-      return rows.map(asUser)
+      let query = store.db.selectFrom('users').selectAll().orderBy('name').limit(count)
+      if (after !== undefined) query = query.where('name', '>', after)
+      return (await query.execute()).map(asUser)
     },
 
     async deleteUser(by, name) {

@@ -41,6 +41,19 @@ export function readDialects(text: string): readonly WantedDialect[] {
   })
 }
 
+/** Rejects when one of those dialects could not listen. */
+export async function checkDialects(
+  wanted: readonly WantedDialect[],
+  doors: Doors,
+  host: string,
+): Promise<void> {
+  for (const { name, port } of wanted) await doors.check({ name, ...(await doorOf(name, port)), host })
+}
+
+async function doorOf(name: string, port: number | undefined): Promise<{ setting: string; port: number }> {
+  return { setting: 'dialects', port: port ?? (await dialectLoaders.get(name)!()).portDefault }
+}
+
 /** Starts those dialects, each on a port of its own. When one cannot listen, none does. */
 export async function startDialects(
   wanted: readonly WantedDialect[],
@@ -59,8 +72,7 @@ export async function startDialects(
       const at = await doors
         .open({
           name,
-          setting: 'dialects',
-          port: port ?? dialect.portDefault,
+          ...(await doorOf(name, port)),
           host,
           open: where => server.listen(where),
         })

@@ -3,7 +3,7 @@ import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { CertificatePair } from './certificate.ts'
-import { type ListenAt, listen } from './listen.ts'
+import { checkFree, type ListenAt, listen } from './listen.ts'
 
 /** A socket that listens, opened by who started this process. */
 export interface Inherited {
@@ -39,6 +39,14 @@ export class Doors {
 
   constructor(inherited: ReadonlyMap<string, Inherited>) {
     this.#inherited = new Map(inherited)
+  }
+
+  /**
+   * Rejects as `open` would for a port that is taken. To be asked before what takes seconds: whoever started a server at a
+   * wrong port should not have to wait for that.
+   */
+  async check({ name, setting, port, host }: Omit<DoorPlan, 'open'>): Promise<void> {
+    if (!this.#inherited.has(name)) await checkFree(setting, { port, host })
   }
 
   /** Resolves with the port. Rejects with UNAVAILABLE when it cannot be had. */

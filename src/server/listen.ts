@@ -1,4 +1,4 @@
-import type { Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { AtelierError } from '../core/index.ts'
 
@@ -42,6 +42,24 @@ export async function listen<T>(
       },
     )
   }
+}
+
+/** Rejects with UNAVAILABLE, as `listen` does, when nobody can listen there now. Port 0 is always free. */
+export async function checkFree(
+  setting: string,
+  at: { readonly port: number; readonly host: string },
+): Promise<void> {
+  if (at.port === 0) return
+  await listen(
+    setting,
+    at,
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const server = createServer()
+        server.once('error', reject)
+        server.listen(at, () => server.close(() => resolve()))
+      }),
+  )
 }
 
 /** Of one API: who opens more keeps others out of that one alone, and not files from the router and from instances. */

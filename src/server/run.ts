@@ -9,6 +9,9 @@ import { Predecessor } from './successor.ts'
 
 const ONE_STOP_MS = 500
 const ALIVE_MS = 60_000
+/** As the command's own codes, docs/cli.md: who restarts what has failed should not when the settings are wrong. */
+const EXIT_WRONG_SETTINGS = 2
+const EXIT_FAILED = 1
 
 /**
  * The life of a server process: configuration, start, what it prints, and the signals that end it. SIGTERM and SIGINT drain,
@@ -39,7 +42,7 @@ export async function runServer(
     const error = asAtelierError(thrown)
     console.error(`error: ${error.message}`)
     if (error.code === 'INTERNAL') console.error(thrown)
-    return 1
+    return error.code === 'INVALID_INPUT' ? EXIT_WRONG_SETTINGS : EXIT_FAILED
   } finally {
     predecessor?.close()
   }

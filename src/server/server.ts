@@ -9,6 +9,7 @@ import type { ServerConfig } from './config.ts'
 import { openControlPlane } from './control-plane.ts'
 import { openDataPlane } from './data-plane.ts'
 import {
+  checkDialects,
   closeDialects,
   type RunningDialect,
   readDialects,
@@ -61,9 +62,10 @@ export async function startServer(
   const { urls, certificate } = site
   const notReady = new Set(['The server is starting.'])
 
-  const parts = await openParts(site)
-  const entrance = await openEntrance(site, parts, { inherited, wanted, notReady })
-  const { doors, router, api, apiPort, dialects } = entrance
+  const doors = new Doors(inherited)
+  const parts = await openParts(site, () => checkDoors(site, doors, wanted))
+  const entrance = await openEntrance(site, parts, { doors, wanted, notReady })
+  const { router, api, apiPort, dialects } = entrance
 
   // What acts by itself, now that it can be reached.
   await parts.nodes?.join(config['node-url'] || nodeUrlOf(urls.scheme, config.host, apiPort))
@@ -100,12 +102,16 @@ export async function startServer(
   }
 }
 
-/** What all planes stand on, what runs code, and the planes, which meet in the table. */
-async function openParts(site: Site): Promise<Parts> {
+/**
+ * What all planes stand on, what runs code, and the planes, which meet in the table. `check` runs when the data is this
+ * server's own, and before what takes long.
+ */
+async function openParts(site: Site, check: () => Promise<void>): Promise<Parts> {
   const foundation = await openFoundation(site, {
     find: reference => control.findProject(reference),
     adopt: project => control.adoptProject(project),
   })
+  await check()
   const sandboxes = await openSandboxes(site, foundation)
   const sources = openEventSources(site, foundation)
   const table = new FunctionTable()
@@ -115,6 +121,14 @@ async function openParts(site: Site): Promise<Parts> {
   const parts = { ...foundation, ...sandboxes, ...sources, ...data, ...events, table, control }
   if (parts.nodes) followNodes(parts.nodes, parts, site)
   return parts
+}
+
+/** Rejects when a port is taken. */
+async function checkDoors({ config }: Site, doors: Doors, wanted: readonly WantedDialect[]): Promise<void> {
+  const { host } = config
+  await doors.check({ name: 'router', setting: 'router-port', port: config['router-port'], host })
+  await doors.check({ name: 'api', setting: 'port', port: config.port, host })
+  await checkDialects(wanted, doors, host)
 }
 
 /** All by which others come in. */
@@ -131,19 +145,18 @@ async function openEntrance(
   site: Site,
   parts: Parts,
   options: {
-    readonly inherited: ReadonlyMap<string, Inherited>
+    readonly doors: Doors
     readonly wanted: readonly WantedDialect[]
     readonly notReady: ReadonlySet<string>
   },
 ): Promise<Entrance> {
   const { config, urls, opened } = site
-  const { inherited, wanted, notReady } = options
+  const { doors, wanted, notReady } = options
   const { host } = config
   const services: CatalogueService[] = [...ownServices(urls)]
   const router = openRouter(site, parts)
   const api = await openApi(site, parts, { services, notReady })
   describeParts(parts, router)
-  const doors = new Doors(inherited)
   const routerPort = await doors.open({
     name: 'router',
     setting: 'router-port',

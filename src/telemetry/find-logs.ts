@@ -87,9 +87,9 @@ class Search {
   /** In the order of their coming. */
   linesIn(segment: Segment, block: Block<LogMeta>): readonly LogLine[] {
     const { projectId, filter } = this.#question
-    const { functionId, invocationId, version, contains } = filter
+    const { functionId, invocationId, version, contains, untilMs = Number.POSITIVE_INFINITY } = filter
     const { meta } = block
-    if (meta.max < this.sinceMs || this.isTired) return []
+    if (meta.max < this.sinceMs || meta.min >= untilMs || this.isTired) return []
     if (functionId !== undefined && !meta.functions.includes(functionId)) return []
     this.#searched += block.bodyBytes
     const body = this.#files.body(projectId, segment, block)
@@ -97,6 +97,7 @@ class Search {
     return decodeLines(projectId, meta, body).filter(
       line =>
         line.at >= this.sinceMs &&
+        line.at < untilMs &&
         (functionId === undefined || line.functionId === functionId) &&
         (invocationId === undefined || line.invocationId === invocationId) &&
         (version === undefined || line.version === version) &&

@@ -65,6 +65,7 @@ function isWanted({ projectId, filter }: Follower, line: LogLine): boolean {
     (filter.invocationId === undefined || filter.invocationId === line.invocationId) &&
     (filter.version === undefined || filter.version === line.version) &&
     (filter.sinceMs === undefined || line.at >= filter.sinceMs) &&
+    (filter.untilMs === undefined || line.at < filter.untilMs) &&
     (filter.contains === undefined || line.text.includes(filter.contains))
   )
 }

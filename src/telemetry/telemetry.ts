@@ -58,6 +58,7 @@ export interface LogFilter {
   readonly invocationId?: string
   readonly version?: number
   readonly sinceMs?: number
+  readonly untilMs?: number
   readonly contains?: string
 }
 

@@ -101,9 +101,18 @@ test('users and grants are managed by operators; everybody may set their own pas
   assert.equal((await fixture.call('DELETE', ungrant, fixture.admin)).statusCode, 204)
   assert.equal((await fixture.call('GET', '/v1/users/nina', fixture.admin)).statusCode, 200)
   assert.equal((await fixture.call('DELETE', '/v1/users/nina', fixture.admin)).statusCode, 204)
-  const users = (await fixture.call('GET', '/v1/users', fixture.admin)).json<{ items: { name: string }[] }>()
-    .items
-  assert.ok(!users.some(each => each.name === 'nina'))
+  const users = async (query = '') =>
+    (await fixture.call('GET', `/v1/users${query}`, fixture.admin)).json<{
+      items: { name: string }[]
+      next?: string
+    }>()
+  const all = await users()
+  assert.ok(!all.items.some(each => each.name === 'nina'))
+  assert.ok(all.items.length > 1, 'enough for two pages')
+  const first = await users('?limit=1')
+  const rest = await users(`?limit=100&cursor=${first.next}`)
+  assert.deepEqual([...first.items, ...rest.items], all.items)
+  assert.deepEqual([first.items.length, rest.next], [1, undefined])
 })
 
 test('where another service keeps users and logins, the API says so, and tokens work all the same', async () => {

@@ -34,6 +34,11 @@ test('logs are NDJSON, the newest that match, oldest first', async () => {
     'of a call',
   ])
   assert.deepEqual(texts((await fixture.call('GET', `${LOGS}?since=2030-12-31`, reader)).body), ['of a call'])
+  assert.deepEqual(texts((await fixture.call('GET', `${LOGS}?until=2030-12-31`, reader)).body), [
+    'a',
+    'b',
+    'c',
+  ])
   assert.deepEqual(texts((await fixture.call('GET', `${LOGS}?contains=b`, reader)).body), ['b'])
   problem(await fixture.call('GET', `${LOGS}?since=yesterday`, reader), 400, 'INVALID_INPUT')
   const ofCall = await fixture.call('GET', `/v1/invocations/${invocationId}/logs`, reader)

@@ -257,7 +257,24 @@ test('instances are those of the project; operators see and kill all', async () 
       .json<{ items: { id: string }[] }>()
       .items.map(each => each.id)
   assert.deepEqual(await ids(member), ['i-mine'])
-  assert.deepEqual(await ids(fixture.admin), ['i-mine', 'i-theirs', 'i-generic'])
+  assert.deepEqual(await ids(fixture.admin), ['i-generic', 'i-mine', 'i-theirs'])
+  const page = async (query: string) =>
+    (await fixture.call('GET', `/v1/instances${query}`, fixture.admin)).json<{
+      items: { id: string }[]
+      next?: string
+    }>()
+  const first = await page('?limit=2')
+  assert.deepEqual(
+    first.items.map(each => each.id),
+    ['i-generic', 'i-mine'],
+  )
+  const last = await page(`?limit=2&cursor=${first.next}`)
+  assert.deepEqual(
+    last.items.map(each => each.id),
+    ['i-theirs'],
+  )
+  assert.equal(last.next, undefined)
+  problem(await fixture.call('GET', '/v1/instances?cursor=%21', member), 400, 'INVALID_INPUT')
   assert.equal((await fixture.call('GET', '/v1/instances/i-mine', reader)).statusCode, 200)
   problem(await fixture.call('GET', '/v1/instances/i-theirs', member), 404, 'NOT_FOUND')
   problem(await fixture.call('DELETE', '/v1/instances/i-theirs', member), 404, 'NOT_FOUND')

@@ -104,13 +104,16 @@ test('logs are printed line by line, and nothing in them can steer the terminal'
   const { seen, run } = await asking(t, {
     [`GET ${HELLO}/logs`]: ndjson({ ...line, text: 'one\n' }, { ...line, text: 'two \x1b[2Jthree' }),
   })
-  const { code, stdout } = await run(['logs', 'hello', '--since', '2030-01-01', '-n', '5'])
+  const narrowed = ['--since', '2030-01-01', '--until', '2030-02-01', '--grep', 'two', '-n', '5']
+  const { code, stdout } = await run(['logs', 'hello', ...narrowed])
   assert.equal(code, 0)
   assert.equal(
     stdout,
     '2030-01-31T12:00:00.123Z v3 abcdef one\n2030-01-31T12:00:00.123Z v3 abcdef two \\x1b[2Jthree\n',
   )
   assert.equal(seen[0]!.query.get('since'), '2030-01-01T00:00:00.000Z')
+  assert.equal(seen[0]!.query.get('until'), '2030-02-01T00:00:00.000Z')
+  assert.equal(seen[0]!.query.get('contains'), 'two')
   assert.equal(seen[0]!.query.get('limit'), '5')
 })
 

@@ -107,10 +107,13 @@ test('options win over the manifest, configuration is merged and secrets are joi
     limits: { memoryMiB: 64, concurrency: 2 },
     access: 'public',
   }
+  const variables = '# of this stage\nB=3\nD="two words"\n'
   const { outcome, seen } = await deployed(
     t,
-    { 'index.mjs': '1', 'atelier.json': JSON.stringify(manifest) },
+    { 'index.mjs': '1', 'atelier.json': JSON.stringify(manifest), '.env.stage': variables },
     [
+      '--env-file',
+      'hello/.env.stage',
       '--config',
       'B=2',
       '--config',
@@ -135,7 +138,7 @@ test('options win over the manifest, configuration is merged and secrets are joi
   assert.deepEqual(parts(seen[0]!).settings, {
     description: 'new',
     access: 'private',
-    config: { A: '1', B: '2', C: 'a=b' },
+    config: { A: '1', B: '2', C: 'a=b', D: 'two words' },
     secrets: ['S1', 'S2'],
     limits: { memoryMiB: 1024, concurrency: 2, timeoutMs: 120_000, cpuMillicores: 500 },
     scaling: { instancesMin: 1 },

@@ -118,3 +118,54 @@ test('an address of the other scheme, and a format that is none, are told as suc
   assert.equal(format.code, 2)
   assert.match(format.stderr, /ATELIER_OUTPUT "xml" is not one of table, json, yaml/)
 })
+
+test('a quota has one name in every command, and a new project takes what it is given', async t => {
+  const { seen, run } = await asking(t, { 'POST /v1/projects': json({ name: 'shop' }, 201) })
+  const created = await run(['project', 'create', 'shop', '--functions', '50', '--storage', '5Gi'])
+  assert.equal(created.code, 0, created.stderr)
+  assert.deepEqual(JSON.parse(seen[0]!.body), {
+    name: 'shop',
+    quota: { functions: 50, storageBytes: 5 * 1024 ** 3 },
+  })
+  assert.equal((await run(['project', 'update', 'shop', '--functions', '60'])).code, 2)
+})
+
+test('what a trigger was given and also says of itself is shown once', async t => {
+  const { run } = await asking(t, {
+    'GET /v1/triggers/nightly': json({
+      name: 'nightly',
+      kind: 'schedule',
+      app: 'default',
+      function: 'hello',
+      alias: 'live',
+      config: { cron: '0 3 * * *', zone: 'Europe/Berlin' },
+      secretsSet: [],
+      status: {
+        state: 'running',
+        accepted: 0,
+        filtered: 0,
+        duplicates: 0,
+        failed: 0,
+        details: { schedule: '0 3 * * *', zone: 'Europe/Berlin' },
+      },
+    }),
+  })
+  const { code, stdout, stderr } = await run(['trigger', 'show', 'nightly'])
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout.match(/Europe\/Berlin/g)?.length, 1, stdout)
+})
+
+test('environment variables given as --env are told their option', async t => {
+  const { home, run } = await asking(t, {})
+  await writeFile(join(home, 'hello.mjs'), '1')
+  const { code, stderr } = await run(['deploy', 'hello.mjs', '--env', 'MODE=fast'])
+  assert.equal(code, 2)
+  assert.match(stderr, /--env names a language[^]*--config KEY=VALUE/)
+})
+
+test('a server with wrong settings ends with 2, so that nobody tries again', async t => {
+  const { home, run } = await asking(t, {})
+  const { code, stderr } = await run(['server', '--home', join(home, 'data'), '--port', 'nine'])
+  assert.equal(code, 2)
+  assert.match(stderr, /--port: /)
+})

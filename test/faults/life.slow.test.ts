@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { leftoversOf } from '../support/leftovers.ts'
 import { makeHome, removeHome, ServerProcess, until } from '../support/server-process.ts'
@@ -121,10 +122,16 @@ test('a port in use is named, with the setting to change', async t => {
   const port = await new Promise<number>(resolve =>
     other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port)),
   )
-  for (const setting of ['--port', '--router-port']) {
+  for (const [setting, value] of [
+    ['--port', port],
+    ['--router-port', port],
+    ['--dialects', `picasso:${port}`],
+  ] as const) {
     const home = await makeHome()
     t.after(() => removeHome(home))
-    await assert.rejects(ServerProcess.start({ home, flags: [setting, String(port)] }), (error: Error) => {
+    // Languages are looked at later, since some of them are compiled first: their fault is not the one to hear of.
+    const flags = [setting, String(value), '--languages', join(home, 'none')]
+    await assert.rejects(ServerProcess.start({ home, flags }), (error: Error) => {
       assert.match(
         error.message,
         new RegExp(`ended with 1: error: Port ${port} cannot be used: .* ${setting}\\.`),

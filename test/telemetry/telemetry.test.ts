@@ -101,6 +101,7 @@ test('logs are the newest that match, oldest first', async () => {
   assert.deepEqual(await texts({ invocationId: 'call-1' }), ['of a call'])
   assert.deepEqual(await texts({ functionId: 'function-a', version: 0 }, 2), ['line 6', 'line 8'])
   assert.deepEqual(await texts({ functionId: 'function-a', sinceMs: at + 9 }), ['line 9', 'of a call'])
+  assert.deepEqual(await texts({ sinceMs: at + 1, untilMs: at + 3 }), ['line 1', 'line 2'])
   assert.deepEqual(await texts({ functionId: 'function-a', contains: 'e 3' }), ['line 3'])
   assert.deepEqual(await telemetry.listLogs('project-b', { functionId: 'function-a' }, 10), [])
 })

@@ -3,11 +3,12 @@ import { AtelierError, type Principal } from '../../core/index.ts'
 import { may } from '../../identity/index.ts'
 import type { InstanceView } from '../../pool/index.ts'
 import { operation } from '../operation.ts'
+import { pageByKey } from '../paging.ts'
 import type { ApiParts } from '../parts.ts'
 import { InstanceSchema } from '../schemas/calls.ts'
-import { named } from '../schemas/inputs.ts'
-import { listOf, Nothing, ref } from '../schemas/model.ts'
-import { instanceView } from '../views.ts'
+import { named, Paged } from '../schemas/inputs.ts'
+import { Nothing, pageOf, ref } from '../schemas/model.ts'
+import { instanceView, pageView } from '../views.ts'
 
 const InstanceParams = named('id', 'The instance’s id.')
 
@@ -20,13 +21,21 @@ export function instanceRoutes(server: FastifyInstance, { pool, table }: ApiPart
     summary: 'List instances',
     description: 'Those of the project; operators see all, also the generic ones that wait for work.',
     needs: 'read',
-    answers: { 200: listOf(InstanceSchema) },
-    handle: async ({ by }) => ({
-      items: pool
-        .instances()
-        .filter(one => isVisible(one, by))
-        .map(one => instanceView(one, table)),
-    }),
+    query: Paged,
+    answers: { 200: pageOf(InstanceSchema) },
+    handle: async ({ by, query }) => {
+      const page = await pageByKey(
+        query,
+        (count, after = '') =>
+          pool
+            .instances()
+            .filter(one => one.id > after && isVisible(one, by))
+            .sort((a, b) => (a.id < b.id ? -1 : 1))
+            .slice(0, count),
+        one => one.id,
+      )
+      return pageView(page, one => instanceView(one, table))
+    },
   })
 
   operation(server, {

@@ -28,6 +28,7 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
     query: exactly({
       follow: Type.Optional(Type.Boolean()),
       since: Type.Optional(Type.String({ format: 'date-time' })),
+      until: Type.Optional(Type.String({ format: 'date-time', description: 'Only lines that came before.' })),
       invocation: Type.Optional(Type.String({ maxLength: 100 })),
       version: Type.Optional(Type.Integer({ minimum: 1 })),
       contains: Type.Optional(
@@ -49,6 +50,7 @@ export function logRoutes(server: FastifyInstance, { control, telemetry, limits 
       const filter: LogFilter = {
         functionId: id,
         ...(query.since !== undefined && { sinceMs: msOf(query.since) }),
+        ...(query.until !== undefined && { untilMs: msOf(query.until) }),
         ...(query.invocation !== undefined && { invocationId: query.invocation }),
         ...(query.version !== undefined && { version: query.version }),
         ...(query.contains !== undefined && { contains: query.contains }),

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { operation } from '../operation.ts'
+import { pageByKey } from '../paging.ts'
 import { type ApiParts, kept } from '../parts.ts'
-import { exactly, named } from '../schemas/inputs.ts'
-import { listOf, Nothing, ref } from '../schemas/model.ts'
+import { exactly, named, Paged } from '../schemas/inputs.ts'
+import { Nothing, pageOf, ref } from '../schemas/model.ts'
 import { UserSchema } from '../schemas/server.ts'
 import { Type } from '../schemas/type.ts'
-import { userView } from '../views.ts'
+import { pageView, userView } from '../views.ts'
 
 const UserParams = named('user', 'The user’s name.')
 const Password = Type.String({ maxLength: 1024 })
@@ -39,8 +40,17 @@ export function userRoutes(server: FastifyInstance, parts: ApiParts): void {
     id: 'listUsers',
     tag: 'users',
     summary: 'List users',
-    answers: { 200: listOf(UserSchema) },
-    handle: async ({ by }) => ({ items: (await users().listUsers(by)).map(userView) }),
+    query: Paged,
+    answers: { 200: pageOf(UserSchema) },
+    handle: async ({ by, query }) =>
+      pageView(
+        await pageByKey(
+          query,
+          (count, after) => users().listUsers(by, count, after),
+          one => one.name,
+        ),
+        userView,
+      ),
   })
 
   operation(server, {

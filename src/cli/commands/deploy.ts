@@ -1,5 +1,6 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import { checkName } from '../../core/index.ts'
 import { failureFromProblem } from '../client/problem.ts'
 import type { WireDeployEvent, WireDeployResult } from '../client/wire.ts'
@@ -10,6 +11,7 @@ import { nameFromPath, packSource, type SourcePackage } from '../deploy/pack.ts'
 import { type DeploySettings, settingsFrom } from '../deploy/settings.ts'
 import { applyTriggers } from '../deploy/triggers.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
+import type { Options } from '../options.ts'
 import { Progress } from '../output/progress.ts'
 import { APP_DEFAULT } from '../reference.ts'
 import type { CommandCall, CommandSpec } from '../spec.ts'
@@ -23,7 +25,7 @@ When anything fails, what was live stays live. Ctrl-C cancels the deploy on the 
 
 A folder may describe itself in atelier.json or atelier.yaml; options win over it. What is given nowhere is taken from the
 version that is live, then from the defaults. Not sent: node_modules, .git, __pycache__, .venv, .env files, and what
-.atelierignore names (in the language of .gitignore).`,
+.atelierignore names (in the language of .gitignore, which is not read itself, since what a build makes is often in it).`,
   args: [
     {
       syntax: '[source]',
@@ -54,6 +56,10 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
       flags: '--config <KEY=VALUE>',
       help: 'An environment variable for the code; may be repeated',
       repeats: true,
+    },
+    {
+      flags: '--env-file <file>',
+      help: 'Environment variables from a file of KEY=VALUE lines; --config wins',
     },
     { flags: '--secret <name>', help: 'A secret that the code may read; may be repeated', repeats: true },
     { flags: '--public', help: 'Anybody may call it' },
@@ -86,7 +92,7 @@ version that is live, then from the defaults. Not sent: node_modules, .git, __py
     const source = resolve(args[0] ?? '.')
     const shown = args[0] ?? '.'
     const manifest = await manifestOf(source, shown)
-    const settings = settingsFrom(manifest, options)
+    const settings = settingsFrom(manifest, await variablesFrom(options), options)
     const app = options.text('app') ?? manifest.app ?? APP_DEFAULT
     const name = options.text('name') ?? manifest.name ?? nameFromPath(nameless(settings.image) ?? source)
     if (name === undefined) throw usage(`${shown} gives no name for a function`, 'Give one with --name.')
@@ -161,6 +167,12 @@ async function packed(progress: Progress, source: string): Promise<SourcePackage
   const files = pack.fileCount === 1 ? '1 file' : `${pack.fileCount} files`
   progress.update(`pack ${files}, ${showBytes(pack.sizeBytes)}`)
   return pack
+}
+
+/** What `--env-file` names, read as `node --env-file` reads it. */
+async function variablesFrom(options: Options): Promise<Readonly<Record<string, string>>> {
+  const file = options.text('envFile')
+  return file === undefined ? {} : (parseEnv(await readFile(file, 'utf8')) as Record<string, string>)
 }
 
 /** An image's reference without tag and digest, of which its last part may name the function. */

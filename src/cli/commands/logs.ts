@@ -22,12 +22,15 @@ export const logs: CommandSpec = {
     APP_OPTION,
     { flags: '-f, --follow', help: 'Go on with new lines as they come, until Ctrl-C' },
     { flags: '--since <time>', help: 'Only from then on: 10m, 2h, or a date' },
+    { flags: '--until <time>', help: 'Only before then' },
+    { flags: '--grep <text>', help: 'Only lines with this text in them' },
     { flags: '--invocation <id>', help: 'Only what one call printed' },
     { flags: '-n, --limit <count>', help: `At most so many lines, the newest (default: ${LINES_DEFAULT})` },
   ],
   examples: [
     ['atelier logs shop/thumbnail', 'the newest lines'],
     ['atelier logs thumbnail -f --since 10m', 'the last ten minutes, and on'],
+    ["atelier logs thumbnail --since 2h --until 1h --grep 'out of memory'", 'what an incident left'],
     ['atelier logs --invocation 01jd8m3v5r0000000000000000', 'one call'],
   ],
   async run({ context, args, options }) {
@@ -38,6 +41,8 @@ export const logs: CommandSpec = {
         'whose logs?',
         'Give a function or --invocation ID; "atelier function list" shows what there is.',
       )
+    if (follow && options.text('until') !== undefined)
+      throw usage('--follow goes on with what comes, and --until ends before it')
     const client = await context.client()
     const limit = limitOf(options, LINES_DEFAULT)
     if (args[0] === undefined) {
@@ -46,9 +51,15 @@ export const logs: CommandSpec = {
     }
     const { path } = parsePlainReference(args[0]!, options.text('app'))
     let since = options.time('since', '--since', Date.now())
+    const filter = {
+      invocation,
+      until: options.time('until', '--until', Date.now()),
+      contains: options.text('grep'),
+      follow: follow || undefined,
+    }
     for (let lost = 0; ; lost++) {
       try {
-        const query = { invocation, since, limit: lost > 0 ? undefined : limit, follow: follow || undefined }
+        const query = { ...filter, since, limit: lost > 0 ? undefined : limit }
         for await (const line of client.lines<WireLogLine>('GET', `${path}/logs`, { query })) {
           lost = 0
           since = new Date(Date.parse(line.at) + 1).toISOString()

@@ -1,4 +1,4 @@
-import { checkName, type Role } from '../../core/index.ts'
+import { checkName, QUOTA_NAMES, type Role } from '../../core/index.ts'
 import type { WireProject } from '../client/wire.ts'
 import { defined } from '../deploy/settings.ts'
 import { usage } from '../failure.ts'
@@ -7,6 +7,7 @@ import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec, OptionSpec } from '../spec.ts'
 import { showAgo } from '../units.ts'
 import { confirm, LIMIT_OPTION, limitOf, YES_OPTION } from './common.ts'
+import { QUOTA_OPTIONS, quotaChangesFrom, quotaTitle, showQuota } from './quota-flags.ts'
 
 const PROJECT_ARG: ArgSpec = {
   syntax: '<project>',
@@ -15,11 +16,8 @@ const PROJECT_ARG: ArgSpec = {
 }
 const USER_ARG: ArgSpec = { syntax: '<user>', help: 'Name of the user' }
 const ROLES: readonly Role[] = ['admin', 'member', 'reader', 'service']
-const QUOTA_OPTIONS: readonly OptionSpec[] = [
+const PROJECT_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --description <text>', help: 'What it is for' },
-  { flags: '--max-functions <count>', help: 'Most functions' },
-  { flags: '--max-memory <size>', help: 'Most memory of all its instances together: 4Gi' },
-  { flags: '--max-concurrency <calls>', help: 'Most calls at once' },
   {
     flags: '--isolation-min <tier>',
     help: 'Weakest isolation of its functions',
@@ -40,7 +38,7 @@ const list: CommandSpec = {
       [
         { title: 'NAME', cell: one => one.name },
         { title: 'STATE', cell: one => (one.enabled ? 'enabled' : 'disabled') },
-        { title: 'QUOTA', cell: one => showQuota(one) },
+        { title: 'QUOTA', cell: one => quotasOf(one).join(', ') || 'default' },
         { title: 'CREATED', cell: one => showAgo(one.createdAt, Date.now()) },
         { title: 'DESCRIPTION', cell: one => one.description },
       ],
@@ -49,13 +47,12 @@ const list: CommandSpec = {
   },
 }
 
-function showQuota({ quota }: WireProject): string {
-  const parts = [
-    quota.functions === undefined ? '' : `${quota.functions} functions`,
-    quota.memoryMiB === undefined ? '' : `${quota.memoryMiB} MiB`,
-    quota.concurrency === undefined ? '' : `${quota.concurrency} calls at once`,
-  ]
-  return parts.filter(part => part !== '').join(', ') || 'none'
+/** Those that an operator has set. */
+function quotasOf({ quota }: WireProject): readonly string[] {
+  return QUOTA_NAMES.flatMap(name => {
+    const value = quota[name]
+    return value === undefined ? [] : [`${quotaTitle(name)} ${showQuota(name, value)}`]
+  })
 }
 
 const show: CommandSpec = {
@@ -72,7 +69,7 @@ const show: CommandSpec = {
       ['name', one.name],
       ['description', one.description],
       ['state', one.enabled ? 'enabled' : 'disabled'],
-      ['quota', showQuota(one)],
+      ['quota', quotasOf(one).join('\n') || 'default'],
       ['isolation', one.isolationMin && `at least ${one.isolationMin}`],
       ['users', grants.map(grant => `${grant.user} (${grant.role})`).join('\n')],
       ['created', one.createdAt],
@@ -85,12 +82,15 @@ const create: CommandSpec = {
   name: 'create',
   summary: 'Create a project',
   args: [PROJECT_ARG],
-  options: QUOTA_OPTIONS,
-  examples: [['atelier project create shop --max-memory 4Gi --max-concurrency 200', 'with limits']],
+  options: [...PROJECT_OPTIONS, ...QUOTA_OPTIONS],
+  examples: [
+    ["atelier project create garden -m 'Everything about plants'", 'with the usual quotas'],
+    ['atelier project create shop --functions 50 --concurrency 200', 'with others'],
+  ],
   async run({ context, args, options }) {
     checkName(args[0]!, 'project')
     const one = await (await context.client()).request<WireProject>('POST', '/v1/projects', {
-      json: { name: args[0]!, ...changeFrom(options) },
+      json: { name: args[0]!, ...changeFrom(options), ...quotaFrom(options) },
     })
     await context.result(one, () => [
       `Project ${one.name} is created. Let somebody in: atelier project grant ${one.name} USER member`,
@@ -101,9 +101,10 @@ const create: CommandSpec = {
 const update: CommandSpec = {
   name: 'update',
   summary: 'Change a project',
+  details: 'What it may have is changed by "atelier quota set".',
   args: [PROJECT_ARG],
   options: [
-    ...QUOTA_OPTIONS,
+    ...PROJECT_OPTIONS,
     { flags: '--enable', help: 'Let it work again' },
     { flags: '--disable', help: 'Refuse its logins and calls; nothing is deleted' },
   ],
@@ -119,16 +120,12 @@ const update: CommandSpec = {
 }
 
 function changeFrom(options: Options): Record<string, unknown> {
-  const quota = defined({
-    functions: options.integer('maxFunctions', '--max-functions', { min: 0 }),
-    memoryMiB: options.memoryMiB('maxMemory', '--max-memory'),
-    concurrency: options.integer('maxConcurrency', '--max-concurrency', { min: 0 }),
-  })
-  return defined({
-    description: options.text('description'),
-    quota: Object.keys(quota).length > 0 ? quota : undefined,
-    isolationMin: options.text('isolationMin'),
-  })
+  return defined({ description: options.text('description'), isolationMin: options.text('isolationMin') })
+}
+
+function quotaFrom(options: Options): Record<string, unknown> {
+  const quota = defined(Object.fromEntries(quotaChangesFrom(options)))
+  return Object.keys(quota).length > 0 ? { quota } : {}
 }
 
 const remove: CommandSpec = {

@@ -56,7 +56,10 @@ function describeSource(one: WireEventTrigger): readonly string[] {
     ['last event', status.lastEventAt && `${status.lastEventAt}, call ${status.lastCallId ?? '?'}`],
     ['last error', status.lastError && `${status.lastErrorAt}: ${status.lastError}`],
     ['next', status.nextAt?.join('\n')],
-    ...Object.entries(status.details ?? {}).map(([name, value]) => [name, textOf(value)] as const),
+    ...Object.entries(status.details ?? {})
+      .map(([name, value]) => [name, textOf(value)] as const)
+      // What the configuration has said already is said once.
+      .filter(([name, text]) => !(name in one.config) || textOf(one.config[name]) !== text),
   ])
 }
 

@@ -8,13 +8,26 @@ export interface DeploySettings extends Omit<Manifest, 'name' | 'app' | 'trigger
   readonly publishOnly?: boolean
 }
 
-/** Manifest overlaid with options: single values replace, configuration is merged by key, secrets are joined. */
-export function settingsFrom(manifest: Manifest, options: Options): DeploySettings {
+/**
+ * Manifest overlaid with `variables` and options: single values replace, configuration is merged by key, secrets are
+ * joined.
+ */
+export function settingsFrom(
+  manifest: Manifest,
+  variables: Readonly<Record<string, string>>,
+  options: Options,
+): DeploySettings {
   if (options.flag('public') && options.flag('private'))
     throw usage('--public and --private cannot both be meant')
   const tokenRoles = [...new Set([...(manifest.tokenRoles ?? []), ...options.list('tokenRole')])]
   const secrets = [...new Set([...(manifest.secrets ?? []), ...options.list('secret')])]
-  const config = { ...manifest.config, ...options.pairs('config', '--config') }
+  const environment = options.text('env')
+  if (environment?.includes('='))
+    throw usage(
+      `--env ${JSON.stringify(environment)}: --env names a language`,
+      'Environment variables are given by --config KEY=VALUE, or by --env-file FILE.',
+    )
+  const config = { ...manifest.config, ...variables, ...options.pairs('config', '--config') }
   const limits = defined<Limits>({
     ...manifest.limits,
     ...defined({
@@ -35,7 +48,7 @@ export function settingsFrom(manifest: Manifest, options: Options): DeploySettin
   return defined<DeploySettings>({
     description: options.text('description') ?? manifest.description,
     access: options.flag('public') ? 'public' : options.flag('private') ? 'private' : manifest.access,
-    environment: options.text('env') ?? manifest.environment,
+    environment: environment ?? manifest.environment,
     contract: contractFrom(manifest, options),
     image: options.text('image') ?? manifest.image,
     imageSecret: options.text('imageSecret') ?? manifest.imageSecret,

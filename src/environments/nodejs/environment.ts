@@ -4,7 +4,7 @@ import type { BuildPlan, BuildStep, Environment, EnvironmentStatus } from '../en
 import { firstOf, onlyFileWith, revisionOf } from '../files.ts'
 import { NODE_TARGET, nodeHeaders, nodeMount } from '../node-program.ts'
 import { isOfQinling, planOfQinling } from '../python-program.ts'
-import { findNpm } from './npm.ts'
+import { findNpm, headersVariable } from './npm.ts'
 import { nodeProgram, SHIM_TARGET } from './program.ts'
 
 const NODE_MAJOR_MIN = 24
@@ -108,7 +108,7 @@ function installStep(locked: boolean): BuildStep {
       // npm and install scripts start `node` by name.
       PATH: '/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin',
       // Where node-gyp would else load them from, a server may not reach.
-      ...(headers !== undefined && { npm_config_nodedir: HEADERS_TARGET }),
+      ...(headers !== undefined && { [headersVariable(npm)]: HEADERS_TARGET }),
     },
     mounts: [...mounts, { source: nodeMount().source, target: '/opt/atelier/bin/node' }].map(readOnly),
   }

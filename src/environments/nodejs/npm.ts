@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /**
@@ -16,4 +16,20 @@ export function findNpm(env: NodeJS.ProcessEnv = process.env): string | undefine
   ]
   const found = candidates.find(folder => existsSync(join(folder, 'bin/npm-cli.js')))
   return found === undefined ? undefined : realpathSync(found)
+}
+
+const SETTING_OF_GYP = 'npm_package_config_node_gyp_nodedir'
+
+/**
+ * The variable that tells the node-gyp in that npm where Node's headers are. Newer ones have a name of their own for it, and
+ * their npm warns of the older one in every build.
+ */
+export function headersVariable(npm: string): string {
+  try {
+    const program = readFileSync(join(npm, 'node_modules/node-gyp/lib/node-gyp.js'), 'utf8')
+    if (program.includes('npm_package_config_node_gyp_')) return SETTING_OF_GYP
+  } catch {
+    // A distribution may keep its node-gyp elsewhere.
+  }
+  return 'npm_config_nodedir'
 }
