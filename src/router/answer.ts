@@ -8,26 +8,37 @@ export interface AnswerHead {
 }
 
 /**
- * Reads the head; a string says what is wrong with it. `ownsCors`: the trigger speaks for the function. `raw` must not change
+ * Reads the head; a string says what is wrong with it. `ownsCors`: the trigger speaks for the function. `ownsHost`: no other
+ * project answers on the host, and the function may tell browsers what holds for all of it. `raw` must not change
  * afterwards: a function mostly gives the same head again, and then it comes as the same array.
  */
-export function readAnswer(status: number, raw: readonly string[], ownsCors: boolean): AnswerHead | string {
+export function readAnswer(
+  status: number,
+  raw: readonly string[],
+  ownsCors: boolean,
+  ownsHost: boolean,
+): AnswerHead | string {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     return `the status ${status} is not between 200 and 599`
-  if (raw !== last?.raw || ownsCors !== last.ownsCors) {
-    const head = readFields(raw, ownsCors)
+  if (raw !== last?.raw || ownsCors !== last.ownsCors || ownsHost !== last.ownsHost) {
+    const head = readFields(raw, ownsCors, ownsHost)
     if (typeof head === 'string') return head
-    last = { raw, ownsCors, head }
+    last = { raw, ownsCors, ownsHost, head }
   }
   const { headers, declared } = last.head
   return { headers: headers.slice(), declared }
 }
 
 let last:
-  | { readonly raw: readonly string[]; readonly ownsCors: boolean; readonly head: AnswerHead }
+  | {
+      readonly raw: readonly string[]
+      readonly ownsCors: boolean
+      readonly ownsHost: boolean
+      readonly head: AnswerHead
+    }
   | undefined
 
-function readFields(raw: readonly string[], ownsCors: boolean): AnswerHead | string {
+function readFields(raw: readonly string[], ownsCors: boolean, ownsHost: boolean): AnswerHead | string {
   const headers: string[] = []
   let declared: number | undefined
   let listed: Set<string> | undefined
@@ -43,13 +54,14 @@ function readFields(raw: readonly string[], ownsCors: boolean): AnswerHead | str
     } else if (field.kind === 'connection') {
       listed ??= new Set()
       for (const token of value.split(',')) listed.add(token.trim().toLowerCase())
-    } else if (field.kind === 'cors' && !ownsCors) headers.push(field.name, value)
+    } else if (field.kind === 'cors' ? !ownsCors : field.kind === 'host' && ownsHost)
+      headers.push(field.name, value)
   }
   if (!listed) return { headers, declared }
   return { headers: headers.filter((_, i) => !listed.has(headers[i & ~1]!)), declared }
 }
 
-type Kind = 'pass' | 'drop' | 'length' | 'connection' | 'cors' | 'invalid'
+type Kind = 'pass' | 'drop' | 'length' | 'connection' | 'cors' | 'host' | 'invalid'
 
 interface Field {
   readonly name: string
@@ -69,6 +81,18 @@ const DROPPED = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+])
+/**
+ * What browsers take for the whole host, and keep: a worker that answers for all its pages, where every request to it is
+ * reported, that its cookies go, that it is reached otherwise.
+ */
+const OF_THE_HOST = new Set([
+  'alt-svc',
+  'clear-site-data',
+  'nel',
+  'report-to',
+  'service-worker-allowed',
+  'strict-transport-security',
 ])
 
 const CACHE_SIZE_MAX = 1_024
@@ -91,5 +115,6 @@ function kindOf(name: string): Kind {
   if (DROPPED.has(name) || RESERVED.test(name)) return 'drop'
   if (name === 'content-length') return 'length'
   if (name === 'connection') return 'connection'
+  if (OF_THE_HOST.has(name)) return 'host'
   return CORS.test(name) ? 'cors' : 'pass'
 }

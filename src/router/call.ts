@@ -43,6 +43,7 @@ export class Call implements ExchangeReceiver {
       this.#resolved = resolved
       this.#reply.cors = resolved.trigger?.cors
       this.#reply.origin = reading.fields.origin
+      this.#reply.ownsHost = resolved.ownsHost
       const waiting = authorise(this.#plane, resolved, reading)
       if (waiting)
         waiting.then(

@@ -8,7 +8,7 @@ import { logPlatformFault, type Plane } from './plane.ts'
 import { INVOCATION_FIELD, problemOf } from './problem.ts'
 import { badAnswer } from './reply.ts'
 import { notFound } from './resolve.ts'
-import { readTarget } from './target.ts'
+import { hostName, readTarget } from './target.ts'
 
 /** Who takes what comes to the secret URLs of triggers. */
 export interface HookReceiver {
@@ -38,6 +38,7 @@ export class HookCall implements ExchangeReceiver {
   #rest = ''
   #query = ''
   #headers: readonly string[] = []
+  #ownsHost = false
   #share: ReturnType<GatherBudget['open']> | undefined
   #parts: Uint8Array[] = []
   #isOver = false
@@ -104,7 +105,10 @@ export class HookCall implements ExchangeReceiver {
     const target = readTarget(method, raw, fields.host)
     const match = HOOK.exec(target.path)
     const project = match ? hooks?.hookProject(match[1]!) : undefined
-    if (!match || project === undefined) throw notFound()
+    const owner = this.#plane.index.ownerOf(hostName(target.host))
+    // What the function answers would be a page of whose host this is.
+    if (!match || project === undefined || (owner !== undefined && owner !== project)) throw notFound()
+    this.#ownsHost = owner !== undefined
     this.#token = match[1]!
     this.#rest = match[2]!
     this.#query = target.query
@@ -136,7 +140,7 @@ export class HookCall implements ExchangeReceiver {
 
   #answer({ status, headers = [], body = '', callId = this.#id }: HookAnswer): void {
     if (this.#isOver) return
-    const answer = readAnswer(status, headers, false)
+    const answer = readAnswer(status, headers, false, this.#ownsHost)
     if (typeof answer === 'string') {
       this.#fail(badAnswer(answer))
       return

@@ -20,7 +20,7 @@ export interface Matched {
 /**
  * All routes, by host and then by path segment; changed one route at a time. The rules, the first that differs decides:
  *
- * 1. A route for the request's host comes before one for any host.
+ * 1. A route for the request's host comes before one for any host. There only routes of the project are, whose host it is.
  * 2. Paths are compared segment by segment from the left: a literal comes before a parameter, a parameter before `*`.
  *    `/a/*` also matches `/a`, after an exact `/a`.
  * 3. A route that lists the method comes before one for any method. Listing GET includes HEAD, after HEAD itself.
@@ -30,7 +30,7 @@ export interface Matched {
  */
 export class RouteIndex {
   readonly #anyHost = new Node()
-  readonly #hosts = new Map<string, Node>()
+  readonly #hosts = new Map<string, OwnHost>()
   readonly #byId = new Map<string, Route>()
 
   get size(): number {
@@ -53,15 +53,20 @@ export class RouteIndex {
     if (!route) return
     this.#byId.delete(id)
     const host = route.trigger.host?.toLowerCase()
-    const root = host === undefined ? this.#anyHost : this.#hosts.get(host)
+    const root = host === undefined ? this.#anyHost : this.#hosts.get(host)?.root
     if (root && removeFrom(root, route, 0) && host !== undefined) this.#hosts.delete(host)
+  }
+
+  /** The project whose host this is, in lower case without port; `undefined` for one that all share. */
+  ownerOf(host: string): string | undefined {
+    return this.#hosts.size > 0 ? this.#hosts.get(host)?.projectId : undefined
   }
 
   /** `host` in lower case without port; `path` canonical. `undefined`: no route has this path. */
   find(host: string, method: string, path: string): Found | undefined {
-    const search = new Search(method, path)
-    const ofHost = this.#hosts.size > 0 ? this.#hosts.get(host) : undefined
-    if (ofHost && search.visit(ofHost, 0)) return search.found
+    const own = this.#hosts.size > 0 ? this.#hosts.get(host) : undefined
+    const search = new Search(method, path, own?.projectId)
+    if (own && search.visit(own.root, 0)) return search.found
     if (search.visit(this.#anyHost, 0)) return search.found
     return search.allow.size > 0 ? { allow: [...search.allow].sort() } : undefined
   }
@@ -70,8 +75,9 @@ export class RouteIndex {
     let node = this.#anyHost
     if (trigger.host !== undefined) {
       const host = trigger.host.toLowerCase()
-      node = this.#hosts.get(host) ?? new Node()
-      this.#hosts.set(host, node)
+      const own = this.#hosts.get(host) ?? { projectId: trigger.projectId, root: new Node() }
+      this.#hosts.set(host, own)
+      node = own.root
     }
     for (const segment of pattern.segments) {
       if (segment === null) node = node.parameter ??= new Node()
@@ -83,6 +89,12 @@ export class RouteIndex {
     }
     return node
   }
+}
+
+/** A host that a project has routed: the control plane lets no other one route it. */
+interface OwnHost {
+  readonly projectId: string
+  readonly root: Node
 }
 
 class Node {
@@ -103,10 +115,13 @@ class Search {
   readonly #values: string[] = []
   readonly #method: string
   readonly #path: string
+  readonly #projectId: string | undefined
 
-  constructor(method: string, path: string) {
+  /** `projectId`: whose routes alone count. */
+  constructor(method: string, path: string, projectId: string | undefined) {
     this.#method = method
     this.#path = path
+    this.#projectId = projectId
   }
 
   /** `at` is the position of the slash before the next segment, or the end. */
@@ -132,6 +147,7 @@ class Search {
     let best: Route | undefined
     let bestRank = 0
     for (const route of routes) {
+      if (this.#projectId !== undefined && route.trigger.projectId !== this.#projectId) continue
       const rank = methodRank(route.trigger.methods, this.#method)
       if (rank > bestRank) {
         best = route

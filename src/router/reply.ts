@@ -16,6 +16,8 @@ export class Reply implements InvokeSink {
   /** Of the trigger, once it is known; and the request's Origin. */
   cors: Cors | undefined
   origin: string | undefined
+  /** As in `Resolved`. */
+  ownsHost = false
   readonly #plane: Plane
   readonly #exchange: Exchange
   #handle: InvokeHandle | undefined
@@ -49,7 +51,7 @@ export class Reply implements InvokeSink {
 
   onHead(status: number, headers: readonly string[]): void {
     if (this.isOver || this.#status !== 0) return
-    const answer = readAnswer(status, headers, this.cors !== undefined)
+    const answer = readAnswer(status, headers, this.cors !== undefined, this.ownsHost)
     if (typeof answer === 'string') {
       this.giveUp(badAnswer(answer))
       return

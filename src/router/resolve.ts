@@ -14,13 +14,16 @@ export interface Resolved {
   readonly parameters: readonly string[]
   readonly values: readonly string[]
   readonly isPrivate: boolean
+  /** Whether nobody else answers on the host that was asked: what a browser is told of all of it is then the function's to say. */
+  readonly ownsHost: boolean
 }
 
 /**
  * Resolves a canonical path. Throws NOT_FOUND; METHOD_NOT_ALLOWED with the methods in `allow`.
  *
  * A trigger comes before `/{project}/{app}/{function}`, except where that names an existing function of another
- * project than the trigger's: nobody's route takes over a neighbour's functions.
+ * project than the trigger's: nobody's route takes over a neighbour's functions. On a host that a project has routed, only
+ * its own functions answer: to a browser, a neighbour's page there would be a page of the project, and get its cookies.
  */
 export function resolve(
   table: FunctionTable,
@@ -29,15 +32,16 @@ export function resolve(
   method: string,
   path: string,
 ): Resolved {
+  const owner = index.ownerOf(host)
   const found = index.size > 0 ? index.find(host, method, path) : undefined
   if (found && 'route' in found) {
     const { trigger } = found.route
-    const direct = isOwnPath(table, trigger, path) ? undefined : byName(table, path)
+    const direct = isOwnPath(table, trigger, path) ? undefined : byName(table, path, owner)
     if (direct && direct.function.projectId !== trigger.projectId) return direct
-    const resolved = byTrigger(table, found, path)
+    const resolved = byTrigger(table, found, path, owner)
     if (resolved) return resolved
   }
-  const direct = byName(table, path)
+  const direct = byName(table, path, owner)
   if (direct) return direct
   if (found && 'allow' in found) throw new MethodNotAllowed(method, found.allow)
   throw notFound()
@@ -61,7 +65,12 @@ export function notFound(): AtelierError {
   )
 }
 
-function byTrigger(table: FunctionTable, found: Matched, path: string): Resolved | undefined {
+function byTrigger(
+  table: FunctionTable,
+  found: Matched,
+  path: string,
+  owner: string | undefined,
+): Resolved | undefined {
   const { trigger, pattern } = found.route
   const target = table.functions.get(trigger.functionId)
   if (!target) return undefined
@@ -76,10 +85,12 @@ function byTrigger(table: FunctionTable, found: Matched, path: string): Resolved
     parameters: pattern.parameters,
     values: found.values,
     isPrivate: (trigger.access ?? target.access) === 'private',
+    ownsHost: owner !== undefined,
   }
 }
 
-function byName(table: FunctionTable, path: string): Resolved | undefined {
+/** `owner`: the project whose functions alone answer here. */
+function byName(table: FunctionTable, path: string, owner: string | undefined): Resolved | undefined {
   const afterProject = path.indexOf('/', 1)
   if (afterProject < 0) return undefined
   const afterApp = path.indexOf('/', afterProject + 1)
@@ -93,7 +104,7 @@ function byName(table: FunctionTable, path: string): Resolved | undefined {
     path.slice(afterProject + 1, afterApp),
     path.slice(afterApp + 1, isQualified ? colon : end),
   )
-  if (!target) return undefined
+  if (!target || (owner !== undefined && target.projectId !== owner)) return undefined
   const rest = slash < 0 ? '/' : path.slice(slash)
   if (rest.startsWith('//')) throw notFound()
   return {
@@ -104,6 +115,7 @@ function byName(table: FunctionTable, path: string): Resolved | undefined {
     parameters: NONE,
     values: NONE,
     isPrivate: target.access === 'private',
+    ownsHost: owner !== undefined,
   }
 }
 

@@ -22,6 +22,7 @@ export class SocketCall implements InvokeSink {
   readonly #upgrade: Upgrade
   #handshake: Handshake | undefined
   #handle: InvokeHandle | undefined
+  #ownsHost = false
   #socket: WebSocket | undefined
   /** A plain HTTP answer of a function that refuses; small, since nobody streams a refusal. */
   #refusal: { status: number; headers: string[]; parts: Uint8Array[]; bytes: number } | undefined
@@ -48,6 +49,7 @@ export class SocketCall implements InvokeSink {
       const reading = read(this.#upgrade)
       this.#handshake = readHandshake(this.#upgrade)
       const resolved = locate(this.#plane, reading)
+      this.#ownsHost = resolved.ownsHost
       if (!originMayConnect(resolved.trigger?.cors, reading.fields.origin))
         throw new AtelierError(
           'FORBIDDEN',
@@ -102,7 +104,7 @@ export class SocketCall implements InvokeSink {
       else queueMicrotask(() => this.#isOver || this.#accept(headers))
       return
     }
-    const answer = readAnswer(status, headers, false)
+    const answer = readAnswer(status, headers, false, this.#ownsHost)
     if (typeof answer === 'string') this.#giveUp(badAnswer(answer))
     else this.#refusal = { status, headers: answer.headers, parts: [], bytes: 0 }
   }

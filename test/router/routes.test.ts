@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { publishFunction, publishTrigger, startRouter } from './fixture.ts'
+import { type TestContext, test } from 'node:test'
+import type { HookReceiver } from '../../src/router/index.ts'
+import { publishFunction, publishTrigger, type RouterFixture, startRouter } from './fixture.ts'
 import { RawClient } from './raw-client.ts'
 
 test('a function answers at its own address, with version or alias and the rest of the path', async t => {
@@ -89,6 +90,75 @@ test('no route takes over a function of another project', async t => {
   publishTrigger(table, { functionId: 'acme-hello', path: '/acme/main/hello', alias: '1' })
   await fetch(`${url}/acme/main/hello`)
   assert.equal(invoker.last.request.qualifier, undefined, 'the older route decides, and it may not')
+})
+
+const HOOK = 'T0ken_of-a_trigger-with_32-signs'
+
+/** What is answered at `path` on `host`, and with which fields. */
+async function ask(t: TestContext, { port }: RouterFixture, host: string, path: string) {
+  const client = await RawClient.open(t, port)
+  client.send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nCookie: session=shop\r\n\r\n`)
+  return client.answer()
+}
+
+test('on a host that a project has routed nobody else answers, by whatever address', async t => {
+  const hooks: HookReceiver = {
+    hookProject: token => (token === HOOK ? 'p-evil' : undefined),
+    receiveHook: async () => ({ status: 200, headers: ['content-type', 'text/html'], body: 'evil' }),
+  }
+  const router = await startRouter(t, {
+    hooks,
+    triggers: [{ function: 'hello', host: 'shop.example', path: '/login' }],
+  })
+  const { table, invoker } = router
+  table.publish([{ kind: 'project', id: 'p-evil', value: { id: 'p-evil', name: 'evil', enabled: true } }])
+  const thief = publishFunction(table, { project: 'evil', name: 'hello' })
+  publishTrigger(table, { projectId: 'p-evil', functionId: thief.id, path: '/evil/*' })
+  const paths = ['/evil/main/hello', '/evil/page', `/-/hooks/${HOOK}`]
+  for (const path of paths) {
+    assert.equal((await ask(t, router, 'shop.example', path)).status, 404, path)
+    assert.equal((await ask(t, router, 'SHOP.example.:80', path)).status, 404, path)
+    assert.equal((await ask(t, router, 'elsewhere.example', path)).status, 200, path)
+  }
+  const ownRoute = publishTrigger(table, { host: 'shop.example', path: '/*' })
+  for (const path of paths.slice(0, 2)) {
+    assert.equal((await ask(t, router, 'shop.example', path)).status, 200, path)
+    assert.equal(invoker.last.request.target.projectId, 'p-acme', path)
+  }
+  assert.equal((await ask(t, router, 'shop.example', '/acme/main/hello')).status, 200)
+  for (const { id } of [ownRoute, ...table.triggers.values()].filter(each => each.host !== undefined))
+    table.publish([{ kind: 'trigger', id, value: undefined }])
+  assert.equal((await ask(t, router, 'shop.example', '/evil/main/hello')).status, 200, 'nobody has it now')
+})
+
+test('what browsers take for a whole host is said by a function only on a host of its own', async t => {
+  const fields = {
+    'service-worker-allowed': '/',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    'clear-site-data': '"*"',
+    'alt-svc': 'h3=":444"',
+    nel: '{"report_to":"x","max_age":9,"success_fraction":1}',
+    'report-to': '{"group":"x","max_age":9,"endpoints":[{"url":"https://evil.example/"}]}',
+  }
+  const router = await startRouter(t, {
+    handlers: { loud: call => call.respond(200, Object.entries(fields).flat(), 'x') },
+    triggers: [
+      { function: 'loud', path: '/loud' },
+      { function: 'loud', host: 'shop.example', path: '/loud' },
+    ],
+  })
+  const shared = [
+    ['127.0.0.1', '/acme/main/loud'],
+    ['elsewhere.example', '/loud'],
+  ] as const
+  for (const [host, path] of shared) {
+    const { headers } = await ask(t, router, host, path)
+    for (const name of Object.keys(fields)) assert.equal(headers[name], undefined, name)
+  }
+  for (const path of ['/loud', '/acme/main/loud']) {
+    const { headers } = await ask(t, router, 'shop.example', path)
+    for (const [name, value] of Object.entries(fields)) assert.equal(headers[name], value, name)
+  }
 })
 
 test('a change of the table counts from the next request on', async t => {

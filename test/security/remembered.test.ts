@@ -76,7 +76,7 @@ test('names of headers that are remembered keep no head alive that they came in'
     },
     'of an answer': i => {
       const text = read(`x-name-of-an-answer-${i}${padding(60_000)}`)
-      return readAnswer(200, [text.slice(0, 22), '1'], false)
+      return readAnswer(200, [text.slice(0, 22), '1'], false, false)
     },
   }
   for (const [whose, readOne] of Object.entries(heads)) {
