@@ -2,13 +2,17 @@ import { readFileSync } from 'node:fs'
 import type { Client } from './client/client.ts'
 import { type CliFailure, EXIT, usage } from './failure.ts'
 import type { Options } from './options.ts'
-import { type Styles, stylesFor, wantsColour } from './output/styles.ts'
+import { type Styles, screened, stylesFor, wantsColour } from './output/styles.ts'
 import { type Column, renderTable } from './output/table.ts'
+import { jsonText, yamlText } from './output/value.ts'
 
 export const OUTPUT_FORMATS = ['table', 'json', 'yaml'] as const
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
 
-/** What one command line works with: where it prints, what it was told globally, and its way to the server. */
+/**
+ * What one command line works with: where it prints, what it was told globally, and its way to the server. Nothing that it prints drives a
+ * terminal, whoever wrote it.
+ */
 export class Context {
   readonly env: NodeJS.ProcessEnv
   /** Aborted by Ctrl-C. */
@@ -84,13 +88,13 @@ export class Context {
 
   /** A line of the result, to stdout. */
   print(text = ''): void {
-    process.stdout.write(`${text}\n`)
+    process.stdout.write(`${screened(text)}\n`)
   }
 
   /** The result: `value` for programs, or what `lines` makes of it for people. */
   async result(value: unknown, lines: () => readonly string[]): Promise<void> {
-    if (this.format === 'json') this.print(JSON.stringify(value, null, 2))
-    else if (this.format === 'yaml') process.stdout.write((await import('yaml')).stringify(value))
+    if (this.format === 'json') process.stdout.write(`${jsonText(value, 2)}\n`)
+    else if (this.format === 'yaml') process.stdout.write(await yamlText(value))
     else for (const line of lines()) this.print(line)
   }
 
@@ -108,18 +112,21 @@ export class Context {
 
   /** Something to know that is not the result, to stderr. Not with --quiet. */
   note(text: string): void {
-    if (!this.quiet) process.stderr.write(`${text}\n`)
+    if (!this.quiet) process.stderr.write(`${screened(text)}\n`)
   }
 
   /** Something that should not be, to stderr. */
   warn(text: string): void {
-    process.stderr.write(`${this.noteStyles.yellow('warning:')} ${text}\n`)
+    process.stderr.write(`${this.noteStyles.yellow('warning:')} ${screened(text)}\n`)
   }
 
   complain(failure: CliFailure): void {
-    process.stderr.write(`${this.noteStyles.red('error:')} ${failure.message}\n`)
-    for (const detail of failure.details) process.stderr.write(`  ${detail}\n`)
-    if (failure.hint) process.stderr.write(`${this.noteStyles.dim('hint:')} ${failure.hint}\n`)
+    const lines = [
+      `${this.noteStyles.red('error:')} ${failure.message}`,
+      ...failure.details.map(detail => `  ${detail}`),
+      ...(failure.hint ? [`${this.noteStyles.dim('hint:')} ${failure.hint}`] : []),
+    ]
+    for (const line of lines) process.stderr.write(`${screened(line)}\n`)
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import type { WireInvocation, WireLogLine } from '../client/wire.ts'
 import type { Context } from '../context.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
 import { printable } from '../output/styles.ts'
+import { jsonText } from '../output/value.ts'
 import { parsePlainReference } from '../reference.ts'
 import type { CommandSpec } from '../spec.ts'
 import { APP_OPTION, limitOf } from './common.ts'
@@ -83,7 +84,7 @@ export const logs: CommandSpec = {
 
 function show(context: Context, line: WireLogLine): void {
   if (context.format !== 'table') {
-    context.print(JSON.stringify(line))
+    context.print(jsonText(line))
     return
   }
   const { dim, red, yellow } = context.styles

@@ -3,6 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { Client } from '../client/client.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
+import { pour } from '../output/pour.ts'
 import { renderFields } from '../output/table.ts'
 import type { ArgSpec, CommandSpec, GroupSpec } from '../spec.ts'
 import { showAgo, showBytes } from '../units.ts'
@@ -63,7 +64,7 @@ const show: CommandSpec = {
     const path = `/v1/packages/${await digestOf(client, args[0]!)}`
     if (options.flag('buildLog')) {
       const answer = await client.send('GET', `${path}/build-log`, { headers: { accept: 'text/plain' } })
-      return await pipeline(answer, process.stdout, { end: false })
+      return await pour(answer)
     }
     const one = await client.get<WirePackage>(path)
     await context.result(one, () =>

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
-import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
 import type { Login } from '../client/login.ts'
 import { failureFrom } from '../client/problem.ts'
 import type { Context } from '../context.ts'
 import { CliFailure, EXIT, usage } from '../failure.ts'
+import { pour } from '../output/pour.ts'
 import { printable } from '../output/styles.ts'
 
 const HELD_BYTES_MAX = 64 * 1024 * 1024 // for -o json, which must hold the answer as one text
@@ -44,8 +45,7 @@ export async function showAnswer(
       context.print(printable(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`))
     context.print()
   }
-  if (held) process.stdout.write(held)
-  else await pipeline(answer, process.stdout, { end: false })
+  await pour(held ? Readable.from([held]) : answer)
   if (process.stdout.isTTY) process.stdout.write('\n') // so that the prompt begins on a line of its own
   if (status >= 400) context.note(`The function answered ${status}. ${said ?? ''}`.trimEnd())
 }
@@ -54,7 +54,7 @@ export async function showAnswer(
 export async function showResult(context: Context, answer: IncomingMessage, id: string): Promise<void> {
   const status = Number(answer.headers['atelier-result-status'])
   if (context.format === 'table') {
-    await pipeline(answer, process.stdout, { end: false })
+    await pour(answer)
     if (process.stdout.isTTY) process.stdout.write('\n')
   } else {
     const fields = bodyFields(await collect(answer))

@@ -30,11 +30,26 @@ export function stylesFor(colour: boolean): Styles {
 
 /**
  * Text from a function, a log or another person's description, made safe to print: control characters (which could move the
- * cursor, retitle the terminal or hide what follows) become visible escapes. Tabs stay.
+ * cursor, retitle the terminal or hide what follows), and those that turn the order of what stands beside them, become visible
+ * escapes. Tabs stay.
  */
 export function printable(text: string): string {
-  return text.replace(
-    /(?![\t\n])\p{Cc}/gu,
-    character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
+  return text.replace(DRIVING, escaped)
+}
+
+/** The last look at a line of ours: as `printable`, but for the styles that `stylesFor` makes. */
+export function screened(text: string): string {
+  return text.replace(DRIVING_OR_STYLE, found => (found.length > 1 ? found : escaped(found)))
+}
+
+/** One character that drives a terminal. */
+export const DRIVING = /(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
+// oxlint-disable-next-line no-control-regex
+const DRIVING_OR_STYLE = new RegExp(`\\x1b\\[(?:1|2|22|31|32|33|36|39)m|${DRIVING.source}`, 'gu')
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0)
+  return code < 0x100
+    ? `\\x${code.toString(16).padStart(2, '0')}`
+    : `\\u${code.toString(16).padStart(4, '0')}`
 }
