@@ -6,6 +6,7 @@ import type { Control } from './control.ts'
 import { needFunction } from './functions.ts'
 import { type PastTargets, previousTargets, sameTargets } from './history.ts'
 import { asAlias, asTargets } from './rows.ts'
+import { qualifiersInUse } from './trigger-rules.ts'
 import { Problems } from './validate.ts'
 import { needVersion } from './versions.ts'
 
@@ -60,17 +61,11 @@ export function aliasOperations(context: Context): AliasOperations {
         checkRevision(`Alias "${alias}"`, before.revision, expected)
         if (alias === LIVE_ALIAS)
           throw new AtelierError('CONFLICT', `The alias "${LIVE_ALIAS}" stays: delete the function instead.`)
-        const user = await tx
-          .selectFrom('triggers')
-          .select('name')
-          .where('function_id', '=', id)
-          .where('alias', '=', alias)
-          .limit(1)
-          .executeTakeFirst()
+        const user = (await qualifiersInUse(tx, id)).find(each => each.qualifier === alias)
         if (user)
           throw new AtelierError(
             'CONFLICT',
-            `The trigger "${user.name}" uses the alias "${alias}": change it first.`,
+            `The trigger "${user.trigger}" uses the alias "${alias}": change it first.`,
           )
         for (const table of ['aliases', 'alias_history'] as const)
           await tx.deleteFrom(table).where('function_id', '=', id).where('name', '=', alias).execute()

@@ -34,6 +34,23 @@ export async function needFreeName(tx: Transaction<Tables>, by: Principal, name:
   }
 }
 
+/** What triggers of any kind say of a function: its aliases, and its versions by their numbers. */
+export async function qualifiersInUse(
+  tx: Transaction<Tables>,
+  functionId: string,
+): Promise<readonly { readonly trigger: string; readonly qualifier: string }[]> {
+  const used = []
+  for (const table of ['triggers', 'event_triggers'] as const)
+    used.push(
+      ...(await tx
+        .selectFrom(table)
+        .select(['name as trigger', 'alias as qualifier'])
+        .where('function_id', '=', functionId)
+        .execute()),
+    )
+  return used
+}
+
 /** Throws INVALID_INPUT when a change names fields that triggers of its kind do not have. */
 export function refuseFields(change: object, fields: readonly string[], what: string): void {
   const problems = new Problems()

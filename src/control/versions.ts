@@ -6,6 +6,7 @@ import type { Control } from './control.ts'
 import { needFunction } from './functions.ts'
 import { versionsToRemove } from './history.ts'
 import { asTargets, asVersion } from './rows.ts'
+import { qualifiersInUse } from './trigger-rules.ts'
 
 type VersionOperations = Pick<Control, 'getVersion' | 'listVersions' | 'deleteVersion'>
 
@@ -46,10 +47,11 @@ export function versionOperations(context: Context): VersionOperations {
             'CONFLICT',
             `The alias "${user.name}" points to version ${version} of "${name}": move it first.`,
           )
-        if ((await pinnedVersions(tx, id)).includes(version))
+        const pin = (await qualifiersInUse(tx, id)).find(each => Number(each.qualifier) === version)
+        if (pin)
           throw new AtelierError(
             'CONFLICT',
-            `A trigger uses version ${version} of "${name}": change it first.`,
+            `The trigger "${pin.trigger}" uses version ${version} of "${name}": change it first.`,
           )
         await tx.deleteFrom('versions').where('id', '=', versionId).execute()
         touched.functions.add(id)
@@ -94,7 +96,8 @@ export async function removeOldVersions(
     versions: versions.map(row => row.number),
     aliases: aliases.map(alias => asTargets(alias.targets_json)),
     lasts: [...lasts.values()],
-    pinned: await pinnedVersions(tx, functionId),
+    // What is no number is an alias, which pins nothing.
+    pinned: (await qualifiersInUse(tx, functionId)).map(each => Number(each.qualifier)),
     keep,
   })
   if (numbers.length === 0) return
@@ -103,9 +106,4 @@ export async function removeOldVersions(
     .where('function_id', '=', functionId)
     .where('number', 'in', numbers)
     .execute()
-}
-
-async function pinnedVersions(tx: Transaction<Tables>, functionId: string): Promise<number[]> {
-  const rows = await tx.selectFrom('triggers').select('alias').where('function_id', '=', functionId).execute()
-  return rows.filter(row => /^\d+$/.test(row.alias)).map(row => Number(row.alias))
 }

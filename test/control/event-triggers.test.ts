@@ -264,6 +264,25 @@ test('a trigger may be given to another function, and goes with it', async () =>
   await assert.rejects(fixture.control.getTrigger(ann, 'moving'), { code: 'NOT_FOUND' })
 })
 
+test('a version and an alias that a trigger uses stay', async () => {
+  const by = await fixture.member('pinned')
+  for (const code of ['1', '2', '3']) await fixture.deploy(by, code)
+  await fixture.control.putAlias(by, 'shop', 'cart', 'used', [{ version: 2, weight: 100 }])
+  await create(by, { name: 'old', alias: '1' })
+  await create(by, { name: 'named', alias: 'used' })
+  await assert.rejects(fixture.control.deleteVersion(by, 'shop', 'cart', 1), {
+    code: 'CONFLICT',
+    message: /trigger "old"/,
+  })
+  await assert.rejects(fixture.control.deleteAlias(by, 'shop', 'cart', 'used'), {
+    code: 'CONFLICT',
+    message: /trigger "named"/,
+  })
+  for (const code of ['4', '5', '6', '7']) await fixture.deploy(by, code)
+  const kept = (await fixture.control.listVersions(by, 'shop', 'cart', {})).items.map(each => each.number)
+  assert.deepEqual(kept, [7, 6, 5, 2, 1])
+})
+
 test('where there are no kinds, there are no event triggers', async () => {
   const bare = await ControlFixture.open()
   try {
