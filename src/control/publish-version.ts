@@ -133,12 +133,11 @@ async function setAsync(
   now: number,
 ): Promise<void> {
   const json = await changedAsync(tx, record.id, change)
-  const revision = record.revision + 1
+  if (json === undefined) return
   await tx
     .updateTable('functions')
-    .set({ async_json: json, revision, updated_at: now })
+    .set({ async_json: json, revision: record.revision + 1, updated_at: now })
     .where('id', '=', record.id)
-    .where(where => where.or([where('async_json', 'is', null), where('async_json', '!=', json)]))
     .execute()
 }
 

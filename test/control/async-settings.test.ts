@@ -28,6 +28,12 @@ test('a deploy sets how asynchronous calls are treated, without a new version, a
 
   await fixture.control.updateFunction(by, 'shop', 'cart', { async: { retry: null, paused: null } })
   assert.equal(entry()?.async, undefined)
+
+  await fixture.deploy(by, 'code', { async: { paused: true } })
+  const back = await fixture.deploy(by, 'code', { async: { paused: null } })
+  assert.equal(entry()?.async, undefined)
+  const nothing = await fixture.deploy(by, 'code', { async: { paused: null } })
+  assert.equal(nothing.function.revision, back.function.revision)
 })
 
 test('what cannot be is refused before anything is deployed', async () => {
