@@ -79,7 +79,8 @@ export class FunctionTable {
     for (const change of changes) {
       if (change.kind === 'function') {
         const before = this.functions.get(change.id)
-        if (before) this.#byPath.delete(pathOf(before))
+        // Another function may have the path by now, made under the name of this one.
+        if (before && this.#byPath.get(pathOf(before)) === before) this.#byPath.delete(pathOf(before))
         if (change.value) {
           this.functions.set(change.id, change.value)
           this.#byPath.set(pathOf(change.value), change.value)
