@@ -65,8 +65,16 @@ export async function withImage(
   }
 
   async function readSecret(name: string): Promise<string | undefined> {
-    checkName(name, 'secret')
-    return (await secretSource(store, options.secretsKey).read(by.projectId, [name]))[name]
+    checkName(name, 'imageSecret')
+    const found = await secretSource(store, options.secretsKey)
+      .read(by.projectId, [name])
+      .catch((error: unknown) => {
+        // To an instance that starts, a secret that is not there is the function's fault.
+        if (error instanceof AtelierError && error.code === 'FUNCTION_LOAD_FAILED')
+          throw wrong('imageSecret', `names "${name}", which is not there: set it first`)
+        throw error
+      })
+    return found[name]
   }
 }
 

@@ -285,6 +285,17 @@ test('a secret that is not there stops the deploy by name', async () => {
   assert.deepEqual((await fixture.deploy(by, 'x', { secrets: ['KEY'] })).version.spec.secrets, ['KEY'])
 })
 
+test("an image's secret that is not there is the caller's mistake", async t => {
+  const images = { pull: async () => assert.fail('nothing is pulled') }
+  const other = await ControlFixture.open({ images })
+  t.after(() => other.dispose())
+  const by = await other.member('images')
+  await assert.rejects(other.deploy(by, undefined, { image: 'registry/app', imageSecret: 'login' }), {
+    code: 'INVALID_INPUT',
+    message: /imageSecret names "login"/,
+  })
+})
+
 test('packages are listed with what was sent, and can be read back', async () => {
   const by = await member()
   const { version } = await fixture.deploy(by, 'the code')
