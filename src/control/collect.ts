@@ -51,7 +51,6 @@ export class Collector {
     const before = clock.now() - AGE_MS
     await this.#removePackageRows(before)
     await this.#removeBundleRows(before)
-    await giveBackUnused(this.#context, before)
     const packages = await store.db.selectFrom('packages').select('digest').distinct().execute()
     const versions = await store.db
       .selectFrom('versions')
@@ -62,7 +61,9 @@ export class Collector {
       packages: new Set([...packages.map(row => row.digest), ...versions.map(row => row.package_digest)]),
       bundles: new Set([...versions.map(row => row.bundle_digest), ...releasedBundles.since(before)]),
     }
-    return { ...(await options.builder.collect(keep, AGE_MS)), skipped: false }
+    const collected = await options.builder.collect(keep, AGE_MS)
+    await giveBackUnused(this.#context, before)
+    return { ...collected, skipped: false }
   }
 
   /** A project's bundles that none of its versions names, and then the dependencies that none of its bundles shares. */

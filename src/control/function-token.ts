@@ -29,7 +29,7 @@ export async function grantFor(
   return { roles, trustId, userId: by.userId }
 }
 
-/** Ends what was lent to versions that are no more. */
+/** Ends what was lent to versions that are no more. What cannot be ended now keeps nothing else: it is tried again the next time. */
 export async function giveBackUnused({ store, options }: Context, lentBefore: number): Promise<void> {
   const lending = options.identity?.lending
   if (!lending) return
@@ -42,11 +42,15 @@ export async function giveBackUnused({ store, options }: Context, lentBefore: nu
   const used = new Set<string>()
   for (const { versions } of options.table.functions.values())
     for (const { token } of versions.values()) if (token) used.add(token.trustId)
-  for (const { trust_id } of rows)
-    if (!used.has(trust_id)) {
+  let failure: { readonly error: unknown } | undefined
+  for (const { trust_id } of rows.filter(row => !used.has(row.trust_id)))
+    try {
       await lending.giveBack(trust_id)
       await store.db.deleteFrom('function_trusts').where('trust_id', '=', trust_id).execute()
+    } catch (error) {
+      failure ??= { error }
     }
+  if (failure) throw failure.error
 }
 
 function refused(code: 'INVALID_INPUT' | 'FORBIDDEN' | 'NOT_IMPLEMENTED', detail: string): AtelierError {

@@ -87,3 +87,32 @@ test('nothing is collected while a deploy is on its way', async () => {
   assert.equal((await fixture.control.collect()).skipped, false)
   assert.ok(fixture.builder.bundles.has(version.spec.bundleDigest))
 })
+
+test('a trust that cannot be ended keeps neither packages nor other trusts', async t => {
+  const ended: string[] = []
+  const lending = {
+    lend: async () => '',
+    isLent: async () => true,
+    borrow: async () => ({ token: '', expiresAt: 0 }),
+    giveBack: async (trustId: string) => {
+      if (trustId === 'stuck') throw new Error('the cloud does not answer')
+      ended.push(trustId)
+    },
+  }
+  const other = await ControlFixture.open({ identity: { forgetProject: () => {}, lending } })
+  t.after(() => other.dispose())
+  const by = await other.member('lender')
+  const { version } = await other.deploy(by, 'code')
+  await other.control.deleteFunction(by, 'shop', 'cart')
+  const row = (trust_id: string) => ({ trust_id, project_id: by.projectId, created_at: other.clock.now() })
+  await other.store.db.insertInto('function_trusts').values(['stuck', 'unused'].map(row)).execute()
+  other.clock.advance(2 * HOUR_MS)
+  await assert.rejects(other.control.collect(), { message: 'the cloud does not answer' })
+  assert.ok(!other.builder.packages.has(version.spec.packageDigest))
+  assert.deepEqual(ended, ['unused'])
+  const left = await other.store.db.selectFrom('function_trusts').select('trust_id').execute()
+  assert.deepEqual(
+    left.map(each => each.trust_id),
+    ['stuck'],
+  )
+})
