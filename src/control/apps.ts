@@ -78,32 +78,29 @@ export function appOperations(context: Context): AppOperations {
             'CONFLICT',
             `App "${name}" still has ${functions.length} functions, such as "${functions[0]?.name}": delete them first, or force it.`,
           )
-        for (const each of functions) await touchFunctionAndTriggers(tx, each.id, touched)
+        await touchFunctionsAndTriggers(tx, { app: app.id }, touched)
         await tx.deleteFrom('apps').where('id', '=', app.id).execute()
       })
     },
   }
 }
 
-/** A function that is about to go, with the triggers that go with it. */
-export async function touchFunctionAndTriggers(
+/** A function that is about to go, or all of an app, with the triggers that go with them. */
+export async function touchFunctionsAndTriggers(
   tx: Transaction<Tables>,
-  functionId: string,
+  which: { readonly app: string } | { readonly function: string },
   touched: Touched,
 ): Promise<void> {
-  const triggers = await tx
-    .selectFrom('triggers')
-    .select('id')
-    .where('function_id', '=', functionId)
-    .execute()
-  for (const trigger of triggers) touched.triggers.add(trigger.id)
-  const eventTriggers = await tx
-    .selectFrom('event_triggers')
-    .select('id')
-    .where('function_id', '=', functionId)
-    .execute()
-  for (const trigger of eventTriggers) touched.eventTriggers.add(trigger.id)
-  touched.functions.add(functionId)
+  const all = tx.selectFrom('functions').select('functions.id')
+  const going = 'app' in which ? all.where('app_id', '=', which.app) : all.where('id', '=', which.function)
+  for (const { id } of await going.execute()) touched.functions.add(id)
+  for (const [table, ids] of [
+    ['triggers', touched.triggers],
+    ['event_triggers', touched.eventTriggers],
+  ] as const) {
+    const found = await tx.selectFrom(table).select('id').where('function_id', 'in', going).execute()
+    for (const { id } of found) ids.add(id)
+  }
 }
 
 /** The app of this name in the principal's project. */

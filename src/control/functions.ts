@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { type Access, type FunctionRecord, LIVE_ALIAS, type Principal, type Version } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
-import { touchFunctionAndTriggers } from './apps.ts'
+import { touchFunctionsAndTriggers } from './apps.ts'
 import {
   type AsyncChange,
   type AsyncOwn,
@@ -79,7 +79,7 @@ export function functionOperations(context: Context): FunctionOperations {
       await context.commit(async (tx, touched) => {
         const before = await needFunction(tx, by, app, name)
         checkRevision(`Function "${name}"`, before.revision, expected)
-        await touchFunctionAndTriggers(tx, before.id, touched)
+        await touchFunctionsAndTriggers(tx, { function: before.id }, touched)
         await tx.deleteFrom('functions').where('id', '=', before.id).execute()
       })
     },
@@ -145,12 +145,15 @@ export async function liveVersion(db: Kysely<Tables>, functionId: string): Promi
   )
 }
 
-/** The function's settings with the change, as text for the store. Throws INVALID_INPUT for what they cannot be. */
+/**
+ * The function's settings with the change, as text for the store; `undefined` when it changes nothing. Throws INVALID_INPUT for what
+ * they cannot be.
+ */
 export async function changedAsync(
   tx: Transaction<Tables>,
   functionId: string,
   change: AsyncChange,
-): Promise<string | null> {
+): Promise<string | null | undefined> {
   const row = await tx
     .selectFrom('functions')
     .select('async_json')
@@ -161,7 +164,8 @@ export async function changedAsync(
   const problems = new Problems()
   checkAsync(complete(own), problems)
   problems.throwIfAny()
-  return asyncJson(own)
+  const json = asyncJson(own)
+  return json === row.async_json ? undefined : json
 }
 
 export function checkAccess(access: Access | undefined, problems: Problems): void {

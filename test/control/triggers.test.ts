@@ -164,6 +164,25 @@ test('triggers go with their function', async () => {
   assert.deepEqual(await fixture.control.listTriggers(by, {}, {}), { items: [] })
 })
 
+test('triggers of all its functions go with an app, and no others', async () => {
+  const by = await fixture.member('closing')
+  await fixture.deploy(by, 'x')
+  await fixture.deploy(by, 'y', { name: 'second' })
+  await fixture.deploy(by, 'z', { app: 'other' })
+  const going = [
+    await create(by, { path: '/closing/x' }),
+    await create(by, { path: '/closing/y', function: 'second' }),
+  ]
+  const stays = await create(by, { path: '/closing/z', app: 'other' })
+  await fixture.control.deleteApp(by, 'shop', { force: true })
+  for (const { id, functionId } of going) {
+    assert.equal(fixture.table.triggers.get(id), undefined)
+    assert.equal(fixture.table.functions.get(functionId), undefined)
+  }
+  assert.ok(fixture.table.triggers.has(stays.id))
+  assert.ok(fixture.table.functions.has(stays.functionId))
+})
+
 test('of many who want one segment at the same moment one gets it', async () => {
   const results = await Promise.allSettled([ann, bob, ann, bob].map(by => create(by, { path: '/race' })))
   assert.equal(results.filter(result => result.status === 'fulfilled').length, 1)
