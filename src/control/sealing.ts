@@ -6,7 +6,8 @@ import { AtelierError } from '../core/index.ts'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-const LINE = /^([A-Za-z0-9]{1,16}) ([A-Za-z0-9+/]{43}=)$/
+export const KEY_ID_CHARACTERS_MAX = 16
+const LINE = new RegExp(`^([A-Za-z0-9]{1,${KEY_ID_CHARACTERS_MAX}}) ([A-Za-z0-9+/]{43}=)$`)
 
 /** Keys by id; new secrets are sealed with the first, older ones opened with theirs. */
 export type SecretKeys = ReadonlyMap<string, Buffer>

@@ -1,9 +1,10 @@
+import { sql } from 'kysely'
 import { AtelierError, checkName } from '../core/index.ts'
 import type { SecretSource } from '../pool/index.ts'
 import type { Store } from '../store/index.ts'
 import { type Context, need, noSuch } from './context.ts'
 import type { Control } from './control.ts'
-import { keyIdOf, type SecretKeys, seal, unseal } from './sealing.ts'
+import { KEY_ID_CHARACTERS_MAX, keyIdOf, type SecretKeys, seal, unseal } from './sealing.ts'
 import { Problems } from './validate.ts'
 
 type SecretOperations = Pick<Control, 'putSecret' | 'listSecrets' | 'deleteSecret'>
@@ -132,18 +133,25 @@ export function secretSource(store: Store, keys: SecretKeys): SecretSource {
 }
 
 /** Throws INTERNAL when a secret is sealed with a key that is not there: better at the start than at a call. */
-export async function checkSecretKeys(store: Store, keys: SecretKeys): Promise<void> {
-  const secrets = await store.db.selectFrom('secrets').select('sealed').execute()
-  const triggers = await store.db.selectFrom('event_triggers').select(['sealed', 'tokens_sealed']).execute()
-  const sealed = [...secrets, ...triggers, ...triggers.map(row => ({ sealed: row.tokens_sealed }))]
+export async function checkSecretKeys({ db }: Store, keys: SecretKeys): Promise<void> {
+  const rows = [
+    ...(await db.selectFrom('secrets').select(beginningOf('sealed')).execute()),
+    ...(await db.selectFrom('event_triggers').select(beginningOf('sealed')).execute()),
+    ...(await db.selectFrom('event_triggers').select(beginningOf('tokens_sealed')).execute()),
+  ]
   const missing = new Set(
-    sealed.flatMap(row => (row.sealed === null ? [] : keyIdOf(row.sealed))).filter(id => !keys.has(id)),
+    rows.flatMap(row => (row.sealed === null ? [] : keyIdOf(row.sealed))).filter(id => !keys.has(id)),
   )
   if (missing.size > 0)
     throw new AtelierError(
       'INTERNAL',
       `Secrets are sealed with the key "${[...missing].join('", "')}", which is not in the key file: restore secret.key from a backup.`,
     )
+}
+
+/** As much of a sealed text as the id of its key is in: all secrets whole would be too much at once. */
+function beginningOf(column: 'sealed' | 'tokens_sealed') {
+  return sql<string | null>`substr(${sql.ref(column)}, 1, ${KEY_ID_CHARACTERS_MAX + 1})`.as('sealed')
 }
 
 function checkValue(value: string): void {
