@@ -223,6 +223,8 @@ test('quotas are shown with their use, and a change leaves the others as they ar
     memoryMiB: 4096,
   })
   assert.equal(seen.at(-1)!.headers['if-match'], '"4"')
+  assert.equal((await quota('set', 'shop', '--memory', '512')).code, 0)
+  assert.equal(JSON.parse(seen.at(-1)!.body).memoryMiB, 512)
   assert.match(
     (await quota('set', 'shop', '--functions', 'many')).stderr,
     /neither a whole number nor "default"/,

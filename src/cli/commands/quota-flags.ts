@@ -2,7 +2,7 @@ import { QUOTA_NAMES, type Quota } from '../../core/index.ts'
 import { usage } from '../failure.ts'
 import type { Options } from '../options.ts'
 import type { OptionSpec } from '../spec.ts'
-import { parseSize, showSize } from '../units.ts'
+import { parseMemory, parseSize, showSize } from '../units.ts'
 
 export type QuotaName = keyof Quota
 
@@ -60,6 +60,7 @@ export function quotaChangesFrom(options: Options): ReadonlyMap<QuotaName, numbe
 
 function parsedAs(name: QuotaName, text: string, isSize: boolean): number {
   if (!isSize) return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-  const bytes = parseSize(text) ?? Number.NaN
-  return name === 'memoryMiB' ? Math.floor(bytes / 1024 ** 2) : bytes
+  // A bare number is MiB of memory, as in every other option of the kind.
+  if (name === 'memoryMiB') return text === '0' ? 0 : (parseMemory(text) ?? Number.NaN)
+  return parseSize(text) ?? Number.NaN
 }
