@@ -45,7 +45,7 @@ export async function readConfig(sources: ConfigSources): Promise<ServerConfig> 
       { place: `--${option.name}`, raw: sources.flags[option.name] },
       { place: variableOf(option.name), raw: sources.env[variableOf(option.name)] },
       { place: `${sources.file}: ${option.name}`, raw: file[option.name] },
-    ].find(each => each.raw !== undefined && each.raw !== '')
+    ].find(each => (each.raw ?? '') !== '') // an empty value in YAML is null
     if (given === undefined) {
       values[option.name] = option.default ?? workedOut(option.name, sources.env)
       continue

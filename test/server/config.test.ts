@@ -22,6 +22,18 @@ test('flags win over the environment, that over the file, and that over the defa
   assert.equal(config.home, folder)
 })
 
+test('a setting without a value in the file has its default', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'atelier-config-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'atelier.yaml')
+  writeFileSync(file, 'db-uri:\nport:\n')
+  const [config, without] = [
+    await readConfig({ flags: {}, env: { ATELIER_HOME: folder }, file }),
+    await readConfig({ flags: {}, env: { ATELIER_HOME: folder } }),
+  ]
+  assert.deepEqual(config, without)
+})
+
 test('everything that is wrong is told at once, with its place', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-config-'))
   t.after(() => rmSync(folder, { recursive: true }))
