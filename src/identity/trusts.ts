@@ -75,6 +75,12 @@ export function trusts({
       await store.transaction(async tx => {
         await needTrustee(tx, input.trusteeId)
         await needRoles(tx, input)
+        // Nobody sees those that are over, nor can delete them: they must not count.
+        await tx
+          .deleteFrom('trusts')
+          .where('trustor_id', '=', input.trustorId)
+          .where('expires_at', '<=', now)
+          .execute()
         const { count } = await tx
           .selectFrom('trusts')
           .select(select => select.fn.countAll<number | string>().as('count'))

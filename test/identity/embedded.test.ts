@@ -293,6 +293,32 @@ test('an operator may act in any project, others only where they have a role', a
   await assert.rejects(identity.principalFor(admin, { name: 'four' }, token), { code: 'NOT_FOUND' })
 })
 
+test('trusts that are over do not count as those that one may have', async () => {
+  const { store, clock, identity, first } = await fixture()
+  const { token, principal } = await identity.login(first)
+  const by = (await identity.directory.inspect(token))!
+  const trust = {
+    trustorId: principal.userId,
+    trusteeId: principal.userId,
+    projectId: principal.projectId,
+    impersonation: false,
+    roles: ['member'],
+    expiresAt: clock.now() + 60_000,
+    remainingUses: undefined,
+  }
+  const made = await identity.directory.createTrust(by, trust)
+  const row = await store.db.selectFrom('trusts').selectAll().executeTakeFirstOrThrow()
+  for (let i = 1; i < 1_000; i += 100)
+    await store.db
+      .insertInto('trusts')
+      .values(Array.from({ length: Math.min(100, 1_000 - i) }, () => ({ ...row, id: newId(clock.now()) })))
+      .execute()
+  await assert.rejects(identity.directory.createTrust(by, trust), { code: 'QUOTA_EXCEEDED' })
+  clock.advance(60_000)
+  await assert.rejects(identity.directory.deleteTrust(by, made.id), { code: 'NOT_FOUND' })
+  await identity.directory.createTrust(by, { ...trust, expiresAt: undefined })
+})
+
 test('names and roles that cannot be are refused by field', async () => {
   const { identity, admin } = await fixture()
   const password = 'long enough'
