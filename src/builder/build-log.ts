@@ -32,7 +32,9 @@ export class BuildLog {
   }
 
   write(stream: 'stdout' | 'stderr', chunk: Uint8Array): void {
-    const text = this.#decoders[stream].write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    const text = this.#decoders[stream]
+      .write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      .replaceAll('\0', '\ufffd') // no database keeps a NUL in a text
     if (text === '') return
     this.#tail = (this.#tail + text).slice(-TAIL_CHARACTERS_MAX)
     this.#keep(text)
