@@ -81,8 +81,11 @@ async function settle(target: string): Promise<void> {
   if (!existsSync(target)) return
   try {
     const database = new DatabaseSync(target)
-    database.exec('pragma wal_checkpoint(truncate); pragma journal_mode = delete')
-    database.close()
+    try {
+      database.exec('pragma wal_checkpoint(truncate); pragma journal_mode = delete')
+    } finally {
+      database.close()
+    }
   } catch {
     // Damaged: this is what the restore is for. Its log goes aside with it.
     for (const suffix of ['-wal', '-shm'])

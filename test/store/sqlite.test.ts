@@ -8,8 +8,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
+import { CompiledQuery } from 'kysely'
 import { openEventStore, openStore, restoreStore, type Store } from '../../src/store/index.ts'
 import { CONTROL_LAYOUT } from '../../src/store/migrations/index.ts'
+import { SqliteThread } from '../../src/store/sqlite/thread.ts'
 import { openThreadedSqlite } from '../../src/store/sqlite/threaded.ts'
 import { storeSuite } from '../suites/store.ts'
 
@@ -106,6 +108,16 @@ test('an event store can be closed while its thread starts', async () => {
   const again = await openEventStore({ url: path })
   assert.equal((await again.db.selectFrom('trigger_states').selectAll().execute()).length, 1)
   await again.close()
+})
+
+test('a statement that follows the end of a thread at once is refused, not answered with nothing', async () => {
+  const path = freshPath()
+  await mkdir(join(path, '..'))
+  const thread = await SqliteThread.start({ path, busyTimeoutMs: 1_000, setup: '', bytesMax: undefined })
+  const closing = thread.close()
+  const query = CompiledQuery.raw('select 1 as one')
+  await assert.rejects(thread.run('read', query), { code: 'UNAVAILABLE' })
+  await closing
 })
 
 test('the database can be read by its owner alone', async () => {
@@ -278,6 +290,7 @@ test('a backup taken while writing holds one moment, and restores to it', async 
   const target = join(root, 'backup.db')
   const before = written
   await store.backup(target)
+  assert.equal((await stat(target)).mode & 0o777, 0o600)
   stop.abort()
   await writing
   await assert.rejects(store.backup(target), { code: 'INVALID_INPUT', message: /exists already/ })

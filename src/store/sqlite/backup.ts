@@ -28,10 +28,11 @@ export async function backupSqlite(source: string, target: string): Promise<void
     )
   const partial = `${target}.${process.pid}.partial`
   try {
+    await (await open(partial, 'wx', 0o600)).close() // ours alone before there is anything in it
     await runWorker({ source, target: partial })
-    await flush(partial, 'r+', file => file.chmod(0o600))
+    await flush(partial)
     await rename(partial, target)
-    await flush(dirname(target), 'r')
+    await flush(dirname(target))
   } catch (error) {
     await rm(partial, { force: true })
     const known = asStoreError(error)
@@ -52,16 +53,7 @@ function runWorker(workerData: { source: string; target: string }): Promise<void
   })
 }
 
-async function flush(
-  path: string,
-  flags: string,
-  before?: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
-): Promise<void> {
-  const file = await open(path, flags)
-  try {
-    await before?.(file)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  await file.sync().finally(() => file.close())
 }

@@ -50,14 +50,15 @@ export class SqliteThread extends Statements {
   }
 
   async close(): Promise<void> {
-    if (this.#ended) return
-    this.#isClosing = true
-    void this.send({ kind: 'close' })
+    if (!this.#isClosing) {
+      void this.send({ kind: 'close' })
+      this.#isClosing = true
+    }
     await this.#exited
   }
 
   protected override send(job: Job): Promise<Done> {
-    if (this.#ended) return Promise.resolve({ problem: LOST })
+    if (this.#isClosing || this.#ended) return Promise.resolve({ problem: LOST })
     if ('values' in job)
       for (const [at, value] of job.values.entries())
         if (value instanceof Uint8Array) job.values[at] = this.#parcel.copy(value)
