@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { AtelierError } from '../core/index.ts'
 import type { EmbeddedIdentity } from '../identity/index.ts'
@@ -77,20 +87,31 @@ export async function makeFirstLogin(
   if (isWritten && !isFirst) rmSync(home.adminPath, { force: true })
 }
 
-/** Writes the login of the first administrator (0600), whole or not at all. */
+/** Writes the login of the first administrator (0600), whole or not at all, and onto the disk: the store has only what checks it. */
 function writeAdminFile(home: Home, next: AdminFile): void {
   const partial = `${home.adminPath}.new`
-  writeFileSync(partial, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 })
+  writeFileSync(partial, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600, flush: true })
   renameSync(partial, home.adminPath)
+  const folder = openSync(home.path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
 }
 
 /**
  * Brings the addresses in the file up to date; writes nothing where they are right, so that a server comes up on a full
- * disk. Where there is no file, the administrator has taken it away: so it stays.
+ * disk. Where there is no file, the administrator has taken it away: so it stays. One that cannot be read is left to the command
+ * line, which says so: the server does not need it.
  */
 export function updateAdminFile(home: Home, addresses: Pick<AdminFile, 'url' | 'routerUrl'>): void {
-  if (!existsSync(home.adminPath)) return
-  const before = JSON.parse(readFileSync(home.adminPath, 'utf8')) as AdminFile
+  let before: AdminFile
+  try {
+    before = JSON.parse(readFileSync(home.adminPath, 'utf8')) as AdminFile
+  } catch {
+    return
+  }
   if (before.url === addresses.url && before.routerUrl === addresses.routerUrl) return
   writeAdminFile(home, { ...before, ...addresses })
 }

@@ -125,7 +125,7 @@ function readAdminFile(env: NodeJS.ProcessEnv): AdminFile | undefined {
     // fall through: it is ours and broken, which the user should hear about
   }
   throw new CliFailure(EXIT.failed, `${adminPath(env)} is damaged`, {
-    hint: 'Restart the server, or use "atelier login".',
+    hint: 'Use "atelier login"; the file can be deleted.',
   })
 }
 
