@@ -1,3 +1,5 @@
+import { withoutTail } from '../core/index.ts'
+
 /** Where others reach this server: what the settings say, or what it listens at. */
 export class OwnUrls {
   /** Of the router, without a slash at the end; empty until that is known. */
@@ -13,7 +15,7 @@ export class OwnUrls {
     /** Where the operator says that the router is reached; empty for where it listens. */
     readonly router: string
   }) {
-    this.router = options.router
+    this.router = withoutTail(options.router, '/')
     this.scheme = options.scheme
     this.#host = options.host
   }

@@ -79,8 +79,11 @@ export async function startServer(
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     notReady.add('The server is stopping.')
-    await drain(site, parts, entrance)
-    await resources.disposeAsync()
+    try {
+      await drain(site, parts, entrance)
+    } finally {
+      await resources.disposeAsync()
+    }
   }
   const dialectUrls = new Map(dialects.map(({ name, port }) => [name, urls.at(port)]))
   return {
