@@ -1,5 +1,5 @@
 import { parseHttp } from '../cloudevents/index.ts'
-import { AtelierError, type InputError } from '../core/index.ts'
+import { AtelierError, bytesOfBase64, type InputError } from '../core/index.ts'
 import { messageOfEvent, type NewMessage } from '../topics/index.ts'
 import { invalid } from './input.ts'
 
@@ -63,11 +63,8 @@ function readMessage(value: unknown, at: string, errors: InputError[]): NewMessa
   const wrong = (field: string, detail: string): void => {
     errors.push({ pointer: field === '' ? at : `${at}.${field}`, detail })
   }
-  const given = (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}) as Record<
-    string,
-    unknown
-  >
-  if (given !== value) wrong('', 'must be an object')
+  if (!isObject(value)) wrong('', 'must be an object')
+  const given = isObject(value) ? value : {}
   for (const name of Object.keys(given)) if (!FIELDS.has(name)) wrong(name, 'is not a field of a message')
   const text = (name: string): string | undefined => {
     const held = given[name]
@@ -76,13 +73,16 @@ function readMessage(value: unknown, at: string, errors: InputError[]): NewMessa
     return undefined
   }
   const attributes: Record<string, string> = {}
-  for (const [name, held] of Object.entries(given['attributes'] ?? {}))
+  const pairs = given['attributes'] ?? {}
+  if (!isObject(pairs)) wrong('attributes', 'must be an object')
+  for (const [name, held] of isObject(pairs) ? Object.entries(pairs) : [])
     if (typeof held === 'string') attributes[name] = held
     else wrong(`attributes.${name}`, 'must be a string')
   const [id, key, plain, base64] = [text('id'), text('key'), text('text'), text('base64')]
   const ways = ['data', 'text', 'base64'].filter(name => given[name] !== undefined)
   if (ways.length !== 1) wrong('', 'must have one of data (a JSON value), text and base64')
-  if (base64 !== undefined && !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) wrong('base64', 'is not base64')
+  const bytes = base64 === undefined ? undefined : bytesOfBase64(base64)
+  if (base64 !== undefined && !bytes) wrong('base64', 'is not base64')
   const usual =
     plain === undefined
       ? base64 === undefined
@@ -94,11 +94,12 @@ function readMessage(value: unknown, at: string, errors: InputError[]): NewMessa
     ...(key !== undefined && { key }),
     contentType: text('contentType') ?? usual,
     attributes,
-    data:
-      base64 === undefined
-        ? Buffer.from(plain ?? JSON.stringify(given['data'] ?? null))
-        : Buffer.from(base64, 'base64'),
+    data: bytes ?? Buffer.from(plain ?? JSON.stringify(given['data'] ?? null)),
   }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function valueOf(headers: readonly string[], name: string): string | undefined {

@@ -3,6 +3,12 @@ export function ownText(part: string): string {
   return Buffer.from(part).toString()
 }
 
+/** The bytes of `text`, with or without the padding at its end; `undefined` if it is no base64, which Node would pass over. */
+export function bytesOfBase64(text: string): Buffer<ArrayBuffer> | undefined {
+  const bytes = Buffer.from(text, 'base64')
+  return withoutTail(bytes.toString('base64'), '=') === withoutTail(text, '=') ? bytes : undefined
+}
+
 /**
  * `text` without the `character`s that it ends with. For what strangers send: a pattern such as `/=+$/` begins anew at each of a million
  * characters that are not the last ones.

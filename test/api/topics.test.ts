@@ -144,6 +144,13 @@ describe('topics by the API', () => {
       refused.json().errors.map((each: { pointer: string }) => each.pointer),
       ['1', '2.nothing', '2'],
     )
+    const odd = [{ data: 1, attributes: 'xy' }, { base64: 'A' }, { base64: 'AP-_' }]
+    assert.deepEqual(
+      (await publish('many', JSON.stringify(odd), type))
+        .json()
+        .errors.map((each: { pointer: string }) => each.pointer),
+      ['0.attributes', '1.base64', '2.base64'],
+    )
     assert.equal((await publish('many', '{}', type)).statusCode, 400)
     assert.equal((await publish('many', 'no json', type)).statusCode, 400)
     const items = await read('many')

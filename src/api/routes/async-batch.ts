@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { NewAsyncCall } from '../../async/index.ts'
 import {
   AtelierError,
+  bytesOfBase64,
   canonicalPath,
   type InputError,
   requestHeaders,
-  withoutTail,
 } from '../../core/index.ts'
 import { functionNamed } from '../function-named.ts'
 import { operation } from '../operation.ts'
@@ -114,10 +114,9 @@ function contentOf(call: OneCall, wrong: Wrong): { readonly type?: string; reado
     return { type: 'application/json', bytes: Buffer.from(JSON.stringify(call.body)) }
   if (call.text !== undefined) return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(call.text) }
   if (call.base64 === undefined) return { bytes: null }
-  const bytes = Buffer.from(call.base64, 'base64')
-  if (withoutTail(bytes.toString('base64'), '=') !== withoutTail(call.base64, '='))
-    wrong('base64', 'is not base64')
-  return { type: 'application/octet-stream', bytes }
+  const bytes = bytesOfBase64(call.base64)
+  if (!bytes) wrong('base64', 'is not base64')
+  return { type: 'application/octet-stream', bytes: bytes ?? null }
 }
 
 /** As from a client's request: what only the platform says to a function is left out. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { withoutTail } from '../../core/index.ts'
+import { bytesOfBase64 } from '../../core/index.ts'
 import { isOneOf, showsOneOf } from '../hook-authorization.ts'
 import { headerOf } from '../hook-headers.ts'
 import type { HookRequest } from '../kind.ts'
@@ -193,12 +193,10 @@ function missing(name: string): string {
 
 /** Empty for what is not written as it should be: Node passes over what it cannot read. */
 function decoded(text: string, encoding: 'hex' | 'base64'): Buffer {
-  const bytes = Buffer.from(text, encoding)
-  const isExact =
-    encoding === 'hex'
-      ? bytes.length * 2 === text.length
-      : withoutTail(bytes.toString('base64'), '=') === withoutTail(text, '=')
-  return isExact ? bytes : Buffer.alloc(0)
+  const none = Buffer.alloc(0)
+  if (encoding === 'base64') return bytesOfBase64(text) ?? none
+  const bytes = Buffer.from(text, 'hex')
+  return bytes.length * 2 === text.length ? bytes : none
 }
 
 function sameBytes(a: Buffer, b: Buffer): boolean {
