@@ -52,6 +52,19 @@ test('method, path, query, qualifier and body go to the function', async () => {
   assert.equal(seen?.body, null)
 })
 
+test('an app and a function may have the names of the words around them', async () => {
+  await fixture.deploy(member, { app: 'functions', name: 'invoke' })
+  let path: string | undefined
+  fixture.invoker.functions.set('invoke', async call => {
+    path = call.request.path
+    call.head(204)
+  })
+  await fixture.call('GET', '/v1/apps/functions/functions/invoke/invoke', member)
+  assert.equal(path, '/')
+  await fixture.call('GET', '/v1/apps/functions/functions/invoke/invoke/v1/apps/a', member)
+  assert.equal(path, '/v1/apps/a')
+})
+
 test("the caller's token, cookies and project do not reach the function", async () => {
   let headers: readonly string[] = []
   runs(async call => {

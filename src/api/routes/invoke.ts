@@ -176,7 +176,9 @@ function addressOf(request: FastifyRequest): {
   const rest = marked.slice(1)
   const kept = rest.split('&').filter(part => part !== '' && part.split('=', 1)[0] !== 'qualifier')
   const written =
-    /\/functions\/[^/]+\/invoke(\/.*)?$/.exec(at < 0 ? request.url : request.url.slice(0, at))?.[1] ?? '/'
+    /\/v1\/apps\/[^/]+\/functions\/[^/]+\/invoke(\/.*)?$/.exec(
+      at < 0 ? request.url : request.url.slice(0, at),
+    )?.[1] ?? '/'
   // As the router does it, so that a function has one idea of its paths whichever way a call comes.
   const path = canonicalPath(written)
   if (path === undefined || !PRINTABLE.test(rest))
