@@ -105,6 +105,15 @@ test('the debugger listens where --inspect says', { timeout: 30_000 }, async t =
   assert.equal(targets[0]?.type, 'node')
 })
 
+test('Ctrl-C ends code that is still loading, too', { timeout: 30_000 }, async t => {
+  const { dev, folder } = await startDev(t, { 'index.mjs': `export default () => 'x'` })
+  const endless = `console.log('pid', process.pid)\nawait new Promise(() => setInterval(() => {}, 1000))`
+  await writeFile(join(folder, 'index.mjs'), endless)
+  await dev.says(/pid \d+/)
+  dev.child.kill('SIGINT')
+  assert.deepEqual(await dev.exited, [130, null])
+})
+
 test('Ctrl-C ends it and every process of it', { timeout: 30_000 }, async t => {
   const { dev, folder } = await startDev(t, { 'index.mjs': `export default () => String(process.pid)` })
   const pid = Number(await (await fetch(dev.url)).text())

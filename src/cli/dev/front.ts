@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { CallHandle } from '../../contracts/index.ts'
 import { AtelierError, asAtelierError, HOP_BY_HOP, newId } from '../../core/index.ts'
+import { Gate } from './gate.ts'
 import type { DevRunner, Running } from './runner.ts'
 
 export interface FrontEvents {
@@ -8,8 +9,6 @@ export interface FrontEvents {
   /** The code failed; its stack is in what it printed. */
   onFailure(message: string): void
 }
-
-const WAITING_MAX = 1_000 // as on the server
 
 /** The HTTP side of `atelier dev`: each request goes to the function with its whole path. */
 export function createFront(
@@ -143,24 +142,4 @@ function headersOf(request: IncomingMessage): string[] {
 
 function withoutHopByHop(headers: readonly string[]): string[] {
   return headers.filter((_, i) => !HOP_BY_HOP.includes(headers[i - (i % 2)]!))
-}
-
-/** So many calls at once as the function allows; the others wait in line. */
-class Gate {
-  #inside = 0
-  readonly #waiting: (() => void)[] = []
-
-  async enter(most: number): Promise<void> {
-    if (this.#inside >= most) {
-      if (this.#waiting.length >= WAITING_MAX)
-        throw new AtelierError('TOO_MANY_REQUESTS', `${WAITING_MAX} calls are waiting already.`)
-      await new Promise<void>(resolve => this.#waiting.push(resolve))
-    }
-    this.#inside++
-  }
-
-  leave(): void {
-    this.#inside--
-    this.#waiting.shift()?.()
-  }
 }

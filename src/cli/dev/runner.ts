@@ -36,6 +36,8 @@ export class DevRunner {
   readonly #options: RunnerOptions
   readonly #events: RunnerEvents
   #running: Running | undefined
+  /** Neither runs nor waits yet. */
+  #loading: DevInstance | undefined
   #spare: { readonly environment: string; readonly instance: DevInstance } | undefined
   #broken: Error | undefined
   #reload: Promise<void> | undefined
@@ -73,7 +75,9 @@ export class DevRunner {
 
   async close(): Promise<void> {
     this.#closed = true
-    const instances = [this.#running?.instance, this.#spare?.instance].filter(one => one !== undefined)
+    const instances = [this.#running?.instance, this.#loading, this.#spare?.instance].filter(
+      one => one !== undefined,
+    )
     for (const instance of instances) instance.kill()
     await Promise.all(instances.map(one => one.exited))
   }
@@ -97,7 +101,8 @@ export class DevRunner {
       const launch = await launchOf(project)
       next = () => this.#prepareSpare(project, launch)
       if (this.#options.inspectPort !== undefined) await this.#freeInspector()
-      instance = this.#take(project, launch)
+      if (this.#closed) return
+      instance = this.#loading = this.#take(project, launch)
       await instance.load(project)
       this.#running = { instance, project }
       this.#broken = undefined
@@ -111,6 +116,8 @@ export class DevRunner {
       if (await this.#changesWithin(MID_SAVE_MS)) return
       this.#broken = thrown instanceof AtelierError ? thrown : asFailure(thrown)
       this.#events.onBroken(this.#broken, this.#running !== undefined)
+    } finally {
+      this.#loading = undefined
     }
   }
 
