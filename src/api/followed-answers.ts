@@ -33,8 +33,8 @@ export class FollowedAnswers {
   ): PassThrough {
     const stream = new PassThrough()
     stream.on('error', () => {}) // it may fail before the framework listens
+    const stop = options.begin(stream) // first: one that cannot begin takes no place
     this.#streams.set(stream, options.owner)
-    const stop = options.begin(stream)
     const heartbeat = setInterval(() => {
       if (stream.writableLength === 0) stream.write('\n')
     }, options.heartbeatMs)
