@@ -33,7 +33,13 @@ export interface Control {
   // projects: operators
   createProject(
     by: Principal,
-    input: { name: string; description?: string; quota?: Quota; isolationMin?: ChosenTier },
+    input: {
+      name: string
+      description?: string
+      enabled?: boolean
+      quota?: Quota
+      isolationMin?: ChosenTier
+    },
   ): Promise<Project>
   getProject(by: Principal, name: string): Promise<Project>
   /** How much of its quotas a project holds, as far as things are kept; what runs and waits is told elsewhere. */

@@ -17,7 +17,7 @@ type ProjectOperations = Pick<
 export function projectOperations(context: Context): ProjectOperations {
   const { store, clock, cursors } = context
   return {
-    async createProject(by, { name, description = '', quota = {}, isolationMin }) {
+    async createProject(by, { name, description = '', enabled, quota = {}, isolationMin }) {
       need(by, 'operate')
       checkName(name, 'name')
       checkSettings(description, quota)
@@ -28,7 +28,7 @@ export function projectOperations(context: Context): ProjectOperations {
         if (await hasRoutesBelow(tx, name))
           throw new AtelierError('CONFLICT', `A project has routes below "/${name}": choose another name.`)
         const now = clock.now()
-        const row = newProject({ id: newId(now), name, description, quota, isolationMin }, now)
+        const row = newProject({ id: newId(now), name, description, enabled, quota, isolationMin }, now)
         await tx.insertInto('projects').values(row).execute()
         touched.projects.add(row.id)
         return asProject(row)
@@ -123,17 +123,18 @@ export function projectOperations(context: Context): ProjectOperations {
 /** A project as it is stored first. */
 export function newProject(
   input: Pick<Project, 'id' | 'name' | 'description'> & {
+    readonly enabled?: boolean | undefined
     readonly quota?: Project['quota']
     readonly isolationMin?: Project['isolationMin'] | undefined
   },
   nowMs: number,
 ) {
-  const { id, name, description, quota = {}, isolationMin } = input
+  const { id, name, description, enabled = true, quota = {}, isolationMin } = input
   return {
     id,
     name,
     description,
-    enabled: 1,
+    enabled: enabled ? 1 : 0,
     quota_json: JSON.stringify(quota),
     isolation_min: isolationMin === 'gvisor' ? isolationMin : null,
     revision: 1,

@@ -37,13 +37,11 @@ export function projectRoutes(server: FastifyInstance, parts: IdentityApiParts):
     const by = principalOfCaller(request)
     const fields = Fields.of(request.body, 'project')
     needPlain(fields)
-    const name = fields.text('name')
     const made = await parts.projects.createProject(by, {
-      name,
+      name: fields.text('name'),
       description: fields.textIfAny('description') ?? '',
+      enabled: fields.flagIfAny('enabled') ?? true,
     })
-    if (fields.flagIfAny('enabled') === false)
-      await parts.projects.updateProject(by, name, { enabled: false })
     reply.code(201)
     return view(request, made.id)
   })

@@ -81,6 +81,14 @@ export function accountTests(keystone: KeystoneClient): void {
       409,
     )
     refused(await keystone.call('POST', '/projects', { token: keystone.admin, body: { project: {} } }), 400)
+    const half = { project: { name: keystone.fresh('project'), enabled: 'yes' } }
+    refused(await keystone.call('POST', '/projects', { token: keystone.admin, body: half }), 400)
+    assert.deepEqual((await keystone.manage('GET', `/projects?name=${half.project.name}`)).json.projects, [])
+    const asleep = await keystone.manage('POST', '/projects', {
+      project: { name: keystone.fresh('project'), enabled: false },
+    })
+    assert.deepEqual([asleep.status, asleep.json.project.enabled], [201, false])
+    assert.equal((await keystone.manage('DELETE', `/projects/${asleep.json.project.id}`)).status, 204)
     assert.equal((await keystone.manage('DELETE', `/projects/${project.id}`)).status, 204)
     refused(await keystone.call('GET', `/projects/${project.id}`, { token: keystone.admin }), 404)
   })
