@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { AtelierError, systemClock } from '../../src/core/index.ts'
 import { Door } from '../../src/identity/login.ts'
 import { delayAfter, Throttle } from '../../src/identity/throttle.ts'
+import { FakeClock } from '../support/clock.ts'
 
 const policy = { failuresFree: 3, delayMsMax: 60_000 }
 
@@ -60,3 +61,64 @@ test('an attempt that came to no answer keeps nobody out', async () => {
     )
   assert.equal(await door.pass('ann', 'here', async () => 'in'), 'in')
 })
+
+/** A door, and tries at it: who, from where. */
+function doorWith() {
+  const unused = undefined as never
+  const door = new Door({ clock: new FakeClock(), store: unused, passwords: unused })
+  const come = (who: string, from: string, answer: string | undefined): Promise<string> =>
+    door.pass(who, from, async () => answer).catch(({ code }: AtelierError) => code)
+  return { door, come }
+}
+
+test('a stranger who fails for a user does not slow that user where it has come in before', async () => {
+  const { come } = doorWith()
+  assert.equal(await come('ann', 'home', 'in'), 'in')
+  for (let i = 0; i < 60; i++)
+    assert.equal(await come('ann', `stranger-${i}`, undefined), i < 50 ? WRONG : SLOW)
+  assert.equal(await come('ann', 'home', 'in'), 'in')
+  for (let i = 0; i < 60; i++) await come('ann', `stranger-${i}`, undefined)
+  assert.equal(await come('ann', 'elsewhere', 'in'), SLOW)
+  for (let i = 0; i < 6; i++) await come('ann', 'home', undefined)
+  assert.equal(await come('ann', 'home', 'in'), SLOW, 'guesses from there are slowed down as ever')
+})
+
+test('who tries one password with many names is slowed down, and nobody elsewhere', async () => {
+  const { come } = doorWith()
+  assert.equal(await come('ann', 'here', 'in'), 'in')
+  for (let i = 0; i < 200; i++) assert.equal(await come(`user-${i}`, 'here', undefined), WRONG)
+  assert.equal(await come('ben', 'here', 'in'), SLOW)
+  assert.equal(await come('ann', 'here', 'in'), 'in')
+  assert.equal(await come('ben', 'there', 'in'), 'in')
+})
+
+test('all addresses of one IPv6 network are one place', async () => {
+  const { come } = doorWith()
+  const addresses = [
+    '2001:db8::1',
+    '2001:db8:0:0:1::2',
+    '2001:db8:0::5:6:7:8',
+    '2001:db8::b',
+    '2001:db8::9',
+    '2001:db8::a',
+  ]
+  for (const address of addresses) await come('ann', address, undefined)
+  assert.equal(await come('ann', '2001:db8::ffff', 'in'), SLOW)
+  assert.equal(await come('ann', '2001:db8:0:1::1', 'in'), 'in')
+})
+
+test('logins that one place has begun leave room for those of others', async () => {
+  const { door, come } = doorWith()
+  const held = Promise.withResolvers<string>()
+  const many = Array.from({ length: 100 }, (_, i) =>
+    door.pass(`user-${i}`, 'here', () => held.promise).catch(({ code }: AtelierError) => code),
+  )
+  assert.equal(await come('ann', 'here', 'in'), SLOW)
+  assert.equal(await come('ann', 'there', 'in'), 'in')
+  held.resolve('in')
+  assert.equal((await Promise.all(many)).filter(each => each === 'in').length, 25)
+  assert.equal(await come('ann', 'here', 'in'), 'in')
+})
+
+const WRONG = 'UNAUTHENTICATED'
+const SLOW = 'TOO_MANY_REQUESTS'
