@@ -1,7 +1,7 @@
 import { AtelierError } from '../core/index.ts'
 import type { AsyncFilter } from './async.ts'
 import type { AsyncContext } from './context.ts'
-import { type EndedCall, endWaiting } from './ends.ts'
+import { endWaiting, type Told, tellAll } from './ends.ts'
 import { getCall, listRows } from './reads.ts'
 import { type CallRow, keyHash, optionsOf, stateOf } from './rows.ts'
 import type { Runner } from './runner.ts'
@@ -11,8 +11,6 @@ const CALLS_PER_STEP = 200 // changed in one transaction: others get their turn 
 const LIVE = ['queued'] as const
 const DEAD = ['failed', 'expired'] as const
 const OVER = ['succeeded', 'failed', 'expired', 'cancelled'] as const
-
-export type Told = (ended: EndedCall) => void
 
 /** Calls one call off. A running one is told to stop, here or by the node that has it. */
 export async function cancelCall(
@@ -34,7 +32,10 @@ export async function cancelCall(
     .where('state', '=', 'running')
     .executeTakeFirstOrThrow()
   if (runner.cancel(id)) return 'running here'
-  return marked.numUpdatedRows === 0n ? 'ended' : 'running elsewhere'
+  if (marked.numUpdatedRows > 0n) return 'running elsewhere'
+  // An attempt has ended in between: with it the call, or it waits for the next one.
+  await endNow(context, [await getCall(context, projectId, id)], tell)
+  return 'ended'
 }
 
 export function cancelMatching(
@@ -98,16 +99,6 @@ async function endNow(context: AsyncContext, rows: readonly CallRow[], tell: Tol
   const ended = await context.store.transaction(tx => endWaiting(context, tx, rows, 'cancelled', undefined))
   tellAll(context, ended, tell)
   return ended.length
-}
-
-/** Counts calls no longer that waited and have ended, and tells of them. */
-export function tellAll({ lanes }: AsyncContext, ended: readonly EndedCall[], tell: Told): void {
-  for (const each of ended) {
-    const lane = lanes.of(each.row.function_id, each.row.project_id)
-    lanes.add(lane, -1, -each.row.body_bytes)
-    lanes.tidy(lane)
-    tell(each)
-  }
 }
 
 /** With fresh attempts and a fresh age, behind what waits with the same ordering key. */

@@ -68,6 +68,18 @@ export async function endWaiting(
   return ended
 }
 
+export type Told = (ended: EndedCall) => void
+
+/** Counts calls no longer that waited and have ended, and tells of them. */
+export function tellAll({ lanes }: AsyncContext, ended: readonly EndedCall[], tell: Told): void {
+  for (const each of ended) {
+    const lane = lanes.of(each.row.function_id, each.row.project_id)
+    lanes.add(lane, -1, -each.row.body_bytes)
+    lanes.tidy(lane)
+    tell(each)
+  }
+}
+
 /** What goes with the end of calls, in the same transaction: payloads, results, events on their way, whose turn comes next. */
 export async function settleEnded(context: AsyncContext, tx: Tx, ended: readonly EndedCall[]): Promise<void> {
   if (ended.length === 0) return

@@ -1,8 +1,9 @@
 import { forgetCalls } from './changes.ts'
 import type { AsyncContext } from './context.ts'
-import { type EndedCall, endWaiting } from './ends.ts'
+import { endWaiting, type Told, tellAll } from './ends.ts'
 import type { Lane } from './lanes.ts'
 import { isTooOld } from './lease.ts'
+import type { CallRow } from './rows.ts'
 
 const EVERY_MS = 5_000
 const CALLS_PER_STEP = 200
@@ -11,7 +12,7 @@ const MISSING_MS = 60_000 // another node may know a function a little earlier
 interface Others {
   beat(): Promise<void>
   kick(): void
-  onEnded(ended: EndedCall): void
+  readonly onEnded: Told
 }
 
 /** Looks after what no call brings about: what is old, what has nobody left, what others do. In small steps. */
@@ -157,7 +158,7 @@ export class Keeper {
         .limit(CALLS_PER_STEP)
         .execute()
       const old = rows.filter(row => isTooOld(row, maxAgeMs, time.ageNow()))
-      await this.#end(lane, old, 'expired')
+      await this.#end(old, 'expired')
       isMore = old.length === CALLS_PER_STEP
     }
   }
@@ -173,27 +174,22 @@ export class Keeper {
         .limit(CALLS_PER_STEP)
         .execute()
       if (rows.length === 0) return
-      await this.#end(lane, rows, 'failed')
+      await this.#end(rows, 'failed')
     }
   }
 
-  async #end(lane: Lane, rows: Parameters<typeof endWaiting>[2], state: 'failed' | 'expired'): Promise<void> {
-    if (rows.length === 0) return
-    const { store, lanes } = this.#context
-    const [{ app_name, function_name }] = rows as [(typeof rows)[number]]
+  async #end(rows: readonly CallRow[], state: 'failed' | 'expired'): Promise<void> {
+    const [first] = rows
+    if (!first) return
     const deleted = {
       kind: 'error',
       code: 'NOT_FOUND',
-      message: `Function "${app_name}/${function_name}" was deleted before the call could run.`,
+      message: `Function "${first.app_name}/${first.function_name}" was deleted before the call could run.`,
     } as const
-    const ended = await store.transaction(tx =>
+    const ended = await this.#context.store.transaction(tx =>
       endWaiting(this.#context, tx, rows, state, state === 'failed' ? deleted : undefined),
     )
-    for (const each of ended) {
-      lanes.add(lane, -1, -each.row.body_bytes)
-      this.#others.onEnded(each)
-    }
-    lanes.tidy(lane)
+    tellAll(this.#context, ended, this.#others.onEnded)
   }
 
   async #forgetProject(projectId: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { asAtelierError } from '../core/index.ts'
 import type { AcceptedCall } from './async.ts'
 import type { AsyncContext } from './context.ts'
-import type { EndedCall } from './ends.ts'
+import { type EndedCall, tellAll } from './ends.ts'
 import { nextAhead } from './lanes.ts'
 import {
   type LeasedCall,
@@ -44,7 +44,9 @@ export class Ledger {
   #outcomes: Outcome[] = []
   #isTurning = false
   #isLeasing = true
+  #isClosed = false
   #failures = 0
+  #cancelRetry = (): void => {}
   #wakeAt: { readonly at: number; readonly cancel: () => void } | undefined
   readonly #idle: (() => void)[] = []
 
@@ -91,8 +93,10 @@ export class Ledger {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#isLeasing = false
     this.#wakeAt?.cancel()
+    this.#cancelRetry()
   }
 
   async #run(): Promise<void> {
@@ -109,7 +113,7 @@ export class Ledger {
       }))
     }
     this.#isTurning = false
-    if (isRested) this.#after(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#failures), () => this.kick())
+    if (isRested) this.#planRetry()
     else this.#planWake()
     if (this.#outcomes.length === 0 && this.#units.length === 0)
       for (const resolve of this.#idle.splice(0)) resolve()
@@ -152,14 +156,7 @@ export class Ledger {
       this.#listener.onReleased(outcome, isLost)
       if (!isLost && outcome.row.ended_at !== null) this.#listener.onEnded(outcome)
     }
-    for (const ended of result.ended) {
-      this.#context.lanes.add(
-        this.#context.lanes.of(ended.row.function_id, ended.row.project_id),
-        -1,
-        -ended.row.body_bytes,
-      )
-      this.#listener.onEnded(ended)
-    }
+    tellAll(this.#context, result.ended, ended => this.#listener.onEnded(ended))
     const found = new Set(result.leased.map(({ lane }) => lane))
     for (const lane of found)
       lane.ahead = nextAhead(lane.ahead, this.#context.lanes.isStarved(lane), lane.next)
@@ -206,6 +203,13 @@ export class Ledger {
       count++
     }
     return this.#outcomes.splice(0, count)
+  }
+
+  /** Once it is closed, what could not be written down is left to who opens the queue next. */
+  #planRetry(): void {
+    if (this.#isClosed) return
+    const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#failures)
+    this.#cancelRetry = this.#after(waitMs, () => this.kick())
   }
 
   #planWake(): void {

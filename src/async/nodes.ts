@@ -66,7 +66,7 @@ export class Nodes {
       await store.db.insertInto('async_nodes').values({ id: node, beat: this.#beat }).execute()
     }
     const now = time.monotonic()
-    for (const { id, beat } of await store.db.selectFrom('async_nodes').selectAll().execute()) {
+    for (const [id, beat] of await this.#beats()) {
       if (id === node) continue
       const seen = this.#seen.get(id)
       if (seen?.beat !== beat) this.#seen.set(id, { beat, since: now })
@@ -76,10 +76,25 @@ export class Nodes {
     this.#ledger.kick()
   }
 
-  /** Leaves: whatever is still leased may be taken at once. */
+  /** Leaves; what could not be given back before is queued again. */
   async close(): Promise<void> {
-    const { store, node, isShared } = this.#context
-    if (isShared) await store.db.deleteFrom('async_nodes').where('id', '=', node).execute()
+    const { node, isShared } = this.#context
+    if (isShared) await this.#takeOver(node)
+  }
+
+  /**
+   * How far each node's beat has come. One that was taken for dead and came back to lease something, and was lost before it could announce
+   * itself again, is known by its leases alone.
+   */
+  async #beats(): Promise<ReadonlyMap<string, number>> {
+    const { db } = this.#context.store
+    const [nodes, owners] = await Promise.all([
+      db.selectFrom('async_nodes').selectAll().execute(),
+      db.selectFrom('async_calls').select('owner').distinct().where('state', '=', 'running').execute(),
+    ])
+    const beats = new Map(owners.flatMap(({ owner }) => (owner === null ? [] : [[owner, NO_BEAT] as const])))
+    for (const { id, beat } of nodes) beats.set(id, beat)
+    return beats
   }
 
   /** Queues again what `owner` had, or, when it is `undefined`, what anybody had. */
@@ -152,4 +167,5 @@ export class Nodes {
   }
 }
 
+const NO_BEAT: number = -1
 const AHEAD_MS_MIN = 60_000

@@ -82,16 +82,22 @@ export class Outbox {
     const { store, time } = this.#context
     if (this.#under.size >= AT_ONCE_MAX) return
     const now = time.dueNow()
+    const busy = [...this.#ofProject].flatMap(([id, count]) => (count < PER_PROJECT_MAX ? [] : [id]))
     const rows = await store.db
       .selectFrom('async_outbox')
       .selectAll()
+      .$if(busy.length > 0, query => query.where('project_id', 'not in', busy))
       .orderBy('due_at')
       .limit(ROWS_LOOKED_AT)
       .execute()
     for (const row of rows) {
       if (row.due_at > now || this.#under.size >= AT_ONCE_MAX || this.#isStopped) break
       const ofProject = this.#ofProject.get(row.project_id) ?? 0
-      if (this.#under.has(row.id) || ofProject >= PER_PROJECT_MAX) continue
+      if (this.#under.has(row.id)) continue
+      if (ofProject >= PER_PROJECT_MAX) {
+        this.#isWanted = true // without this project's, there may be room for others' that lie behind
+        continue
+      }
       this.#under.set(row.id, row)
       this.#ofProject.set(row.project_id, ofProject + 1)
       void this.#handle(row)
@@ -108,6 +114,7 @@ export class Outbox {
 
   async #handle(row: Row): Promise<void> {
     const { time, onProblem } = this.#context
+    let isWritable = true
     try {
       if (!(await this.#claim(row))) return
       const refusal = await this.#try(row)
@@ -119,6 +126,7 @@ export class Outbox {
         onProblem(`An outcome was not delivered to ${nameOf(row)}. ${refusal.message}`)
       } else await this.#again(row, time.dueNow() + Math.round(waitMs))
     } catch (error) {
+      isWritable = false
       if (!this.#isStopped) onProblem(`An outcome could not be delivered to ${nameOf(row)} now.`, error)
     } finally {
       this.#under.delete(row.id)
@@ -126,7 +134,9 @@ export class Outbox {
       if (left > 0) this.#ofProject.set(row.project_id, left)
       else this.#ofProject.delete(row.project_id)
       if (this.#under.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
-      this.kick()
+      // At once only where a claim can be written down: a full disk must not be asked in a circle.
+      if (isWritable) this.kick()
+      else this.#wakeAfter(RETRY_MS)
     }
   }
 

@@ -36,10 +36,6 @@ export class Runner {
     this.#room = { used: 0, kept: 0, bytesMax: context.limits.resultBytesInHandMax }
   }
 
-  get running(): number {
-    return this.#running.size
-  }
-
   take(leased: LeasedCall): void {
     const ahead = this.#ahead.get(leased.lane)
     if (ahead) ahead.push(leased)
@@ -55,18 +51,17 @@ export class Runner {
     const { lanes, time } = this.#context
     const target = lanes.targetOf(lane)
     const width = target && !this.#isStopping ? lanes.widthOf(lane) : 0
-    if (!target || width === 0) for (const leased of ahead.splice(0)) this.#giveBack(leased)
-    else
-      while (lane.running < width && ahead.length > 0 && !this.#isFull) {
-        const attempt = new Attempt(ahead.shift()!, this.#room, (each, end) => this.#ended(each, end))
-        lane.next--
-        lane.running++
-        lanes.running++
-        this.counters.attempts++
-        if (attempt.leased.row.attempts > 0) this.counters.retries++
-        this.#running.set(attempt.leased.row.id, attempt)
-        attempt.begin(this.#invoker, target, time.dueNow())
-      }
+    if (!target || width === 0) return this.#giveBack(lane, ahead)
+    while (lane.running < width && ahead.length > 0 && !this.#isFull) {
+      const attempt = new Attempt(ahead.shift()!, this.#room, (each, end) => this.#ended(each, end))
+      lane.next--
+      lane.running++
+      lanes.running++
+      this.counters.attempts++
+      if (attempt.leased.row.attempts > 0) this.counters.retries++
+      this.#running.set(attempt.leased.row.id, attempt)
+      attempt.begin(this.#invoker, target, time.dueNow())
+    }
     if (ahead.length === 0) this.#ahead.delete(lane)
   }
 
@@ -102,7 +97,7 @@ export class Runner {
   /** Begins nothing more; resolves when all that runs has ended, at the latest after `graceMs`, when it is broken off. */
   async stop(graceMs: number, after: (ms: number, callback: () => void) => () => void): Promise<void> {
     this.#isStopping = true
-    for (const lane of this.#ahead.keys()) this.advance(lane)
+    this.#giveBackAhead()
     if (graceMs <= 0) this.abandon()
     if (this.#running.size === 0) return
     const idle = new Promise<void>(resolve => this.#idle.push(resolve))
@@ -111,9 +106,9 @@ export class Runner {
     cancel()
   }
 
-  /** Breaks off what runs; it is queued again. */
+  /** Breaks off what runs and gives back what is to come; it is queued again, unless others have it by then. */
   abandon(): void {
-    this.#isStopping = true
+    this.#giveBackAhead()
     for (const attempt of this.#running.values()) attempt.cancel(CALLED_OFF)
   }
 
@@ -186,9 +181,15 @@ export class Runner {
     lane.restsUntil = this.#context.time.monotonic() + restMs * (0.5 + this.#random())
   }
 
-  #giveBack(leased: LeasedCall): void {
-    leased.lane.next--
-    this.ledger.record({ leased, row: { ...leased.row, state: 'queued', owner: null } })
+  #giveBackAhead(): void {
+    for (const [lane, ahead] of this.#ahead) this.#giveBack(lane, ahead)
+  }
+
+  #giveBack(lane: Lane, ahead: readonly LeasedCall[]): void {
+    this.#ahead.delete(lane)
+    lane.next -= ahead.length
+    for (const leased of ahead)
+      this.ledger.record({ leased, row: { ...leased.row, state: 'queued', owner: null } })
   }
 }
 

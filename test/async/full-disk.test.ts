@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { openEventStore } from '../../src/store/index.ts'
 import { TestQueue } from '../support/async.ts'
 
@@ -39,4 +40,30 @@ test('a full store refuses calls whole, forgets no outcome, and goes on with spa
   assert.equal((await queue.calls.result('p', running)).body.length, 100_000)
   assert.equal(queue.invoker.attempts.length, 1)
   await queue.accept()
+})
+
+test('an outcome that cannot be marked as under way is not tried in a circle', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'atelier-async-full-'))
+  const store = await openEventStore({ url: join(folder, 'events.db') })
+  const sent: string[] = []
+  const queue = await TestQueue.open(store, {
+    settings: { onSuccess: { kind: 'webhook', url: 'http://hooks.example/' } },
+    deliverWebhook: async (_, { id }) => void sent.push(id),
+  })
+  t.after(async () => {
+    await queue.calls.close()
+    await store.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const full = `create trigger disk_is_full before update on async_outbox begin select raise(abort, 'full'); end`
+  await sql.raw(full).execute(store.db)
+  queue.invoker.script = attempt => attempt.answer()
+  const id = await queue.accept()
+  await queue.until(() => queue.problems.length > 0)
+  await queue.settle()
+  assert.equal(queue.problems.length, 1)
+  await sql.raw('drop trigger disk_is_full').execute(store.db)
+  await queue.pass(1_000)
+  await queue.until(() => sent.length === 1)
+  assert.deepEqual(sent, [id])
 })

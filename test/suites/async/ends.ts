@@ -84,6 +84,35 @@ export function asyncEnds(fresh: FreshStore): void {
       assert.equal(queue.invoker.attempts.length, 1)
     })
 
+    test('a call whose attempt ends while it is cancelled is cancelled all the same', async t => {
+      let meanwhile: (() => Promise<void>) | undefined
+      const store = await fresh()
+      const queue = await TestQueue.open(
+        new Proxy(store, {
+          get(target, name) {
+            const found: unknown = Reflect.get(target, name)
+            if (name !== 'transaction') return typeof found === 'function' ? found.bind(target) : found
+            return async (...args: Parameters<typeof target.transaction>) => {
+              const done = await target.transaction(...args)
+              const then = meanwhile
+              meanwhile = undefined
+              await then?.()
+              return done
+            }
+          },
+        }),
+      )
+      t.after(() => queue.calls.close())
+      const id = await queue.accept()
+      await queue.until(() => queue.invoker.running.length === 1)
+      meanwhile = async () => {
+        queue.invoker.attempts[0]!.fail('FUNCTION_CRASHED')
+        await queue.until(async () => (await queue.get(id)).state === 'queued')
+      }
+      assert.equal((await queue.calls.cancel('p', id)).state, 'cancelled')
+      assert.equal((await queue.get(id)).lastFailure?.kind, 'crash')
+    })
+
     test('dead letters are redriven one by one or by filter, with fresh attempts and age', async t => {
       const queue = await open(t, { settings: { retry: { attemptsMax: 1 } } })
       queue.invoker.script = attempt => attempt.fail('FUNCTION_CRASHED')
@@ -196,6 +225,31 @@ export function asyncEnds(fresh: FreshStore): void {
       await queue.until(
         async () => (await queue.store.db.selectFrom('async_outbox').select('id').execute()).length === 0,
       )
+    })
+
+    test('a project whose destination does not answer holds up nobody else, however much it has to deliver', async t => {
+      const slow = Promise.withResolvers<void>()
+      let delivered = 0
+      const queue = await open(t, {
+        settings: { onSuccess: { kind: 'webhook', url: 'http://slow.example/' } },
+        deliverWebhook: url => (url.includes('slow') ? slow.promise : Promise.resolve(void delivered++)),
+      })
+      queue.table.publish([{ kind: 'project', id: 'q', value: { id: 'q', name: 'q', enabled: true } }])
+      const other = queue.publish('f', { onSuccess: { kind: 'webhook', url: 'http://quick.example/' } }, 'q')
+      const batch = JSON.stringify(
+        Array.from({ length: 100 }, (_, i) => ({ specversion: '1.0', id: `e${i}`, source: '/s', type: 't' })),
+      )
+      queue.invoker.script = attempt =>
+        attempt.answer(batch, 200, ['content-type', 'application/cloudevents-batch+json'])
+      for (let i = 0; i < 3; i++) await queue.calls.wait('p', await queue.accept(), 10_000)
+      await queue.pass(1)
+      queue.invoker.script = attempt => attempt.answer()
+      await queue.calls.accept([aCall({ projectId: 'q', functionId: other.id })])
+      try {
+        await queue.until(() => delivered === 1)
+      } finally {
+        slow.resolve()
+      }
     })
 
     test('an answer that is many events goes out as a hundred of them, and without topics nothing is kept for one', async t => {

@@ -89,6 +89,23 @@ export function asyncNodes(fresh: FreshStore): void {
         await stuck.pass(5_000)
         return (await store.db.selectFrom('async_nodes').select('id').execute()).length === 2
       })
+      const next = await stuck.accept()
+      await stuck.until(() => stuck.invoker.of(next).length === 1)
+    })
+
+    test('what a process leased that nobody counts among the living any more is taken over, too', async t => {
+      const store = await fresh()
+      const lost = await TestQueue.open(store, { isShared: true })
+      const id = await lost.accept()
+      await lost.until(() => lost.invoker.running.length === 1)
+      // As if it had been taken for dead, had leased this after it came back, and were lost before it could announce itself.
+      await store.db.deleteFrom('async_nodes').execute()
+      const queue = await TestQueue.open(store, { isShared: true, table: lost.table })
+      t.after(() => Promise.all([lost.calls.close(), queue.calls.close()]))
+      await queue.until(async () => {
+        await queue.pass(5_000)
+        return queue.invoker.of(id).length === 1
+      })
     })
 
     test('what a lost process had leased is queued again by the next one, and counted', async t => {
