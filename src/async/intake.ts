@@ -1,4 +1,4 @@
-import { AtelierError, BODY_BYTES_BUFFERED_MAX, newId, type TableFunction } from '../core/index.ts'
+import { AtelierError, BODY_BYTES_BUFFERED_MAX, isName, newId, type TableFunction } from '../core/index.ts'
 import type { AcceptedCall, NewAsyncCall } from './async.ts'
 import type { AsyncContext } from './context.ts'
 import type { Lane } from './lanes.ts'
@@ -75,6 +75,12 @@ export class Intake {
         'NOT_FOUND',
         `There is no function ${JSON.stringify(call.functionId)} in this project.`,
       )
+    // What no row can hold would fail for all whose calls are written down with it.
+    if (call.qualifier !== undefined && !isName(call.qualifier))
+      throw new AtelierError(
+        'NOT_FOUND',
+        `Function "${target.appName}/${target.name}" has no version or alias ${JSON.stringify(call.qualifier.slice(0, 63))}.`,
+      )
     if (bodyBytes > BODY_BYTES_BUFFERED_MAX)
       throw new AtelierError(
         'BODY_TOO_LARGE',
@@ -84,10 +90,10 @@ export class Intake {
       ['ordering key', call.orderingKey],
       ['idempotency key', call.idempotencyKey],
     ] as const)
-      if (key !== undefined && (key.length === 0 || key.length > KEY_CHARACTERS_MAX))
+      if (key !== undefined && (key.length === 0 || key.length > KEY_CHARACTERS_MAX || key.includes('\0')))
         throw new AtelierError(
           'INVALID_INPUT',
-          `The ${name} must have 1 to ${KEY_CHARACTERS_MAX} characters.`,
+          `The ${name} must have 1 to ${KEY_CHARACTERS_MAX} characters, none of them NUL.`,
         )
     return target
   }

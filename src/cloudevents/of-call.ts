@@ -1,5 +1,5 @@
 import { type AsyncCall, AtelierError } from '../core/index.ts'
-import { type AttributeValue, type CloudEvent, createEvent } from './event.ts'
+import { type AttributeValue, type CloudEvent, createEvent, VALUE_LENGTH_MAX } from './event.ts'
 import { parseHttp } from './http.ts'
 import { datacontenttypeProblem } from './values.ts'
 
@@ -69,9 +69,8 @@ function contentTypeOf(headers: readonly string[]): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i]!.toLowerCase() !== 'content-type') continue
     const type = headers[i + 1]!
-    return datacontenttypeProblem(type) === undefined && !/^application\/cloudevents/i.test(type)
-      ? type
-      : undefined
+    const isUsable = type.length <= VALUE_LENGTH_MAX && datacontenttypeProblem(type) === undefined
+    return isUsable && !/^application\/cloudevents/i.test(type) ? type : undefined
   }
   return undefined
 }

@@ -41,6 +41,17 @@ test('an ordinary answer is the data of an event about its call', () => {
   )
 })
 
+test('a type that no event may have is left out, and the event is there all the same', () => {
+  for (const type of ['no type', `text/plain;a=${'a'.repeat(9_000)}`, 'application/cloudevents']) {
+    const [event] = eventsOfCall(
+      { ...CALL, state: 'failed' },
+      { status: 500, headers: ['content-type', type], body: Buffer.from('x') },
+    )
+    assert.equal(event!.datacontenttype, undefined)
+    assert.equal(event!.id, 'c1')
+  }
+})
+
 test('an answer that is an event is that event, and a batch is several', () => {
   const headers = ['ce-specversion', '1.0', 'ce-id', 'x', 'ce-source', '/mine', 'ce-type', 'mine']
   const [event] = eventsOfCall(CALL, { status: 200, headers, body: Buffer.from('hi') })

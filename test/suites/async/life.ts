@@ -120,5 +120,15 @@ export function asyncLife(fresh: FreshStore): void {
       assert.equal(queue.calls.counters.queued, 3)
       assert.equal(queue.calls.counters.refused, 4)
     })
+
+    test('a call that no row can hold is refused before others are written down with it', async t => {
+      const queue = await open(t)
+      const missing = [{ qualifier: 'x'.repeat(64) }, { qualifier: 'a\0' }, { qualifier: '' }]
+      for (const change of missing)
+        await assert.rejects(queue.calls.accept([aCall(change)]), { code: 'NOT_FOUND' })
+      for (const change of [{ orderingKey: 'a\0' }, { orderingKey: 'x'.repeat(256) }, { idempotencyKey: '' }])
+        await assert.rejects(queue.calls.accept([aCall(change)]), { code: 'INVALID_INPUT' })
+      await queue.accept({ qualifier: 'a-b.c', orderingKey: 'ключ' })
+    })
   })
 }
