@@ -1,7 +1,7 @@
 import type { Invocation, LogLine } from '../core/index.ts'
 import type { Mark } from './lane.ts'
 import type { Retention } from './retention.ts'
-import type { InvocationFilter, LogFilter, UsageRow } from './telemetry.ts'
+import type { InvocationFilter, LogFilter, RecordPage, UsageRow } from './telemetry.ts'
 
 /** Where and how far a question looks. */
 interface Scope {
@@ -36,7 +36,7 @@ export type Ask =
 export interface Answers {
   readonly invocation: Invocation
   readonly attempts: readonly Invocation[]
-  readonly invocations: { readonly items: readonly Invocation[]; readonly next?: string }
+  readonly invocations: RecordPage
   readonly logs: readonly LogLine[]
   readonly usage: readonly UsageRow[]
   readonly tidy: undefined

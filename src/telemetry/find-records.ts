@@ -39,8 +39,10 @@ export function listRecords(files: SegmentFiles, question: Question<'invocations
     return found.length > limit
   }
   const page = (next: string | undefined): Answers['invocations'] => {
-    const items = found.slice(0, limit).map(({ rows, row }) => rows.recordOf(row))
-    return next === undefined ? { items } : { items, next: writeCursor(next) }
+    const shown = found.slice(0, limit)
+    const items = shown.map(({ rows, row }) => rows.recordOf(row))
+    const places = shown.map(({ id }) => id)
+    return { items, places, ...(next !== undefined && { next: writeCursor(next) }) }
   }
   const full = () => page(found[limit - 1]!.id)
 

@@ -36,7 +36,8 @@ export class Followers {
       follower.stopped = true
       follower.waiting.length = 0
       group.delete(follower)
-      if (functionId !== undefined && group.size === 0) this.#byFunction.delete(functionId)
+      if (functionId !== undefined && group.size === 0 && this.#byFunction.get(functionId) === group)
+        this.#byFunction.delete(functionId)
     }
   }
 

@@ -2,13 +2,11 @@ import { AtelierError, type Clock, type Invocation, type LogLine } from '../core
 import type { NodeAnswer, NodeQuestion, Peers } from '../nodes/index.ts'
 import { readCursor, writeCursor } from './cursor.ts'
 import { sumOf } from './sum-usage.ts'
-import type { TelemetryReader, UsageRow } from './telemetry.ts'
+import type { RecordPage, TelemetryReader, UsageRow } from './telemetry.ts'
 
 const LOOK_FOR_NODES_MS = 2_000
 const PAGE_DEFAULT = 100
 const LOGS = 'followLogs'
-
-type Page = Awaited<ReturnType<TelemetryReader['listInvocations']>>
 
 /** What nodes ask each other: the questions of a reader, without those that go on. */
 type Asked = Exclude<keyof TelemetryReader, typeof LOGS>
@@ -54,7 +52,7 @@ export function readAllNodes(own: TelemetryReader, peers: Peers, clock: Clock): 
     async listInvocations(projectId, filter, page) {
       const [mine, theirs] = await Promise.all([
         own.listInvocations(projectId, filter, page),
-        ask<Page>('listInvocations', [projectId, filter, page]),
+        ask<RecordPage>('listInvocations', [projectId, filter, page]),
       ])
       return mergePages([mine, ...theirs], page.limit ?? PAGE_DEFAULT)
     },
@@ -134,18 +132,20 @@ export async function answerNode(
  * One page of several, newest first. A node whose page is full may have more below its last record: what is older than the newest
  * of those ends is left to the next page.
  */
-function mergePages(pages: readonly Page[], limit: number): Page {
+function mergePages(pages: readonly RecordPage[], limit: number): RecordPage {
   const ends = pages.flatMap(({ next }) => (next === undefined ? [] : [readCursor(next)]))
   const floor = ends.sort().at(-1)
-  const items = pages
-    .flatMap(page => page.items)
-    .filter(({ id }) => floor === undefined || id >= floor)
-    .sort((a, b) => (a.id < b.id ? 1 : -1))
-  if (items.length > limit) {
-    const kept = items.slice(0, limit)
-    return { items: kept, next: writeCursor(kept.at(-1)!.id) }
+  const placed = pages
+    .flatMap(({ items, places }) => items.map((item, at) => ({ item, place: places[at]! })))
+    .filter(({ place }) => floor === undefined || place >= floor)
+    .sort((a, b) => (a.place < b.place ? 1 : -1))
+  const shown = placed.slice(0, limit)
+  const next = placed.length > limit ? shown.at(-1)!.place : floor
+  return {
+    items: shown.map(({ item }) => item),
+    places: shown.map(({ place }) => place),
+    ...(next !== undefined && { next: writeCursor(next) }),
   }
-  return floor === undefined ? { items } : { items, next: writeCursor(floor) }
 }
 
 function sumUsage(rows: readonly UsageRow[]): readonly UsageRow[] {

@@ -17,7 +17,7 @@ export interface TelemetryReader {
     projectId: string,
     filter: InvocationFilter,
     page: { limit?: number; cursor?: string },
-  ): Promise<{ items: readonly Invocation[]; next?: string }>
+  ): Promise<RecordPage>
   /** Oldest first within the page; the page is the newest `limit` lines that match. */
   listLogs(projectId: string, filter: LogFilter, limit: number): Promise<readonly LogLine[]>
   /**
@@ -35,6 +35,14 @@ export interface TelemetryReader {
     projectId: string,
     filter: { functionId?: string; fromMs: number; toMs: number },
   ): Promise<readonly UsageRow[]>
+}
+
+/** A page of records, newest first. */
+export interface RecordPage {
+  readonly items: readonly Invocation[]
+  /** The id by which each item has its place: its own, and of an attempt, which has its call's id, the one that it was kept under. */
+  readonly places: readonly string[]
+  readonly next?: string
 }
 
 /** What is not given does not matter. Times are epoch ms. */

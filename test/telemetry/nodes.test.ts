@@ -9,7 +9,7 @@ import { FakeClock } from '../support/clock.ts'
 const record = (id: string, attempt?: number) =>
   ({ id, ...(attempt && { attempt }) }) as unknown as Invocation
 
-/** One node's part, kept in memory, with the pages of the real one. */
+/** One node's part, kept in memory, with the pages of the real one: an id with a dash is that of an attempt, the part behind it its call's. */
 function nodeOf(ids: readonly string[], lines: readonly LogLine[] = []): TelemetryReader {
   const all = [...ids].sort().toReversed()
   return {
@@ -21,10 +21,11 @@ function nodeOf(ids: readonly string[], lines: readonly LogLine[] = []): Telemet
     listInvocations: async (_project, _filter, { limit = 100, cursor }) => {
       const below = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString()
       const rest = all.filter(id => below === undefined || id < below)
-      const items = rest.slice(0, limit).map(id => record(id))
+      const places = rest.slice(0, limit)
+      const items = places.map(id => record(id.split('-').at(-1)!))
       return rest.length > limit
-        ? { items, next: Buffer.from(rest[limit - 1]!).toString('base64url') }
-        : { items }
+        ? { items, places, next: Buffer.from(rest[limit - 1]!).toString('base64url') }
+        : { items, places }
     },
     listLogs: async (_project, _filter, limit) => lines.slice(-limit),
     followLogs: () => () => {},
@@ -42,7 +43,7 @@ function peersOf(nodes: readonly TelemetryReader[]): Peers {
   return { urls: [], askAll } as unknown as Peers
 }
 
-const ids = fc.uniqueArray(fc.stringMatching(/^[0-9a-z]{1,4}$/), { maxLength: 60 })
+const ids = fc.uniqueArray(fc.stringMatching(/^[0-9a-z]{1,4}(?:-[0-9a-z]{1,4})?$/), { maxLength: 60 })
 
 test('pages over all nodes show every record once, newest first', async () => {
   await fc.assert(
@@ -67,7 +68,11 @@ test('pages over all nodes show every record once, newest first', async () => {
           seen.push(...page.items.map(each => each.id))
           cursor = page.next
         } while (cursor !== undefined)
-        assert.deepEqual(seen, [...all].sort().toReversed())
+        const placed = [...all].sort().toReversed()
+        assert.deepEqual(
+          seen,
+          placed.map(id => id.split('-').at(-1)),
+        )
       },
     ),
   )

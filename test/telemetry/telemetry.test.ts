@@ -33,7 +33,7 @@ test("another project's record does not exist", async () => {
   const record = anInvocation()
   telemetry.onInvocation(record)
   await assert.rejects(telemetry.getInvocation('project-b', record.id), { code: 'NOT_FOUND' })
-  assert.deepEqual(await telemetry.listInvocations('project-b', {}, {}), { items: [] })
+  assert.deepEqual(await telemetry.listInvocations('project-b', {}, {}), { items: [], places: [] })
 })
 
 test('records are listed newest first, page by page, without gaps or repetition', async () => {
@@ -123,6 +123,20 @@ test('listing and following in one tick misses no line and repeats none', async 
   telemetry.onLog(aLine({ text: 'after the end' }))
   await new Promise(resolve => setImmediate(resolve))
   assert.deepEqual([...listed, ...followed], ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+})
+
+test('who stops to follow twice ends nobody else’s following', async () => {
+  const telemetry = startTelemetry()
+  const filter = { functionId: 'function-a' }
+  const stop = telemetry.followLogs(PROJECT, filter, () => {})
+  stop()
+  const heard: string[] = []
+  const stopSecond = telemetry.followLogs(PROJECT, filter, line => void heard.push(line.text))
+  stop()
+  telemetry.onLog(aLine({ text: 'still heard' }))
+  await new Promise(resolve => setImmediate(resolve))
+  stopSecond()
+  assert.deepEqual(heard, ['still heard'])
 })
 
 test('a follower hears only of its project and what its filter asks for', async () => {
