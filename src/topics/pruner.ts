@@ -91,9 +91,17 @@ export class Pruner {
     const count = row ? countExpired(topicOf(row), row.bytes, kept, this.#clock.now()) : kept.length
     if (count === 0) return false
     const last = kept[count - 1]!.position
-    const bytes = kept.slice(0, count).reduce((sum, each) => sum + each.bytes, 0)
     await this.#store.transaction(
       async tx => {
+        // Other nodes look, too: what one of them has taken off the sum meanwhile must not be taken off again.
+        const left = await tx
+          .selectFrom('topic_messages')
+          .select('bytes')
+          .where('topic_id', '=', topicId)
+          .where('position', '<=', last)
+          .execute()
+        if (left.length === 0) return
+        const bytes = left.reduce((sum, each) => sum + each.bytes, 0)
         await tx
           .deleteFrom('topic_messages')
           .where('topic_id', '=', topicId)

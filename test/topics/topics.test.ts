@@ -117,6 +117,21 @@ describe('topics', () => {
     await again.close()
   })
 
+  test('what two nodes forget at once is taken off the sum of a topic once', async () => {
+    const [topics, other] = [open(), open()]
+    const { id } = await topics.create('p', { name: 'pruned', retention: { messagesMax: 2 } })
+    await topics.publish('p', 'pruned', [message('a'), message('b'), message('c'), message('d')])
+    await tidied(async () => (await textsOf(topics, id)).length === 2)
+    await Promise.all([topics.close(), other.close()])
+    const kept = await store.db
+      .selectFrom('topic_messages')
+      .select(({ fn }) => fn.sum<number>('bytes').as('bytes'))
+      .where('topic_id', '=', id)
+      .executeTakeFirstOrThrow()
+    const topic = store.db.selectFrom('topics').select('bytes').where('id', '=', id)
+    assert.equal((await topic.executeTakeFirstOrThrow()).bytes, Number(kept.bytes))
+  })
+
   test('what is published at the same time gets positions without gaps, and is read in order with all it has', async () => {
     const topics = open()
     const { id } = await topics.create('p', { name: 'orders' })
