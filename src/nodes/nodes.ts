@@ -75,6 +75,7 @@ class RunningNodes implements Nodes {
   #roll: Roll | undefined
   #reader: NewsReader | undefined
   #wasLeader = false
+  #isClosed = false
   #stopTelling: (() => void) | undefined
   /** What could not be handed on yet. */
   #pending: News = { notes: [], missed: false }
@@ -112,13 +113,7 @@ class RunningNodes implements Nodes {
   }
 
   tellRights(): void {
-    const { clock, store, onProblem } = this.#options
-    this.#stopTelling ??= clock.after(TELL_RIGHTS_MS, () => {
-      this.#stopTelling = undefined
-      store
-        .transaction(tx => this.tell(tx, { rights: true }))
-        .catch((error: unknown) => onProblem('Other nodes could not be told of changed rights.', error))
-    })
+    this.#tellRightsIn(TELL_RIGHTS_MS)
   }
 
   follow(reader: NewsReader): void {
@@ -138,9 +133,29 @@ class RunningNodes implements Nodes {
   }
 
   async close(): Promise<void> {
-    this.#stopTelling?.()
+    this.#isClosed = true
+    if (this.#stopTelling) {
+      this.#stopTelling()
+      await this.#tellRightsNow().catch(() => {}) // then what they know ends by itself
+    }
     await Promise.all(this.#loops.map(each => each.stop()))
     await this.#roll?.leave().catch(() => {}) // then the others notice
+  }
+
+  #tellRightsIn(delayMs: number): void {
+    const { clock, onProblem } = this.#options
+    this.#stopTelling ??= clock.after(delayMs, () => {
+      this.#stopTelling = undefined
+      this.#tellRightsNow().catch((error: unknown) => {
+        onProblem('Other nodes could not be told of changed rights; it is tried again.', error)
+        // Until they know, somebody may do there what he may do no longer.
+        if (!this.#isClosed) this.#tellRightsIn(BEAT_EVERY_MS)
+      })
+    })
+  }
+
+  #tellRightsNow(): Promise<void> {
+    return this.#options.store.transaction(tx => this.tell(tx, { rights: true }))
   }
 
   async #readNews(): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Feed } from '../../src/nodes/feed.ts'
 import { agreeOnKey } from '../../src/nodes/key-fact.ts'
+import { openNodes } from '../../src/nodes/nodes.ts'
 import { LEAD_MS_MAX, Roll, SILENCE_MS_MAX } from '../../src/nodes/roll.ts'
 import { Shelf } from '../../src/nodes/shelf.ts'
 import { isSigned, nodeKey, sign } from '../../src/nodes/signature.ts'
@@ -149,6 +150,42 @@ test('what the database damaged is not taken for the whole', async () => {
   await assert.rejects(async () => {
     for await (const _ of (await shelf.get('bundle y'))!);
   }, /damaged/)
+})
+
+test('changed rights are told until the others can know of them', async () => {
+  const problems: string[] = []
+  let isDown = false
+  const flaky = new Proxy(store, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name)
+      if (name === 'transaction' && isDown) return () => Promise.reject(new Error('the database is away'))
+      return typeof found === 'function' ? found.bind(target) : found
+    },
+  })
+  const told = async () => {
+    const rows = await store.db.selectFrom('publications').select('note_json').execute()
+    return rows.filter(({ note_json }) => note_json === '{"rights":true}').length
+  }
+  const node = await openNodes({
+    store: flaky,
+    clock,
+    version: '1',
+    secrets: [Buffer.alloc(32, 1)],
+    secretsPath: '/secret.key',
+    onProblem: message => problems.push(message),
+  })
+  const before = await told()
+  isDown = true
+  node.tellRights()
+  clock.advance(20)
+  while (problems.length === 0) await new Promise(resolve => setImmediate(resolve))
+  isDown = false
+  clock.advance(2_000)
+  while ((await told()) === before) await new Promise(resolve => setTimeout(resolve, 1))
+  node.tellRights()
+  await node.close()
+  assert.equal((await told()) - before, 2)
+  assert.equal(problems.length, 1)
 })
 
 test('nodes agree on a key, change it together, and refuse another', async () => {
