@@ -92,7 +92,10 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     if (this.#state === 'running') return this.#handle!.write(chunk)
     if (this.#state !== 'held') return true // it is over; what still comes is dropped
     const room = this.#body.push(chunk)
-    if (this.#body.isOverfull) this.#fail(bodyTooFast())
+    if (this.#body.isOverfull) {
+      this.#fail(bodyTooFast())
+      this.#waiting?.abort()
+    }
     return room
   }
 

@@ -156,7 +156,7 @@ export class Starter {
         'BACKEND_FAILED',
         `An instance of environment "${instance.environment}" did not come up within ${this.#policy.startMsMax} ms.`,
       )
-    if (isLeaving(instance.state)) throw givenUp(instance)
+    if (isLeaving(instance.state) || instance.isClosed) throw givenUp(instance)
   }
 
   async #load(instance: Instance, version: TableVersion, spec: LoadSpec): Promise<void> {

@@ -16,7 +16,7 @@ export interface TableConsequences {
   expect(version: TableVersion): void
   /** Keep so many instances of `version` warm, from now on. */
   keepWarm(version: TableVersion, instancesMin: number): void
-  /** Numbers of a function's versions that have a fleet. */
+  /** A function's versions that have a fleet. */
   knownVersions(functionId: string): Iterable<TableVersion>
   retire(versionId: string): void
   /** The function is deleted. */
@@ -85,9 +85,7 @@ export function tableConsequences(
   retire: (versionId: string) => void,
 ): TableConsequences {
   return {
-    expect(version) {
-      if (version.contract === undefined) warm.wake(version)
-    },
+    expect: version => warm.wake(version),
     keepWarm(version, instancesMin) {
       const fleet = instancesMin > 0 ? fleets.ensure(version) : fleets.get(version.id)
       if (!fleet) return

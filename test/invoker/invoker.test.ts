@@ -291,9 +291,12 @@ test('a body that comes while the call waits is held back, and goes on with the 
 test('a caller that does not wait while its call waits is refused', async () => {
   const { platform } = holding({ knobs: { startDelayMs: 1_000 } })
   const caller = platform.call(aFunction([aVersion()]), { body: undefined })
+  await platform.settle()
+  assert.equal(platform.pool.stats().waiting, 1)
   for (let i = 0; i < 17; i++) caller.handle.write(Buffer.alloc(65_536))
   assert.equal(caller.error!.code, 'BODY_TOO_LARGE')
   assert.equal(caller.ends, 1)
+  assert.equal(platform.pool.stats().waiting, 0)
 })
 
 test('the function sees the trace of the caller with a span of its own', async () => {
