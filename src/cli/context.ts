@@ -120,13 +120,25 @@ export class Context {
     process.stderr.write(`${this.noteStyles.yellow('warning:')} ${screened(text)}\n`)
   }
 
-  complain(failure: CliFailure): void {
+  async complain(failure: CliFailure): Promise<void> {
     const lines = [
       `${this.noteStyles.red('error:')} ${failure.message}`,
       ...failure.details.map(detail => `  ${detail}`),
-      ...(failure.hint ? [`${this.noteStyles.dim('hint:')} ${failure.hint}`] : []),
     ]
-    for (const line of lines) process.stderr.write(`${screened(line)}\n`)
+    for (const line of lines)
+      process.stderr.write(`${screened(line)}
+`)
+    const hint = failure.hint ?? (await this.#suggestion(failure))
+    if (hint)
+      process.stderr.write(`${screened(`${this.noteStyles.dim('hint:')} ${hint}`)}
+`)
+  }
+
+  /** What was likely meant by a name that there is not. */
+  async #suggestion({ exitCode, path }: CliFailure): Promise<string | undefined> {
+    if (exitCode !== EXIT.notFound || path === undefined || this.#client === undefined) return undefined
+    const { suggestionFor } = await import('./client/suggest.ts')
+    return suggestionFor(path, await this.#client)
   }
 
   close(): void {

@@ -23,6 +23,8 @@ export class CliFailure extends Error {
   readonly hint: string | undefined
   /** One line each, shown below the message: the fields that are wrong, the end of a build log. */
   readonly details: readonly string[]
+  /** The path of the API that was asked for, where an answer of it said so. */
+  readonly path: string | undefined
 
   constructor(exitCode: ExitCode, message: string, options: FailureOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -30,12 +32,14 @@ export class CliFailure extends Error {
     this.exitCode = exitCode
     this.hint = options.hint
     this.details = options.details ?? []
+    this.path = options.path
   }
 }
 
 interface FailureOptions {
   readonly hint?: string | undefined
   readonly details?: readonly string[] | undefined
+  readonly path?: string | undefined
   readonly cause?: unknown
 }
 

@@ -34,7 +34,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       return EXIT.interrupted
     }
     const failure = asFailure(thrown)
-    context.complain(failure)
+    await context.complain(failure)
     if (process.env.ATELIER_DEBUG && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`)
     return failure.exitCode
   } finally {

@@ -1,8 +1,11 @@
 import type { AsyncCalls } from '../async/index.ts'
+import type { FunctionTable } from '../core/index.ts'
 import type { RunningInvoker } from '../invoker/index.ts'
 import type { InstanceState, Pool } from '../pool/index.ts'
 import type { Router } from '../router/index.ts'
 import type { CallObserver, Metrics, RunningTelemetry } from '../telemetry/index.ts'
+
+const FUNCTIONS_MAX = 200 // those whose instances hold the most memory have labels of their own; the rest are `other`
 
 /** Every call is told to both: one keeps records, the other counts. */
 export function observe(telemetry: CallObserver, metrics: Metrics): CallObserver {
@@ -21,16 +24,30 @@ interface Described {
   readonly invoker: RunningInvoker
   readonly telemetry: RunningTelemetry
   readonly asyncCalls: AsyncCalls
+  readonly table: Pick<FunctionTable, 'functions'>
 }
 
 /** What the parts know of themselves, read when somebody asks for the metrics. */
 export function describeParts(
-  { metrics, pool, invoker, telemetry, asyncCalls }: Described,
+  { metrics, pool, invoker, telemetry, asyncCalls, table }: Described,
   router: Pick<Router, 'counters'>,
+  version: string,
 ): void {
+  // To look at each instance's memory costs a system call or more, so one look serves all that is told at once.
+  let seen: ReturnType<Pool['instances']> | undefined
+  const instances = () => {
+    if (!seen) queueMicrotask(() => (seen = undefined))
+    return (seen ??= pool.instances())
+  }
+  metrics.gauges('atelier_build_info', 'The version that runs; always 1.', () => [
+    { labels: { version }, value: 1 },
+  ])
+  metrics.gauges('atelier_instance_memory_bytes', 'Memory that the instances of a function hold.', () =>
+    memoryByFunction(instances(), table),
+  )
   metrics.gauges('atelier_instances', 'Instances by state and environment.', () => {
     const counts = new Map<string, { labels: { state: InstanceState; environment: string }; value: number }>()
-    for (const { state, environment } of pool.instances()) {
+    for (const { state, environment } of instances()) {
       const key = `${state} ${environment}`
       const known = counts.get(key)
       if (known) known.value++
@@ -74,6 +91,25 @@ export function describeParts(
   )
   metrics.counter('atelier_log_lines_dropped_total', 'Log lines dropped.', () => dropped().linesDropped)
   describeAsyncCalls(metrics, asyncCalls)
+}
+
+function memoryByFunction(
+  instances: ReturnType<Pool['instances']>,
+  table: Described['table'],
+): readonly { labels: Record<string, string>; value: number }[] {
+  const bytes = new Map<string, number>()
+  for (const { functionId, memoryBytes } of instances)
+    if (functionId !== undefined) bytes.set(functionId, (bytes.get(functionId) ?? 0) + memoryBytes)
+  const sorted = [...bytes].sort(([, a], [, b]) => b - a)
+  const shown = sorted.slice(0, FUNCTIONS_MAX).flatMap(([id, value]) => {
+    // One that was deleted a moment ago is not there any more.
+    const owner = table.functions.get(id)
+    if (!owner) return []
+    return [{ labels: { project: owner.projectId, app: owner.appName, function: owner.name }, value }]
+  })
+  const rest = sorted.slice(FUNCTIONS_MAX).reduce((sum, [, value]) => sum + value, 0)
+  const other = { project: 'other', app: 'other', function: 'other' }
+  return rest > 0 ? [...shown, { labels: other, value: rest }] : shown
 }
 
 function describeAsyncCalls(metrics: Metrics, calls: AsyncCalls): void {

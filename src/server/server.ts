@@ -159,7 +159,7 @@ async function openEntrance(
   const services: CatalogueService[] = [...ownServices(urls)]
   const router = openRouter(site, parts)
   const api = await openApi(site, parts, { services, notReady })
-  describeParts(parts, router)
+  describeParts(parts, router, site.version)
   const routerPort = await doors.open({
     name: 'router',
     setting: 'router-port',

@@ -37,6 +37,11 @@ export async function restoreStore(
   }
 }
 
+/** Throws UNAVAILABLE while a server runs on the store `target`. */
+export function checkUnused(target: string): void {
+  if (existsSync(target)) lockFile(target)()
+}
+
 /** Puts the store `target` aside as `<target>.replaced`, if there is one. UNAVAILABLE while a server runs on it. */
 export async function removeStore(target: string): Promise<void> {
   if (!existsSync(target)) return

@@ -65,6 +65,7 @@ test('a restore is refused while the store is in use, and changes nothing', asyn
   await note(store, 'test-after')
   await writeFile(join(data, 'secret.key'), 'newer key')
   const { code, stderr } = await atelier(home, ['restore', 'saved', '--yes'])
+  assert.doesNotMatch(stderr, /copy/, 'before anything is copied')
   assert.notEqual(code, 0)
   assert.match(stderr, /error: /)
   assert.equal(await readFile(join(data, 'secret.key'), 'utf8'), 'newer key')

@@ -92,7 +92,7 @@ test('a configuration that is refused says where its fields are described', asyn
   })
   const { code, stderr } = await run(['trigger', 'create', 'x', 'hello', '--kind', 'webhook'])
   assert.equal(code, 2)
-  assert.match(stderr, /config\.signature is missing[^]*atelier trigger kinds -o json/)
+  assert.match(stderr, /config\.signature is missing[^]*atelier trigger kinds webhook/)
 })
 
 test('a method that is none and a file that is not there are told as such', async t => {
@@ -168,4 +168,57 @@ test('a server with wrong settings ends with 2, so that nobody tries again', asy
   const { code, stderr } = await run(['server', '--home', join(home, 'data'), '--port', 'nine'])
   assert.equal(code, 2)
   assert.match(stderr, /--port: /)
+})
+
+test('a name that is mistyped is answered with the one that is meant', async t => {
+  const functions = json({
+    items: [
+      { name: 'hello', appName: 'default' },
+      { name: 'thumbnail', appName: 'shop' },
+    ],
+  })
+  const none = problem(404, 'There is no such thing.')
+  const { seen, run } = await asking(t, {
+    'GET /v1/functions': functions,
+    'GET /v1/triggers': json({ items: [{ name: 'nightly' }] }),
+    'GET /v1/apps/default/functions/helo/logs': none,
+    'GET /v1/apps/default/functions/thumbnail': none,
+    [`GET ${HELLO}/versions/9`]: none,
+    'DELETE /v1/triggers/nigtly': none,
+  })
+  assert.match((await run(['logs', 'helo'])).stderr, /Did you mean default\/hello\? "atelier function list"/)
+  assert.match((await run(['function', 'show', 'thumbnail'])).stderr, /Did you mean shop\/thumbnail\?/)
+  const typo = await run(['trigger', 'delete', 'nigtly'])
+  assert.equal(typo.code, 3)
+  assert.match(typo.stderr, /Did you mean nightly\?/)
+  const version = await run(['version', 'show', 'hello', '9'])
+  assert.equal(version.code, 3)
+  assert.doesNotMatch(version.stderr, /hint/)
+  assert.ok(seen.every(each => each.method !== 'POST'))
+})
+
+test('the fields of a kind of trigger are shown, inner ones by the name they are given by', async t => {
+  const schema = {
+    required: ['signature'],
+    properties: {
+      signature: { enum: ['github', 'none'], description: 'Who signs.' },
+      hmac: { type: 'object', properties: { header: { type: 'string', description: 'Where it is.' } } },
+    },
+  }
+  const { run } = await asking(t, {
+    'GET /v1/trigger-kinds': json({ items: [{ kind: 'webhook', summary: 'A secret URL.', schema }] }),
+  })
+  const { code, stdout, stderr } = await run(['trigger', 'kinds', 'webhook'])
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /signature +needed: github \| none +Who signs\.\nhmac\.header +string +Where it is\./)
+  assert.match((await run(['trigger', 'kinds', 'webhok'])).stderr, /Did you mean webhook\?/)
+})
+
+test('a route may be called by its kind', async t => {
+  const { seen, run } = await asking(t, {
+    'POST /v1/triggers': json({ name: 'hi', url: 'http://x/hi' }, 201),
+  })
+  const { code, stderr } = await run(['trigger', 'create', 'hi', 'hello', '--kind', 'http', '--path', '/hi'])
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(JSON.parse(seen[0]!.body), { name: 'hi', app: 'default', function: 'hello', path: '/hi' })
 })

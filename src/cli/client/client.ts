@@ -101,7 +101,7 @@ export class Client {
       answer = await this.#try(method, path, options, idempotencyKey)
     }
     if ((answer.statusCode ?? 500) < 400 || options.anyStatus) return answer
-    throw failureFrom(answer.statusCode ?? 500, await readText(answer), this.login)
+    throw failureFrom(answer.statusCode ?? 500, await readText(answer), this.login, path)
   }
 
   /** A token that the server takes now, of the project that was asked for. */

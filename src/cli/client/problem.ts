@@ -3,25 +3,30 @@ import { printable } from '../output/styles.ts'
 import type { Problem } from './wire.ts'
 
 /** The failure that an answer of the API stands for. */
-export function failureFrom(status: number, body: string, login: { readonly url: string }): CliFailure {
+export function failureFrom(
+  status: number,
+  body: string,
+  login: { readonly url: string },
+  path?: string,
+): CliFailure {
   const problem = asProblem(body)
   if (!problem) {
     return new CliFailure(exitCodeOf(status), `the server answered ${status}`, {
       hint: `Check that ${login.url} is the API of Atelier (port 1881 by default).`,
     })
   }
-  return failureFromProblem({ ...problem, status })
+  return failureFromProblem({ ...problem, status }, path)
 }
 
 /** The failure that a problem document stands for, whether it was an answer or the last line of a stream. */
-export function failureFromProblem(problem: Problem): CliFailure {
+export function failureFromProblem(problem: Problem, path?: string): CliFailure {
   const message = lines(problem.detail ?? problem.title ?? `the server answered ${problem.status}`)
   const fields = (problem.errors ?? []).map(one =>
     printable(one.pointer ? `${one.pointer}: ${one.detail}` : one.detail),
   )
   // One field with the sentence of the problem itself says nothing new.
   const details = [...message.slice(1), ...(fields.length === 1 && message.length === 1 ? [] : fields)]
-  return new CliFailure(exitCodeOf(problem.status), message[0]!, { details, hint: hintFor(problem) })
+  return new CliFailure(exitCodeOf(problem.status), message[0]!, { details, hint: hintFor(problem), path })
 }
 
 function hintFor(problem: Problem): string | undefined {

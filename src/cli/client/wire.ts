@@ -66,6 +66,8 @@ export type WireEventTrigger = Wire<
 export interface WireTriggerKind {
   readonly kind: string
   readonly summary: string
+  /** JSON Schema of its configuration. */
+  readonly schema: object
 }
 export interface WireRecordedRequest {
   readonly id: string

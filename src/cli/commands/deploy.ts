@@ -193,7 +193,10 @@ async function manifestOf(source: string, shown: string): Promise<Manifest> {
 function outcome(result: WireDeployResult, app: string, name: string, publishOnly: boolean): string {
   const version = `${app}/${name} version ${result.version.number}`
   if (!result.created) return `Nothing changed: ${version} is this already.`
-  return publishOnly
-    ? `${version} is published; make it live with "atelier rollback ${app}/${name} ${result.version.number}".`
+  if (publishOnly)
+    return `${version} is published; make it live with "atelier rollback ${app}/${name} ${result.version.number}".`
+  const { access } = result.function
+  return access === 'private'
+    ? `${version} is live. It is private: calls need a token, unless it is deployed with --public.`
     : `${version} is live.`
 }

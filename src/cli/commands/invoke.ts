@@ -56,7 +56,8 @@ which is "bodyBase64" where it is no text.`,
     const client = await context.client()
     const method = options.text('method')?.toUpperCase() ?? (body ? 'POST' : 'GET')
     if (!METHOD.test(method)) throw usage(`--method ${JSON.stringify(method)} is not an HTTP method`)
-    const answer = await client.send(method, `${reference.path}/invoke${pathOf(options)}`, {
+    const path = `${reference.path}/invoke${pathOf(options)}`
+    const answer = await client.send(method, path, {
       query: { qualifier: reference.qualifier },
       headers: { accept: '*/*', ...body?.headers, ...headersFrom(options), ...laterHeaders(options) },
       ...(body && { body: body.open, once: body.once }),
@@ -65,7 +66,7 @@ which is "bodyBase64" where it is no text.`,
     })
     if (answer.statusCode === 202 && options.flag('async'))
       return await later(context, client, options.flag('wait'), answer)
-    await showAnswer(context, answer, client.login, options.flag('include'))
+    await showAnswer(context, answer, { login: client.login, path, include: options.flag('include') })
   },
 }
 

@@ -36,8 +36,13 @@ kept beside the new ones as atelier.db.replaced and events.db.replaced. Calls th
     const incoming = join(home, `incoming.${process.pid}`)
     try {
       await mkdir(home, { recursive: true, mode: 0o700 })
+      const { checkBackup, checkUnused, removeStore, restoreStore } = await import('../../store/index.ts')
+      // Before much is copied: each is looked at again when its time has come.
+      progress.step('check the backup')
+      checkUnused(join(home, BACKED_UP.database))
+      checkBackup(join(source, BACKED_UP.database), 'control')
       for (const name of parts) {
-        progress.step(name)
+        progress.step(`copy ${name}`)
         await cp(join(source, name), join(incoming, name), {
           recursive: true,
           verbatimSymlinks: true,
@@ -45,7 +50,6 @@ kept beside the new ones as atelier.db.replaced and events.db.replaced. Calls th
         })
       }
       progress.step('database')
-      const { checkBackup, removeStore, restoreStore } = await import('../../store/index.ts')
       const hasEvents = entries.includes(BACKED_UP.events)
       if (hasEvents) checkBackup(join(source, BACKED_UP.events), 'events')
       // Refuses while a server runs, and what is damaged; until here nothing has been touched.

@@ -1,10 +1,11 @@
 import { checkName } from '../../core/index.ts'
-import type { WireEventTrigger, WireRecordedRequest, WireTriggerKind } from '../client/wire.ts'
+import type { WireEventTrigger, WireRecordedRequest } from '../client/wire.ts'
 import { usage } from '../failure.ts'
 import type { ArgSpec, CommandSpec } from '../spec.ts'
 import { showBytes } from '../units.ts'
 import { dataOf, LIMIT_OPTION, limitOf } from './common.ts'
 import { parseData } from './trigger-input.ts'
+import { kinds } from './trigger-kinds.ts'
 
 const DATA_BYTES_MAX = 6 * 1024 * 1024
 const REQUESTS_DEFAULT = 20
@@ -127,24 +128,6 @@ const replay: CommandSpec = {
     const path = `${pathOf(args[0]!)}/requests/${encodeURIComponent(args[1]!)}/replay`
     const result = await (await context.client()).request<{ calls: { id: string }[] }>('POST', path)
     await context.result(result, () => result.calls.map(call => call.id))
-  },
-}
-
-const kinds: CommandSpec = {
-  name: 'kinds',
-  summary: 'List the kinds of triggers that wait for events',
-  details: 'With --output json, the schema and examples of what each wants to know.',
-  examples: [['atelier trigger kinds', 'a line for each']],
-  async run({ context }) {
-    const { items } = await (await context.client()).get<{ items: WireTriggerKind[] }>('/v1/trigger-kinds')
-    await context.list(
-      items,
-      [
-        { title: 'KIND', cell: one => one.kind },
-        { title: 'WHAT IT DOES', cell: one => one.summary },
-      ],
-      'This server has none.',
-    )
   },
 }
 

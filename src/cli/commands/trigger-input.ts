@@ -56,8 +56,9 @@ export const EVENT_OPTIONS: readonly OptionSpec[] = [
 
 const SCHEDULE_FLAGS = ['schedule', 'at', 'zone', 'data'] as const
 
-/** Whether the options are those of a trigger that waits for events. */
+/** Whether the options are those of a trigger that waits for events. A route may say that it is one. */
 export function isEventInput(options: Options): boolean {
+  if (options.text('kind') === 'http') return false
   const flags = ['kind', 'format', 'configFile', ...SCHEDULE_FLAGS]
   return options.list('config').length > 0 || flags.some(flag => options.text(flag) !== undefined)
 }
@@ -65,7 +66,8 @@ export function isEventInput(options: Options): boolean {
 /** The body's fields of a trigger that waits for events. `isChange`: what says "when" replaces what said it before. */
 export async function eventInput(options: Options, isChange: boolean): Promise<Record<string, unknown>> {
   for (const flag of ['path', 'host'])
-    if (options.text(flag) !== undefined) throw usage(`--${flag} is for routes alone`)
+    if (options.text(flag) !== undefined)
+      throw usage(`--${flag} is for routes alone`, 'A route is of kind http, and has no configuration.')
   const file = options.text('configFile')
   const config: Record<string, unknown> = file === undefined ? {} : await readConfig(file)
   const schedule = options.text('schedule')

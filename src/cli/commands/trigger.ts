@@ -118,7 +118,7 @@ const create: CommandSpec = {
     const client = await context.client()
     const one = await client
       .request<WireTrigger>('POST', '/v1/triggers', { json })
-      .catch(error => Promise.reject(isEvent ? withConfigHint(error) : error))
+      .catch(error => Promise.reject(isEvent ? withConfigHint(error, kindOf(options)) : error))
     await context.result(one, () => [one.url ?? `Trigger ${one.name} is created.`])
   },
 }
@@ -174,12 +174,12 @@ const remove: CommandSpec = {
 }
 
 /** A refusal of a configuration, with where to read what it may hold. */
-function withConfigHint(error: unknown): unknown {
+function withConfigHint(error: unknown, kind: string): unknown {
   if (!(error instanceof CliFailure) || error.exitCode !== EXIT.usage || !error.message.startsWith('config'))
     return error
   return new CliFailure(error.exitCode, error.message, {
     details: error.details,
-    hint: error.hint ?? 'Fields are given with -c KEY=VALUE; "atelier trigger kinds -o json" describes them.',
+    hint: error.hint ?? `Fields are given with -c KEY=VALUE; "atelier trigger kinds ${kind}" describes them.`,
     cause: error,
   })
 }

@@ -14,8 +14,7 @@ const HELD_BYTES_MAX = 64 * 1024 * 1024 // for -o json, which must hold the answ
 export async function showAnswer(
   context: Context,
   answer: IncomingMessage,
-  login: Login,
-  include: boolean,
+  { login, path, include }: { readonly login: Login; readonly path: string; readonly include: boolean },
 ): Promise<void> {
   const status = answer.statusCode ?? 0
   const id = answer.headers['atelier-invocation-id']
@@ -25,9 +24,10 @@ export async function showAnswer(
     status >= 400 && String(answer.headers['content-type']).startsWith('application/problem+json')
   const held = maybeRefused || context.format !== 'table' ? await collect(answer) : undefined
   if (held && maybeRefused && isOurs(held)) {
-    const failure = failureFrom(status, held.toString('utf8'), login)
+    const failure = failureFrom(status, held.toString('utf8'), login, path)
     throw new CliFailure(failure.exitCode, failure.message, {
       details: failure.details,
+      path: failure.path,
       // With less than 500 it never ran, and said nothing.
       hint: failure.hint ?? (status >= 500 ? said : undefined),
     })

@@ -69,7 +69,8 @@ function pickExport(exports, entry) {
     if (functions.length === 1) return { target: scope[functions[0]], exportName: functions[0] }
   }
   throw new Error(
-    `${entry} exports no handler: export a function as default, or name one as in ${entry}#main. ${listExports(exports)}`,
+    `${entry} exports no handler: export a function as default, or name one as in ${entry}#main. ${listExports(exports)} ` +
+      'A server that listens by itself is deployed with the contract http.',
   )
 }
 
@@ -78,7 +79,9 @@ function isHandler(value) {
 }
 
 function listExports(exports) {
-  const names = Object.keys({ ...exports, ...exports.default }).filter(name => name !== 'module.exports')
+  // Of a CommonJS module `default` is all that it exports, and no name that its author gave.
+  const own = 'module.exports' in exports ? exports.default : { ...exports, ...exports.default }
+  const names = Object.keys(own ?? {})
   return names.length === 0 ? 'It exports nothing.' : `It exports: ${names.slice(0, 20).join(', ')}.`
 }
 
