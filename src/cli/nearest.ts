@@ -9,15 +9,25 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 const WORD_CHARACTERS_MAX = 64
 
-/** Levenshtein's distance, row by row; a swap of neighbours counts as two changes. */
+/** Levenshtein's distance, row by row, where a swap of neighbours, which fingers make most, is one change. */
 function distance(a: string, b: string): number {
   if (a.length > WORD_CHARACTERS_MAX || b.length > WORD_CHARACTERS_MAX) return Number.POSITIVE_INFINITY
+  let before: readonly number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      next.push(
+        Math.min(
+          row[j]! + 1,
+          next[j - 1]! + 1,
+          row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1),
+          swapped ? before[j - 2]! + 1 : Number.POSITIVE_INFINITY,
+        ),
+      )
     }
+    before = row
     row = next
   }
   return row[b.length]!

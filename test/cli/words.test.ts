@@ -185,9 +185,12 @@ test('a name that is mistyped is answered with the one that is meant', async t =
     'GET /v1/apps/default/functions/thumbnail': none,
     [`GET ${HELLO}/versions/9`]: none,
     'DELETE /v1/triggers/nigtly': none,
+    'GET /v1/secrets': json({ items: [{ name: 'KEY' }, { name: 'TLS' }] }),
+    'DELETE /v1/secrets/KYE': none,
   })
   assert.match((await run(['logs', 'helo'])).stderr, /Did you mean default\/hello\? "atelier function list"/)
   assert.match((await run(['function', 'show', 'thumbnail'])).stderr, /Did you mean shop\/thumbnail\?/)
+  assert.match((await run(['secret', 'delete', 'KYE'])).stderr, /Did you mean KEY\?/)
   const typo = await run(['trigger', 'delete', 'nigtly'])
   assert.equal(typo.code, 3)
   assert.match(typo.stderr, /Did you mean nightly\?/)

@@ -163,6 +163,7 @@ function installStep(requirements: string): BuildStep {
     '--no-input',
     '--no-cache-dir',
     '--disable-pip-version-check',
+    '--progress-bar=off',
     '--root-user-action=ignore',
   ]
   return step('pip install', command, { PYTHONDONTWRITEBYTECODE: '1' })
