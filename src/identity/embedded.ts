@@ -129,8 +129,8 @@ export async function createEmbeddedIdentity({
     name: 'embedded',
     lending: embeddedLending({ store, clock, passwords, trusts: lent, begin, forgetDelegation }),
     authenticate,
-    cached(token) {
-      const known = cache.get(token, clock.now())
+    cached(token, hash) {
+      const known = cache.get(token, clock.now(), hash)
       return known?.accessRules ? undefined : known?.principal
     },
     login,

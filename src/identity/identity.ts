@@ -16,9 +16,9 @@ export interface IdentityProvider {
   authenticate(token: string, request?: ServiceRequest): Promise<Principal>
   /**
    * The principal from the cache, or `undefined` when it must be asked for. Synchronous, for the data plane; never
-   * answers past the token's expiry, nor for a token with access rules.
+   * answers past the token's expiry, nor for a token with access rules. `hash`: its `hashToken`, of who keeps it for the next request.
    */
-  cached(token: string): Principal | undefined
+  cached(token: string, hash?: string): Principal | undefined
   /**
    * The same user in another project: operators in any, others where they have a role. Else NOT_FOUND. `token` is what the principal came
    * by: Keystone is shown it again.

@@ -24,6 +24,7 @@ export {
   type Trust,
 } from './session.ts'
 export { GRACE_MS_MAX } from './sessions.ts'
+export { hashToken } from './tokens.ts'
 
 /** See `keystone/provider.ts`; loaded where it is wanted. */
 export async function openKeystoneIdentity(parts: KeystoneParts): Promise<KeystoneIdentity> {

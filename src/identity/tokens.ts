@@ -56,8 +56,8 @@ export class TokenCache {
   }
 
   /** Never past the token's expiry. */
-  get(token: string, nowMs: number): Validated | undefined {
-    const entry = this.#entries.get(hashToken(token))
+  get(token: string, nowMs: number, hash = hashToken(token)): Validated | undefined {
+    const entry = this.#entries.get(hash)
     return entry && nowMs < entry.staleAt ? entry.validated : undefined
   }
 

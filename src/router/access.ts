@@ -1,22 +1,12 @@
 import { AtelierError, type Principal, type TableFunction } from '../core/index.ts'
-import { may } from '../identity/index.ts'
-import type { Credential, RequestFields } from './fields.ts'
+import { hashToken, may } from '../identity/index.ts'
+import type { RequestFields, ShownToken } from './fields.ts'
 import { notFound } from './resolve.ts'
 
-/**
- * The caller's token, and the field that it came in, which the function must never see. `X-Auth-Token` comes before
- * `Authorization: Bearer`; the one that is not used is the function's. Throws UNAUTHENTICATED.
- */
-export function readToken(fields: RequestFields): { readonly token: string; readonly field: Credential } {
-  if (fields.authToken !== undefined) return { token: fields.authToken, field: 'x-auth-token' }
-  const bearer = fields.authorization === undefined ? undefined : BEARER.exec(fields.authorization)
-  if (!bearer) {
-    throw new AtelierError(
-      'UNAUTHENTICATED',
-      'This function is private: send "Authorization: Bearer <token>" or "X-Auth-Token". "atelier token" prints one.',
-    )
-  }
-  return { token: bearer[1]!, field: 'authorization' }
+/** The caller's token. `X-Auth-Token` comes before `Authorization: Bearer`. Throws UNAUTHENTICATED. */
+export function shownToken(fields: RequestFields): ShownToken {
+  fields.shown ??= readToken(fields) // requests of a connection mostly show the same one
+  return fields.shown
 }
 
 /** Throws NOT_FOUND for another project's function, FORBIDDEN for a role that may not invoke. */
@@ -28,6 +18,17 @@ export function checkAccess(principal: Principal, target: TableFunction): void {
       'FORBIDDEN',
       `The roles of ${principal.userName} do not allow to invoke; "member" does.`,
     )
+}
+
+function readToken({ authToken, authorization }: RequestFields): ShownToken {
+  const token = authToken ?? BEARER.exec(authorization ?? '')?.[1]
+  if (token === undefined) {
+    throw new AtelierError(
+      'UNAUTHENTICATED',
+      'This function is private: send "Authorization: Bearer <token>" or "X-Auth-Token". "atelier token" prints one.',
+    )
+  }
+  return { token, hash: hashToken(token), field: authToken === undefined ? 'authorization' : 'x-auth-token' }
 }
 
 const BEARER = /^Bearer +([\w.~+/=-]+) *$/i

@@ -2,7 +2,7 @@ import { prefersAsync, takeAsyncMark } from '../async/index.ts'
 import type { Principal } from '../core/index.ts'
 import { SERVICES } from '../identity/index.ts'
 import type { InvokeRequest } from '../invoker/index.ts'
-import { checkAccess, readToken } from './access.ts'
+import { checkAccess, shownToken } from './access.ts'
 import { type Credential, RequestFields } from './fields.ts'
 import type { RequestHead } from './front.ts'
 import type { Plane } from './plane.ts'
@@ -45,9 +45,9 @@ export function locate(plane: Plane, { target, head }: Reading, method = head.me
  */
 export function authorise(plane: Plane, resolved: Resolved, reading: Reading): Promise<void> | undefined {
   if (!resolved.isPrivate) return undefined
-  const { token, field } = readToken(reading.fields)
+  const { token, hash, field } = shownToken(reading.fields)
   reading.spent = field
-  const cached = plane.identity.cached(token)
+  const cached = plane.identity.cached(token, hash)
   if (!cached)
     return plane.identity
       .authenticate(token, {

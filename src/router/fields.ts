@@ -26,6 +26,8 @@ export class RequestFields {
   idempotencyKey: string | undefined
   /** What the request says of an asynchronous call, by name; see `readAsyncOptions`. */
   asyncOptions: Map<string, string> | undefined
+  /** The token that `shownToken` found. */
+  shown: ShownToken | undefined
   readonly #forwarded: Partial<Record<ForwardedField, string>> = {}
   #listed: Set<string> | undefined
   #sealed: Sealed | undefined
@@ -174,7 +176,13 @@ export interface CameFrom {
   readonly scheme: 'http' | 'https'
 }
 
-/** The field that a token came in. */
+/** The caller's token, and the field that it came in, which the function must never see: the one that is not used is the function's. */
+export interface ShownToken {
+  readonly token: string
+  readonly hash: string
+  readonly field: Credential
+}
+
 export type Credential = 'authorization' | 'x-auth-token'
 
 interface Sealed {

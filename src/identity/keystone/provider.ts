@@ -162,8 +162,8 @@ export function createKeystoneIdentity({ settings, clock, projects }: KeystonePa
   return {
     name: 'keystone',
     authenticate,
-    cached(token) {
-      const known = cache.get(token, clock.now())
+    cached(token, hash) {
+      const known = cache.get(token, clock.now(), hash)
       return known?.accessRules ? undefined : known?.principal
     },
     async principalFor(principal, reference, token) {
