@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Kysely, Transaction } from 'kysely'
 import {
   type Access,
@@ -20,6 +21,8 @@ import { asTrigger } from './rows.ts'
 import { needFreeName, needRoomAndName, refuseFields, type TriggerFilter } from './trigger-rules.ts'
 import { Problems } from './validate.ts'
 
+/** The name that this machine has among its neighbours. */
+const MACHINE = hostname().toLowerCase()
 const EVENT_FIELDS = ['format', 'config', 'paused'] as const
 
 /** A trigger's input with nothing left open. */
@@ -110,7 +113,7 @@ export function httpTriggers(context: Context) {
 
   function check(settings: RouteSettings): void {
     const problems = new Problems()
-    checkRoute(settings, new URL(context.options.routerUrl()).hostname, problems)
+    checkRoute(settings, ['localhost', MACHINE, new URL(context.options.routerUrl()).hostname], problems)
     checkAccess(settings.access, problems)
     if (settings.cors) checkCors(settings.cors, problems)
     problems.throwIfAny()

@@ -36,7 +36,7 @@ export function methodsOverlap(a: readonly string[], b: readonly string[]): bool
 
 export function checkRoute(
   { host, methods, path }: { host: string; methods: readonly string[]; path: string },
-  routerHost: string,
+  sharedHosts: readonly string[],
   problems: Problems,
 ): void {
   if (path.length > PATH_CHARACTERS_MAX)
@@ -50,6 +50,6 @@ export function checkRoute(
   const isName = host.length <= HOST_CHARACTERS_MAX && host.split('.').every(label => LABEL.test(label))
   if (!isName || isIP(host) !== 0)
     problems.add('host', 'must be a host name such as shop.example.org, without a port')
-  else if (host === 'localhost' || host === routerHost)
+  else if (sharedHosts.includes(host))
     problems.add('host', `"${host}" is where everybody's functions answer: leave the host out`)
 }
