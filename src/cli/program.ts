@@ -139,7 +139,8 @@ function optionFrom(spec: OptionSpec): Option {
 }
 
 function withLooks(command: Command, context: Context): Command {
-  const { bold, red } = context.styles
+  const { bold } = context.styles
+  const { dim, red } = context.noteStyles
   return command
     .exitOverride()
     .showSuggestionAfterError(true)
@@ -147,6 +148,21 @@ function withLooks(command: Command, context: Context): Command {
     .configureOutput({
       getOutHasColors: () => context.colour,
       getErrHasColors: () => context.colour,
-      outputError: (text, write) => write(text.replace(/^error:/, red('error:'))),
+      outputError: (text, write) => {
+        // Commander puts what it guesses in brackets below; where it guesses nothing, there is a way out all the same.
+        const guess = /^\((Did you mean .*\?)\)$/m
+        const hint = guess.exec(text)?.[1] ?? `"${pathOf(command)} --help" shows how it is written.`
+        write(
+          `${text
+            .replace(guess, '')
+            .trimEnd()
+            .replace(/^error:/, red('error:'))}\n${dim('hint:')} ${hint}\n`,
+        )
+      },
     })
+}
+
+/** As it is typed: `atelier trigger create`. */
+function pathOf(command: Command): string {
+  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
 }

@@ -62,6 +62,11 @@ function choose(
   if (likeLive) return likeLive
   if (detected.length > 1) throw unclear(`could be ${detected.map(each => each.name).join(' or ')}: name one`)
   if (live) return named(live.environment)
+  if (files?.includes('Dockerfile'))
+    throw unclear(
+      'cannot be told from the files, and a Dockerfile is not built here: build its image elsewhere, and deploy that by its ' +
+        `reference (--image); or name one of ${known}`,
+    )
   throw unclear(`cannot be told from the files: name one of ${known}`)
 }
 

@@ -106,7 +106,12 @@ test('a misspelt command, option or subcommand is answered with the one that was
   for (const [args, meant] of [
     [['deplyo'], /Did you mean deploy/],
     [['help', 'deplyo'], /unknown command 'deplyo'\nhint: Did you mean deploy\?/],
-    [['function', 'lsit'], /Did you mean/],
+    [['foo'], /unknown command 'foo'\nhint: "atelier --help" shows/],
+    [
+      ['trigger', 'create'],
+      /missing required argument 'trigger'\nhint: "atelier trigger create --help" shows/,
+    ],
+    [['function', 'lsit'], /\nhint: Did you mean list\?\n$/],
     [['deploy', '--memroy', '1'], /Did you mean --memory/],
   ] as const) {
     const { code, stderr } = await atelier(home, args)

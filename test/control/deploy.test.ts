@@ -206,6 +206,8 @@ test('the environment comes from the request, then the files, then what is live'
   assert.equal(await environmentOf('x', { fileName: 'main.py', environment: 'nodejs' }), 'nodejs')
   const unclear = fixture.deploy(by, 'x', { name: 'unclear', fileName: 'main.txt' })
   await assert.rejects(unclear, { code: 'INVALID_INPUT', message: /environment.*nodejs, python/ })
+  const image = fixture.deploy(by, 'x', { name: 'unclear', fileName: 'Dockerfile' })
+  await assert.rejects(image, { code: 'INVALID_INPUT', message: /Dockerfile is not built here.*--image/ })
   await assert.rejects(fixture.deploy(by, 'x', { environment: 'cobol' }), {
     code: 'INVALID_INPUT',
     message: /cobol.*nodejs, python/,
