@@ -234,11 +234,22 @@ export class OneCall extends Timed implements InvokeHandle, CallSink {
     const body = request.body === undefined && request.webSocket !== true ? this.#body.whole() : request.body
     if (request.body) this.#notes.bytesIn = request.body.length
     const head = headOf(request, this.#notes, version, { token: this.#token, body, ran })
-    this.#handle = lease.link.invoke(head, this)
+    try {
+      this.#handle = lease.link.invoke(head, this)
+    } catch (thrown) {
+      return this.#refuseToSend(asAtelierError(thrown))
+    }
     vigil.begin(ran, projects.inHand)
     lease.attachCall(this.#handle.number, this.id)
     deadlines.set(this, ran + version.limits.timeoutMs)
     if (body === undefined && this.#body.sendTo(this.#handle)) this.#sink.onDrain?.()
+  }
+
+  /** The contract cannot say this call in its words: the code has seen nothing of it. */
+  #refuseToSend(error: AtelierError): void {
+    this.#notes.ran = undefined
+    this.#state = 'ending'
+    queueMicrotask(() => this.#fail(error)) // `invoke` may not have returned
   }
 
   /** The caller has its end; the code gets a while to notice. */

@@ -69,10 +69,10 @@ test('calls go through pool, invoker and the frames contract, several at once, w
   const observer = { onInvocation: (record: Invocation) => records.push(record), onLog: () => {} }
   const invoker = createInvoker({ table, pool, observer, clock: systemClock })
   const target = aFunction([aVersion({ limits: { concurrency: 8 } })])
-  const call = (path: string): Caller => {
+  const call = (path: string, of = target): Caller => {
     const caller = new Caller()
     const request = {
-      target,
+      target: of,
       qualifier: undefined,
       trigger: 'test',
       method: 'GET',
@@ -98,6 +98,13 @@ test('calls go through pool, invoker and the frames contract, several at once, w
     assert.equal(records.find(record => record.id === handle.id)?.status, 'ok')
   }
 
+  // What cannot be said in a CALL fails by itself, whether its instance is there or must start first.
+  const odd = call('/in two\nlines')
+  await over([odd])
+  assert.deepEqual([odd.error?.code, odd.heard], ['INVALID_INPUT', ['fail']])
+  const cold = call('/in two\nlines', aFunction([aVersion({ name: 'other' })]))
+  await over([cold])
+  assert.equal(cold.error?.code, 'INVALID_INPUT')
   const crash = call('/crash')
   await over([crash])
   assert.equal(crash.error?.code, 'FUNCTION_CRASHED')

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AsyncResult } from '../../async/index.ts'
+import { isMediaType } from '../../cloudevents/index.ts'
 import { AtelierError } from '../../core/index.ts'
 import type { TriggerEvent } from '../kind.ts'
 import { cloudEventOf } from './cloud-event.ts'
@@ -34,13 +35,22 @@ export function eventOf(
     type: 'atelier.queue.message',
     subject: message.topic,
     time: message.publishedAt ?? now,
-    contentType: message.contentType ?? 'application/octet-stream',
+    contentType: typeOf(message),
     data: message.data,
   }
   const id = message.id ?? (given ? `${given.source} ${given.id}` : fallbackId)
   const deliveryId = createHash('sha256').update(`${origin.source} ${id}`).digest('base64url')
   return { ...plain, ...given, ...headersOf(message, origin), deliveryId }
 }
+
+/** What the publisher calls the data, where that can stand in a header: brokers let anything through. */
+function typeOf({ contentType }: QueueMessage): string {
+  return contentType !== undefined && contentType.length <= TYPE_LENGTH_MAX && isMediaType(contentType)
+    ? contentType
+    : 'application/octet-stream'
+}
+
+const TYPE_LENGTH_MAX = 1_024
 
 /** Why a message cannot become a call at all; `undefined` when it can. */
 export function unfitReason(message: QueueMessage): AtelierError | undefined {
