@@ -48,6 +48,8 @@ class RunningTriggers implements Triggers {
   readonly #tokens = new TokenIndex()
   /** What a trigger is doing: its changes happen one after the other. */
   readonly #turns = new Map<string, Promise<void>>()
+  /** Whether each project is enabled, as the triggers were told: other changes of it do not concern them. */
+  readonly #toldEnabled = new Map<string, boolean>()
   #kept: ReadonlyMap<string, KeptState> = new Map()
   #unsubscribe: (() => void) | undefined
   #isClosed = false
@@ -66,6 +68,7 @@ class RunningTriggers implements Triggers {
     this.#kept = await states.load()
     const recorded = (await requests?.triggerIds()) ?? []
     await requests?.forget(recorded.filter(id => !table.eventTriggers.has(id)))
+    for (const [id, { enabled }] of table.projects) this.#toldEnabled.set(id, enabled)
     this.#unsubscribe = table.subscribe(changes => this.#follow(changes))
     for (const id of this.#kept.keys()) if (!table.eventTriggers.has(id)) this.#parts.written.touch(id)
     let begun = 0
@@ -173,13 +176,12 @@ class RunningTriggers implements Triggers {
     for (const change of changes)
       if (change.kind === 'eventTrigger') this.#change(change.id, change.value)
       else if (change.kind === 'project' && this.#toldEnabled.get(change.id) !== change.value?.enabled) {
-        this.#toldEnabled.set(change.id, change.value?.enabled ?? false)
+        if (change.value) this.#toldEnabled.set(change.id, change.value.enabled)
+        else this.#toldEnabled.delete(change.id)
         for (const { trigger } of this.#hosted.values())
           if (trigger.projectId === change.id) this.#change(trigger.id, trigger)
       }
   }
-
-  readonly #toldEnabled = new Map<string, boolean>()
 
   /** A trigger is new, another one, or gone (`undefined`). */
   #change(id: string, trigger: EventTrigger | undefined): void {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { AcceptedCall, AsyncCalls, AsyncResult, NewAsyncCall } from '../async/index.ts'
 import {
   type AsyncCall,
@@ -222,8 +223,9 @@ export class HostedTrigger implements TriggerHost {
       trigger: trigger.kind,
       triggerName: trigger.name,
       ...renderEvent(trigger, event),
-      idempotencyKey: `${trigger.id} ${event.deliveryId ?? `${event.source} ${event.id}`}`,
       ...options,
+      idempotencyKey: queueKey(`${trigger.id} ${event.deliveryId ?? `${event.source} ${event.id}`}`),
+      ...(options.orderingKey !== undefined && { orderingKey: queueKey(options.orderingKey) }),
     }
   }
 
@@ -240,6 +242,14 @@ export class HostedTrigger implements TriggerHost {
     this.#kept = { ...this.#kept, ...change }
     this.#parts.written.touch(this.trigger.id)
   }
+}
+
+const KEY_CHARACTERS_MAX = 200
+
+/** A key that the queue takes, made of what a source says, which may be of any length and hold anything. */
+function queueKey(said: string): string {
+  const isPlain = said.length <= KEY_CHARACTERS_MAX && !said.includes('\0')
+  return isPlain ? said : createHash('sha256').update(said).digest('hex')
 }
 
 /** What the owner of a trigger may read: a broker's own words too, since the connection is the owner's. */

@@ -164,9 +164,9 @@ class RequestsInStore implements StoredRequests {
     this.#cancelTimer = undefined
     this.#turn = this.#turn.then(async () => {
       const waiting = this.#waiting
-      if (waiting.length === 0) return
       this.#waiting = []
-      this.#waitingBytes = 0
+      this.#waitingBytes = 0 // also where all of them were forgotten
+      if (waiting.length === 0) return
       try {
         await this.#write(waiting)
       } catch (error) {

@@ -33,6 +33,15 @@ test('a signed request at the URL that a trigger was given becomes a call of its
   assert.match(status.lastError ?? '', /not genuine/)
 })
 
+test('a delivery with an id as long as it may be is known again', async t => {
+  const { fixture, post } = await openHooks(t)
+  const config = { signature: 'none', idHeader: 'x-github-delivery' }
+  const hook = await fixture.create('long', config, { kind: 'webhook' })
+  for (const status of [202, 200])
+    assert.equal((await post(hook, '', '{}', SECRET, 'd'.repeat(200))).status, status)
+  assert.ok(fixture.calls.taken[0]!.call.idempotencyKey!.length <= 255)
+})
+
 test('the secrets of a trigger are shown to nobody', async t => {
   const { fixture } = await openHooks(t)
   const hook = await fixture.create('gh', { signature: 'github', secrets: [SECRET] }, { kind: 'webhook' })

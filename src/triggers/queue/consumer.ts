@@ -181,7 +181,7 @@ export class Consumer {
   async #deliver(work: Work): Promise<void> {
     const key = this.#config.ordering === 'key' ? work.items[0]!.key : undefined
     try {
-      await this.#host.deliver(eventsOf(work), key === undefined ? {} : { orderingKey: key })
+      await this.#host.deliver(eventsOf(work), key ? { orderingKey: key } : {})
       this.#noRoomInRow = 0
       this.#done(work)
     } catch (thrown) {
