@@ -213,8 +213,8 @@ export const serverOptions = [
     type: 'text',
     default: undefined,
     description:
-      'Networks or addresses that neither triggers nor outcomes may go to, nor pulls of images: those of management, say. This ' +
-      'machine and link-local addresses, where clouds keep their metadata, are denied anyway.',
+      'Networks or addresses that neither triggers nor outcomes may go to, nor pulls of images: those of management, and this machine’s own on a network, say. Loopback ' +
+      'and link-local addresses, where clouds keep their metadata, are denied anyway.',
   },
   {
     name: 'registry-allow',

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ContainerBackend, MachineDoors } from '../../src/backends/index.ts'
-import { createAddressPolicy } from '../../src/core/index.ts'
+import { type AtelierError, createAddressPolicy } from '../../src/core/index.ts'
 
 const NOWHERE = join(tmpdir(), 'no-engine-of-a-test.sock')
 
@@ -55,4 +57,44 @@ test('other registries are the engine’s to ask, and those that the operator al
   for (const reference of ['iron/hello', 'hello', '10.0.0.7:5000/team/app:1', 'registry.invalid/app'])
     assert.equal(await refusalOf(reference), 'BACKEND_FAILED', reference)
   assert.equal(await refusalOf('127.0.0.1:5000/app', ['127.0.0.1']), 'BACKEND_FAILED')
+})
+
+test('what an engine was answered, wherever a registry has sent it, is not told', async t => {
+  // As Podman 4.3 says it of a registry that sends it on to an address of its own machine, and Docker of the same.
+  const answered = '{"AccessKeyId":"AKIA-SECRET","Token":"internal"}'
+  const words = [
+    `initializing source docker://r.example/x/y:1: reading manifest 1 in r.example/x/y: StatusCode: 403, ${answered}`,
+    `initializing source docker://r.example/x/y:1: reading manifest 1 in r.example/x/y: StatusCode: 418, ${answered}`,
+    `error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: "${answered}"`,
+    `Head "http://127.0.0.1:8080/${answered}": dial tcp 127.0.0.1:8080: connect: connection refused`,
+  ]
+  let said = ''
+  const engine = createServer((request, response) => {
+    request.resume()
+    response.end(JSON.stringify({ error: said }))
+  })
+  const folder = await mkdtemp(join(tmpdir(), 'atelier-engine-'))
+  const socket = join(folder, 'engine.sock')
+  await new Promise<void>(resolve => engine.listen(socket, resolve))
+  const registries = createAddressPolicy({ allow: ['192.0.2.7'] })
+  const backend = new ContainerBackend({
+    runPath: folder,
+    engine: socket,
+    doors: new MachineDoors(),
+    registries,
+  })
+  t.after(async () => {
+    await backend.close()
+    engine.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  for (said of words)
+    await assert.rejects(
+      backend.pull({ reference: '192.0.2.7/x/y:1' }, () => {}, new AbortController().signal),
+      ({ code, message }: AtelierError) => {
+        assert.equal(code, 'BUILD_FAILED')
+        assert.doesNotMatch(message, /AKIA|internal|127\.0\.0\.1|8080/)
+        return true
+      },
+    )
 })

@@ -1,5 +1,6 @@
 import { AtelierError } from '../../core/index.ts'
 import { type EngineHttp, engineFailed } from './http.ts'
+import { pullFailed } from './pull-failure.ts'
 import { OWN_IMAGES, type RegistryGuard, registryOf } from './registries.ts'
 
 const REFERENCE_CHARACTERS_MAX = 500
@@ -120,21 +121,6 @@ export function parseReference(reference: string): {
     throw new AtelierError('INVALID_INPUT', `image ${detail}.`, { errors: [{ pointer: 'image', detail }] })
   }
   return { host, name: host === undefined ? path : `${host}/${path}`, tag: tag ?? 'latest', digest }
-}
-
-/** In an image's words, whose fault it is that it could not be had. */
-function pullFailed(reference: string, said: string): AtelierError {
-  const words = said.replaceAll(/\s+/g, ' ').slice(0, 500)
-  const cause = new Error(words)
-  if (/no space left|disk quota|ENOSPC/i.test(said))
-    return new AtelierError(
-      'STORAGE_FULL',
-      `Image "${reference}" does not fit: the container engine's disk is full. Whoever runs it has to make room there.`,
-      {
-        cause,
-      },
-    )
-  return new AtelierError('BUILD_FAILED', `Image "${reference}" could not be pulled: ${words}`, { cause })
 }
 
 function authOf(credentials: string): string {
