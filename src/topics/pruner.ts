@@ -93,15 +93,21 @@ export class Pruner {
     const last = kept[count - 1]!.position
     await this.#store.transaction(
       async tx => {
-        // Other nodes look, too: what one of them has taken off the sum meanwhile must not be taken off again.
-        const left = await tx
+        // Other nodes look, too: the first one takes them away and off the sum, and whoever waits for its row finds that done.
+        const taken = await tx
+          .updateTable('topics')
+          .set({ first_position: last + 1 })
+          .where('id', '=', topicId)
+          .where('first_position', '<=', last)
+          .executeTakeFirstOrThrow()
+        if (row && taken.numUpdatedRows === 0n) return
+        const messages = tx
           .selectFrom('topic_messages')
-          .select('bytes')
           .where('topic_id', '=', topicId)
           .where('position', '<=', last)
-          .execute()
-        if (left.length === 0) return
-        const bytes = left.reduce((sum, each) => sum + each.bytes, 0)
+        const { bytes } = await messages
+          .select(eb => eb.fn.sum<number | string>('bytes').as('bytes'))
+          .executeTakeFirstOrThrow()
         await tx
           .deleteFrom('topic_messages')
           .where('topic_id', '=', topicId)
@@ -109,7 +115,7 @@ export class Pruner {
           .execute()
         await tx
           .updateTable('topics')
-          .set(eb => ({ first_position: last + 1, bytes: eb('bytes', '-', bytes) }))
+          .set(eb => ({ bytes: eb('bytes', '-', Number(bytes ?? 0)) }))
           .where('id', '=', topicId)
           .execute()
       },

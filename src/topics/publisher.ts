@@ -147,7 +147,13 @@ export class Publisher {
           .updateTable('topics')
           .set(eb => ({
             last_position: topic.last,
-            first_position: topic.first === 0 ? 1 : topic.first,
+            // As it is by now: another node may take old messages away meanwhile.
+            first_position: eb
+              .case()
+              .when('first_position', '=', 0)
+              .then(1)
+              .else(eb.ref('first_position'))
+              .end(),
             bytes: eb('bytes', '+', topic.bytes),
           }))
           .where('id', '=', topic.id)
@@ -171,15 +177,11 @@ export class Publisher {
 
 async function topicsOf(tx: Transaction<EventTables>, units: readonly Unit[]) {
   const ids = [...new Set(units.map(each => each.topic.id))]
-  const rows = await tx
-    .selectFrom('topics')
-    .select(['id', 'first_position', 'last_position'])
-    .where('id', 'in', ids)
-    .execute()
+  const rows = await tx.selectFrom('topics').select(['id', 'last_position']).where('id', 'in', ids).execute()
   return new Map(
     rows.map(row => {
       const last = row.last_position
-      return [row.id, { id: row.id, first: row.first_position, last, lastBefore: last, bytes: 0 }]
+      return [row.id, { id: row.id, last, lastBefore: last, bytes: 0 }]
     }),
   )
 }
