@@ -98,14 +98,14 @@ export async function startPlatform(bench: Bench, ...flags: string[]): Promise<P
     deployImage: (name, image, settings = {}) => deploy(name, { image, ...settings }),
     ask: (method, path, body) => running.api(method, path, body && JSON.stringify(body)),
     genericInstances: async environment => {
-      const { items } = (await running.api('GET', '/v1/instances')) as {
+      const { items } = (await running.api('GET', '/v1/instances?limit=1000')) as {
         items: { environment: string; state: string }[]
       }
       return items.filter(item => item.environment === environment && item.state === 'generic').length
     },
     instanceMB: async name => {
       const { id } = (await running.api('GET', `/v1/apps/bench/functions/${name}`)) as { id: string }
-      const { items } = (await running.api('GET', '/v1/instances')) as {
+      const { items } = (await running.api('GET', '/v1/instances?limit=1000')) as {
         items: { functionId?: string; memoryBytes: number }[]
       }
       return (items.find(item => item.functionId === id)?.memoryBytes ?? Number.NaN) / 2 ** 20

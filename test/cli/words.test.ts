@@ -196,7 +196,7 @@ test('a name that is mistyped is answered with the one that is meant', async t =
   assert.match(typo.stderr, /Did you mean nightly\?/)
   const version = await run(['version', 'show', 'hello', '9'])
   assert.equal(version.code, 3)
-  assert.doesNotMatch(version.stderr, /hint/)
+  assert.match(version.stderr, /hint: "atelier version list default\/hello" shows its versions/)
   assert.ok(seen.every(each => each.method !== 'POST'))
 })
 
@@ -215,6 +215,30 @@ test('the fields of a kind of trigger are shown, inner ones by the name they are
   assert.equal(code, 0, stderr)
   assert.match(stdout, /signature +needed: github \| none +Who signs\.\nhmac\.header +string +Where it is\./)
   assert.match((await run(['trigger', 'kinds', 'webhok'])).stderr, /Did you mean webhook\?/)
+})
+
+test('a list of triggers tells those of one kind apart', async t => {
+  const event = { app: 'default', function: 'hello', alias: 'live', status: { state: 'active' } }
+  const { run } = await asking(t, {
+    'GET /v1/triggers': json({
+      items: [
+        { ...event, name: 'gh', kind: 'webhook', config: { signature: 'github' } },
+        { ...event, name: 'orders', kind: 'queue', config: { source: 'nats', subject: 'orders.>' } },
+        {
+          ...event,
+          name: 'tick',
+          kind: 'schedule',
+          config: {},
+          status: { details: { schedule: '@hourly' } },
+        },
+      ],
+    }),
+  })
+  const { code, stdout, stderr } = await run(['trigger', 'list'])
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /gh +webhook +github +default/)
+  assert.match(stdout, /orders +queue +nats orders\.> +default/)
+  assert.match(stdout, /tick +schedule +@hourly +default/)
 })
 
 test('a route may be called by its kind', async t => {

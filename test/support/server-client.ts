@@ -139,7 +139,7 @@ export abstract class ServerClient {
   async instances(name: string): Promise<readonly InstanceSeen[]> {
     const [found, { json }] = await Promise.all([
       this.api<{ readonly id: string }>('GET', `/v1/apps/default/functions/${name}`),
-      this.api<{ readonly items: readonly InstanceSeen[] }>('GET', '/v1/instances'),
+      this.api<{ readonly items: readonly InstanceSeen[] }>('GET', '/v1/instances?limit=1000'),
     ])
     return json.items.filter(each => each.functionId === found.json.id)
   }

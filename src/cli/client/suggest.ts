@@ -30,8 +30,8 @@ interface Named {
 }
 
 /**
- * What was likely meant by the name in `path`, of which the API knows nothing: a hint. `undefined` where the name itself is
- * there, and something below it is not. Never rejects: whoever mistyped a name has an error already.
+ * What was likely meant by the name in `path`, of which the API knows nothing: a hint. Of a function that is there, it is a
+ * version or an alias that is not; of other things `undefined`. Never rejects: whoever mistyped a name has an error already.
  */
 export async function suggestionFor(path: string, client: Client): Promise<string | undefined> {
   const listed = LISTED.find(each => each.pattern.test(path))
@@ -40,8 +40,11 @@ export async function suggestionFor(path: string, client: Client): Promise<strin
   const name = parts.at(-1)!
   const app = parts.length > 1 ? parts[0] : undefined
   const items = await client.all<Named>(listed.list, {}, NAMES_MAX).catch(() => undefined)
-  if (!items || items.some(each => each.name === name && each.appName === app)) return undefined
+  if (!items) return undefined
+  if (items.some(each => each.name === name && each.appName === app))
+    return app && `"atelier version list ${app}/${name}" shows its versions and their aliases.`
   const shown = `"${listed.command}" shows what there is.`
+  if (items.length === NAMES_MAX) return shown // it may be among those that were not looked at
   const meant =
     items.find(each => each.name === name) ?? // of another app
     nearestOf(

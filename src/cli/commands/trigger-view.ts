@@ -6,11 +6,15 @@ export function describeTrigger(one: WireTrigger): readonly string[] {
   return one.kind === 'http' ? describeRoute(one) : describeSource(one)
 }
 
-/** What makes its calls, in a few words: a route's path, a schedule. */
+/** Fields of configurations that tell one trigger of a kind from another. */
+const TELLING = ['signature', 'source', 'topic', 'stream', 'subject', 'queue', 'container']
+
+/** What makes its calls, in a few words: a route's path, a schedule, a broker and its topic. */
 export function summaryOf(one: WireTrigger): string {
   if (one.kind === 'http') return `${one.methods.join(',') || '*'} ${one.host ?? ''}${one.path}`
   const { schedule, zone } = one.status.details ?? {}
-  if (typeof schedule !== 'string') return ''
+  if (typeof schedule !== 'string')
+    return TELLING.flatMap(name => (name in one.config ? [textOf(one.config[name])] : [])).join(' ')
   return typeof zone !== 'string' || zone === 'UTC' ? schedule : `${schedule} ${zone}`
 }
 

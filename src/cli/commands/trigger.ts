@@ -179,7 +179,9 @@ function withConfigHint(error: unknown, kind: string): unknown {
     return error
   return new CliFailure(error.exitCode, error.message, {
     details: error.details,
-    hint: error.hint ?? `Fields are given with -c KEY=VALUE; "atelier trigger kinds ${kind}" describes them.`,
+    hint:
+      error.hint ??
+      `Fields are given with -c KEY=VALUE, lists as -c 'KEY=["a"]'; "atelier trigger kinds ${kind}" describes them.`,
     cause: error,
   })
 }
