@@ -1,8 +1,7 @@
-import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { type CloudEvent, toStructured } from '../cloudevents/index.ts'
-import { type AddressPolicy, AtelierError, guardNetwork } from '../core/index.ts'
+import { type AddressPolicy, AtelierError, guardNetwork, nodeHttp } from '../core/index.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -39,7 +38,7 @@ function send(target: URL, event: CloudEvent, lookup: LookupFunction): Promise<v
   const { headers, body } = toStructured(event)
   return new Promise((resolve, reject) => {
     const fail = (message: string): void => reject(new AtelierError('UNAVAILABLE', message))
-    const request = target.protocol === 'https:' ? httpsRequest : httpRequest
+    const request = target.protocol === 'https:' ? httpsRequest : nodeHttp().request
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const sent = request(
       target,

@@ -1,6 +1,5 @@
-import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { AtelierError, asAtelierError } from '../core/index.ts'
+import { AtelierError, asAtelierError, nodeHttp } from '../core/index.ts'
 import type { IdentityApiParts } from './parts.ts'
 import { rootOf } from './root.ts'
 
@@ -30,7 +29,11 @@ export async function sendError(
   await reply
     .code(status)
     .type('application/json')
-    .send(JSON.stringify({ error: { code: status, message, title: STATUS_CODES[status] ?? error.title } }))
+    .send(
+      JSON.stringify({
+        error: { code: status, message, title: nodeHttp().STATUS_CODES[status] ?? error.title },
+      }),
+    )
 }
 
 /** Errors of the framework that are the caller's. */

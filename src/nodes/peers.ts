@@ -1,7 +1,7 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { createInterface } from 'node:readline'
-import { AtelierError, type Clock } from '../core/index.ts'
+import { AtelierError, type Clock, nodeHttp } from '../core/index.ts'
 import { isSigned, sign } from './signature.ts'
 
 /** Where nodes ask each other, at the API of each. */
@@ -99,7 +99,7 @@ export class Peers {
   #send(url: string, question: NodeQuestion, signal: AbortSignal): Promise<IncomingMessage> {
     const target = `${NODE_PATH}?q=${Buffer.from(JSON.stringify(question)).toString('base64url')}`
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const request = url.startsWith('https:') ? httpsRequest : httpRequest
+    const request = url.startsWith('https:') ? httpsRequest : nodeHttp().request
     const headers = { authorization: sign(this.#keys.at(-1)!, target, this.#clock.now()) }
     const asked = request(`${url}${target}`, { headers, signal, agent: false }, answer => {
       if (answer.statusCode === 200) return resolve(answer)

@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream'
-import { type AtelierError, newId } from '../core/index.ts'
+import { type AtelierError, newId, nodeHttp } from '../core/index.ts'
 import { problemOf } from './problem.ts'
 
-// An import of `node:http` reads each of its exports, and one of them loads a whole HTTP client: 6 MB.
-const { STATUS_CODES } = process.getBuiltinModule('node:http')
+const { STATUS_CODES } = nodeHttp()
 
 /** Refuses on a bare socket: a problem document, and the end of the connection. */
 export function refuseOn(socket: Duplex, error: AtelierError, nowMs: number): void {

@@ -1,7 +1,7 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, nodeHttp } from '../../core/index.ts'
 
 const API = '/v1.41'
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024
@@ -38,7 +38,7 @@ export class EngineHttp {
   constructor(path: string) {
     this.path = path
     // Kept connections break with the engine's restart; a new one costs a tenth of a millisecond.
-    this.#agent = new Agent({ keepAlive: false, maxSockets: SOCKETS_MAX })
+    this.#agent = new (nodeHttp().Agent)({ keepAlive: false, maxSockets: SOCKETS_MAX })
   }
 
   async ask(method: string, target: string, options: AskOptions = {}): Promise<EngineAnswer> {
@@ -84,7 +84,7 @@ export class EngineHttp {
   /** A raw stream to a container's stdin, stdout and stderr, or why the engine gives none, in its words. */
   hijack(target: string, signal: AbortSignal): Promise<Duplex | { readonly refused: string }> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest({
+      const request = nodeHttp().request({
         socketPath: this.path,
         path: API + target,
         method: 'POST',
@@ -117,7 +117,7 @@ export class EngineHttp {
     const payload = archive ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)))
     const type = archive === undefined ? 'application/json' : 'application/x-tar'
     return new Promise((resolve, reject) => {
-      const request = httpRequest(
+      const request = nodeHttp().request(
         {
           socketPath: this.path,
           agent: this.#agent,

@@ -1,12 +1,7 @@
-import {
-  Agent,
-  type ClientRequest,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
+import { nodeHttp } from '../../core/index.ts'
 import { CliFailure, EXIT } from '../failure.ts'
 
 export interface HttpRequest {
@@ -80,8 +75,8 @@ export class Http {
       this.#secure ??= this.#keep(new https.Agent({ keepAlive: true }))
       return () => https.request(url, { ...options, agent: this.#secure })
     }
-    this.#plain ??= this.#keep(new Agent({ keepAlive: true }))
-    return () => httpRequest(url, { ...options, agent: this.#plain })
+    this.#plain ??= this.#keep(new (nodeHttp().Agent)({ keepAlive: true }))
+    return () => nodeHttp().request(url, { ...options, agent: this.#plain })
   }
 
   #keep(agent: Agent): Agent {

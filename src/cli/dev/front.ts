@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { CallHandle } from '../../contracts/index.ts'
-import { AtelierError, asAtelierError, HOP_BY_HOP, newId } from '../../core/index.ts'
+import { AtelierError, asAtelierError, HOP_BY_HOP, newId, nodeHttp } from '../../core/index.ts'
 import { Gate } from './gate.ts'
 import type { DevRunner, Running } from './runner.ts'
 
@@ -17,7 +17,7 @@ export function createFront(
   options: { readonly timeouts: boolean },
 ): Server {
   const gate = new Gate()
-  const server = createServer((request, response) => {
+  const server = nodeHttp().createServer((request, response) => {
     const startedMs = performance.now()
     response.once('close', () =>
       events.onAnswer(

@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Server as Listener, Socket } from 'node:net'
+import { nodeHttp } from '../../core/index.ts'
 import type { LambdaCall } from './call.ts'
 import { ERROR_BYTES_MAX, gather, passAnswer, type Refusal, type ReportedError, readError } from './reply.ts'
 
@@ -43,7 +44,7 @@ export class RuntimeApi {
 
   constructor(home: RuntimeApiHome) {
     this.#home = home
-    this.#http = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
+    this.#http = nodeHttp().createServer({ keepAlive: true, noDelay: true }, (request, response) => {
       request.on('error', () => {}) // 'close' follows
       response.on('error', () => {})
       this.#answer(request, response)

@@ -1,5 +1,5 @@
-import { createServer } from 'node:http'
 import type { Server, Socket } from 'node:net'
+import { nodeHttp } from '../../core/index.ts'
 
 const REQUESTS_AT_ONCE_MAX = 16
 const HEAD_BYTES_MAX = 8 * 1024
@@ -10,7 +10,7 @@ const REQUEST_MS_MAX = 10_000
  * that they say is looked at. `listener`: where they ask, inside their sandbox.
  */
 export function serveSidecar(listener: Server): { close(): void } {
-  const server = createServer(
+  const server = nodeHttp().createServer(
     { maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX },
     (request, response) => {
       request.resume()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
-import { AtelierError, BODY_BYTES_BUFFERED_MAX, type Principal } from '../../core/index.ts'
+import { AtelierError, BODY_BYTES_BUFFERED_MAX, nodeHttp, type Principal } from '../../core/index.ts'
 import {
   type Config,
   type Engine,
@@ -35,7 +35,7 @@ export class RemoteEngine implements Engine {
       throw new AtelierError('INVALID_INPUT', `The address of the functions engine is not valid: ${url}.`)
     this.#origin = new URL(new URL(url).origin)
     const options = { keepAlive: true, maxSockets: CONNECTIONS_MAX }
-    this.#agent = this.#origin.protocol === 'https:' ? new TlsAgent(options) : new Agent(options)
+    this.#agent = this.#origin.protocol === 'https:' ? new TlsAgent(options) : new (nodeHttp().Agent)(options)
   }
 
   /** Rejects with UNAVAILABLE when no engine answers there. */
@@ -121,7 +121,7 @@ export class RemoteEngine implements Engine {
   }
 
   async #send(method: string, path: string, body?: Buffer, signal?: AbortSignal): Promise<Received> {
-    const send = this.#origin.protocol === 'https:' ? httpsRequest : httpRequest
+    const send = this.#origin.protocol === 'https:' ? httpsRequest : nodeHttp().request
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const request = send(new URL(path, this.#origin), {
       method,

@@ -1,6 +1,6 @@
-import { type IncomingMessage, Agent as PlainAgent, request as requestPlain } from 'node:http'
+import type { IncomingMessage, Agent as PlainAgent } from 'node:http'
 import { request as requestTls, Agent as TlsAgent } from 'node:https'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, nodeHttp } from '../../core/index.ts'
 
 const TIMEOUT_MS = 10_000
 const CONNECTIONS_MAX = 32
@@ -46,7 +46,7 @@ export class KeystoneHttp {
     this.#base = base
     this.#agent = base.startsWith('https:')
       ? new TlsAgent({ ...options, ...(ca !== undefined && { ca }) })
-      : new PlainAgent(options)
+      : new (nodeHttp().Agent)(options)
   }
 
   /** Rejects with UNAVAILABLE when there is no answer. */
@@ -94,7 +94,7 @@ export class KeystoneHttp {
         'content-length': String(Buffer.byteLength(text)),
       }),
     }
-    const begin = this.#base.startsWith('https:') ? requestTls : requestPlain
+    const begin = this.#base.startsWith('https:') ? requestTls : nodeHttp().request
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: this.#agent, signal: AbortSignal.timeout(TIMEOUT_MS) }
       const sent = begin(`${this.#base}${path}`, options, response => {

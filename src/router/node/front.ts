@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, nodeHttp } from '../../core/index.ts'
 import { Drain } from '../drain.ts'
 import type { Front, FrontOptions } from '../front.ts'
 import type { RouterLimits } from '../limits.ts'
@@ -30,7 +30,7 @@ class NodeFront implements Front, ExchangeHome {
     this.limits = limits
     this.watch = new SocketWatch(clock, limits)
     this.#drain = new Drain(clock)
-    const server = createServer({
+    const server = nodeHttp().createServer({
       maxHeaderSize: limits.headBytesMax,
       headersTimeout: limits.headTimeoutMs,
       requestTimeout: 0, // a long upload is no fault; `SocketWatch` ends one that stands still

@@ -1,12 +1,12 @@
 // As in functions-framework and Express: `(req, res) => { res.send('…') }`. Both objects are Node's own, so an Express
 // application is a handler too; the request reads from the call, and the answer is written to it.
-import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Custom, checkStatus } from './answer.mjs'
 import { parseBody } from './body.mjs'
 import { LightHeaders } from './headers.mjs'
-import { addRequestShortcuts, addResponseShortcuts } from './http-shortcuts.mjs'
+import { addRequestShortcuts, addResponseShortcuts, nodeHttp } from './http-shortcuts.mjs'
 
+const { IncomingMessage, ServerResponse } = nodeHttp
 const HIGH_WATER_BYTES = 64 * 1024
 
 export function http(target) {

@@ -1,6 +1,5 @@
-import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { AtelierError, type GuardedNetwork } from '../../../core/index.ts'
+import { AtelierError, type GuardedNetwork, nodeHttp } from '../../../core/index.ts'
 
 const TIMEOUT_MS = 60_000
 /** More than the largest page of a listing: 5,000 names of 1,024 bytes, escaped. */
@@ -31,7 +30,7 @@ export function createHttpClient(network: GuardedNetwork): HttpClient {
     const where = `${url.protocol}//${url.host}`
     const timeout = AbortSignal.timeout(TIMEOUT_MS)
     const ends = AbortSignal.any([signal, timeout])
-    const request = url.protocol === 'https:' ? requestHttps : requestHttp
+    const request = url.protocol === 'https:' ? requestHttps : nodeHttp().request
     return new Promise<Answer>((resolve, reject) => {
       const fail = (cause: unknown): void => {
         if (cause instanceof AtelierError) return reject(cause)
