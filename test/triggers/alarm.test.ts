@@ -8,6 +8,7 @@ import { createAlarmKind } from '../../src/triggers/alarm/kind.ts'
 import { fits } from '../../src/triggers/alarm/wanted.ts'
 import type { HookAnswer, HookRequest } from '../../src/triggers/index.ts'
 import type { Outcome, RequestLog } from '../../src/triggers/request-log.ts'
+import { anyText } from '../support/any-text.ts'
 import { FakeClock } from '../support/clock.ts'
 import { eventTrigger, hookRequest, RecordingHost } from '../support/trigger-host.ts'
 
@@ -211,9 +212,9 @@ test('alarm: a notification that is none is refused', async () => {
 })
 
 test('alarm: whatever a sender says fits the attributes of a CloudEvent', async () => {
-  const anyText = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 })
+  const text = anyText({ minLength: 1, maxLength: 20 })
   await fc.assert(
-    fc.asyncProperty(anyText, anyText, anyText, anyText, async (id, name, severity, previous) => {
+    fc.asyncProperty(text, text, text, text, async (id, name, severity, previous) => {
       const { post, host } = start({ source: 'aodh' })
       await post(aodh({ alarm_id: id, alarm_name: name, severity, previous }))
       for (const { source, type, subject, extensions = {} } of host.delivered)
