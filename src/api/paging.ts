@@ -1,4 +1,4 @@
-import { AtelierError } from '../core/index.ts'
+import { invalidField } from '../core/index.ts'
 
 const LIMIT_DEFAULT = 100
 
@@ -24,6 +24,5 @@ export async function pageByKey<T>(
 function readCursor(cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
   if (bytes.length > 0 && bytes.toString('base64url') === cursor) return bytes.toString('utf8')
-  const detail = 'is not one that this list gave'
-  throw new AtelierError('INVALID_INPUT', `cursor ${detail}.`, { errors: [{ pointer: 'cursor', detail }] })
+  throw invalidField('cursor', 'is not one that this list gave')
 }

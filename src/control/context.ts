@@ -139,12 +139,3 @@ export function checkRevision(what: string, revision: number, expected: number |
     `${what} has changed since it was read (it is at revision ${revision}, not ${expected}): read it again.`,
   )
 }
-
-/** NOT_FOUND, with the thing's name. */
-export function noSuch(kind: string, name: string | number): AtelierError {
-  const text = String(name)
-  return new AtelierError(
-    'NOT_FOUND',
-    `There is no ${kind} ${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)}.`,
-  )
-}

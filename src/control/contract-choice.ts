@@ -1,5 +1,5 @@
 import { contractNames, findContract } from '../contracts/index.ts'
-import { AtelierError, type ContractChoice, LIMITS_DEFAULT, type Limits } from '../core/index.ts'
+import { type ContractChoice, invalidField, LIMITS_DEFAULT, type Limits } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
 import type { Problems } from './validate.ts'
 
@@ -76,10 +76,7 @@ export function frozenChoice(
   if (isOwn && environment.isImage !== true) return undefined
   if (choice === undefined) return { name: environment.contract }
   if (environment.commandFor?.(choice.name, entry) !== undefined) return choice
-  const detail = `"${choice.name}" cannot be used with environment "${environment.name}"`
-  throw new AtelierError('INVALID_INPUT', `contract ${detail}.`, {
-    errors: [{ pointer: 'contract', detail }],
-  })
+  throw invalidField('contract', `"${choice.name}" cannot be used with environment "${environment.name}"`)
 }
 
 function isInside(path: string): boolean {

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { AtelierError } from '../core/index.ts'
+import { invalidField } from '../core/index.ts'
 import type { Page, PageRequest } from './control.ts'
 
 const LIMIT_DEFAULT = 100
@@ -24,7 +24,7 @@ export class Cursors {
   open(list: string, request: PageRequest): { readonly limit: number; readonly after: Position | undefined } {
     const limit = request.limit ?? LIMIT_DEFAULT
     if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX)
-      throw wrong('limit', `must be a whole number from 1 to ${LIMIT_MAX}`)
+      throw invalidField('limit', `must be a whole number from 1 to ${LIMIT_MAX}`)
     return { limit, after: request.cursor === undefined ? undefined : this.#read(list, request.cursor) }
   }
 
@@ -53,7 +53,7 @@ export class Cursors {
     const [payload, tag] = cursor.split('.').map(part => Buffer.from(part, 'base64url'))
     const expected = payload && this.#tag(list, payload)
     if (!payload || !expected || tag?.length !== expected.length || !timingSafeEqual(tag, expected))
-      throw wrong('cursor', 'is not one that this list gave')
+      throw invalidField('cursor', 'is not one that this list gave')
     return JSON.parse(payload.toString()) as Position
   }
 
@@ -61,8 +61,4 @@ export class Cursors {
     const hmac = createHmac('sha256', this.#key).update(list).update('\0').update(payload)
     return hmac.digest().subarray(0, TAG_BYTES)
   }
-}
-
-function wrong(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Selectable } from 'kysely'
-import { AtelierError, type Clock } from '../core/index.ts'
+import { AtelierError, type Clock, noSuch } from '../core/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 
 /**
@@ -123,7 +123,7 @@ export function createDialectRecords(store: Store, clock: Clock): DialectRecords
     async update<T>(kind: string, id: string, change: (body: T) => T) {
       for (let tries = 0; tries < TRIES_MAX; tries++) {
         const before = await ofKind(kind).where('id', '=', id).executeTakeFirst()
-        if (!before) throw new AtelierError('NOT_FOUND', `There is no ${kind} "${id.slice(0, 80)}".`)
+        if (!before) throw noSuch(kind, id)
         const next = {
           body_json: textOf(change(JSON.parse(before.body_json) as T)),
           revision: before.revision + 1,

@@ -6,15 +6,17 @@ import {
   EVENT_FORMATS,
   EVENT_TRIGGER_KINDS,
   type EventTriggerKind,
+  invalidField,
   LIVE_ALIAS,
   newId,
+  noSuch,
   type Principal,
   type UrlToken,
 } from '../core/index.ts'
 import { may } from '../identity/index.ts'
 import type { Tables } from '../store/index.ts'
 import { needQualifier } from './aliases.ts'
-import { type Context, checkRevision, noSuch } from './context.ts'
+import { type Context, checkRevision } from './context.ts'
 import type { EventTriggerInput, EventTriggerView, TriggerChange } from './control.ts'
 import {
   configColumns,
@@ -151,9 +153,7 @@ export function eventTriggers(context: Context) {
 
   async function rotate(by: Principal, name: string, graceMs: number): Promise<EventTriggerView> {
     if (!Number.isInteger(graceMs) || graceMs < 0 || graceMs > GRACE_MS_MAX)
-      throw new AtelierError('INVALID_INPUT', `graceMs must be a whole number from 0 to ${GRACE_MS_MAX}.`, {
-        errors: [{ pointer: 'graceMs', detail: 'is out of range' }],
-      })
+      throw invalidField('graceMs', `must be a whole number from 0 to ${GRACE_MS_MAX}`)
     return context.commit(async (tx, touched) => {
       const before = await findRow(tx, by, name)
       const tokens = before ? tokensOf(before, keys) : []
@@ -199,9 +199,7 @@ export function eventTriggers(context: Context) {
     if (known && !options.triggers)
       throw new AtelierError('NOT_IMPLEMENTED', `This server runs no triggers of kind ${known}.`)
     if (known && options.triggers) return options.triggers.rules(known)
-    throw new AtelierError('INVALID_INPUT', `kind must be one of http, ${EVENT_TRIGGER_KINDS.join(', ')}.`, {
-      errors: [{ pointer: 'kind', detail: 'is not known' }],
-    })
+    throw invalidField('kind', `must be one of http, ${EVENT_TRIGGER_KINDS.join(', ')}`)
   }
 
   function view(by: Principal, row: EventTriggerRow): EventTriggerView {
@@ -233,9 +231,7 @@ function newToken(): string {
 
 function checkFormat(format: string | undefined): void {
   if (format === undefined || EVENT_FORMATS.some(each => each === format)) return
-  throw new AtelierError('INVALID_INPUT', `format must be one of ${EVENT_FORMATS.join(', ')}.`, {
-    errors: [{ pointer: 'format', detail: 'is not known' }],
-  })
+  throw invalidField('format', `must be one of ${EVENT_FORMATS.join(', ')}`)
 }
 
 async function needRow(db: Kysely<Tables>, by: Principal, name: string): Promise<EventTriggerRow> {

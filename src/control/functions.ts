@@ -1,5 +1,12 @@
 import type { Kysely, Transaction } from 'kysely'
-import { type Access, type FunctionRecord, LIVE_ALIAS, type Principal, type Version } from '../core/index.ts'
+import {
+  type Access,
+  type FunctionRecord,
+  LIVE_ALIAS,
+  noSuch,
+  type Principal,
+  type Version,
+} from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 import { touchFunctionsAndTriggers } from './apps.ts'
 import {
@@ -10,7 +17,7 @@ import {
   checkAsync,
   complete,
 } from './async-settings.ts'
-import { type Context, checkRevision, need, noSuch } from './context.ts'
+import { type Context, checkRevision, need } from './context.ts'
 import type { Control } from './control.ts'
 import { asFunction, asTargets, asVersion } from './rows.ts'
 import { checkDescription, Problems } from './validate.ts'

@@ -8,11 +8,12 @@ import {
   type HttpTrigger,
   LIVE_ALIAS,
   newId,
+  noSuch,
   type Principal,
 } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 import { needQualifier } from './aliases.ts'
-import { type Context, checkRevision, noSuch } from './context.ts'
+import { type Context, checkRevision } from './context.ts'
 import type { HttpTriggerInput, HttpTriggerView, TriggerChange } from './control.ts'
 import { checkCors, completeCors } from './cors.ts'
 import { checkAccess, needFunction } from './functions.ts'

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { AtelierError, checkName, type Principal } from '../core/index.ts'
+import { AtelierError, checkName, invalidField, type Principal } from '../core/index.ts'
 import { type Environment, standInFor } from '../environments/index.ts'
 import type { Context } from './context.ts'
 import type { DeployEvent, DeployRequest } from './control.ts'
@@ -25,16 +25,16 @@ export async function withImage(
 ): Promise<DeployRequest> {
   const { image: reference, imageSecret } = request
   if (reference === undefined) {
-    if (request.environment === ENVIRONMENT) throw wrong('image', 'must name the image that is to run')
-    if (imageSecret !== undefined) throw wrong('imageSecret', 'is for deploys of an image')
+    if (request.environment === ENVIRONMENT) throw invalidField('image', 'must name the image that is to run')
+    if (imageSecret !== undefined) throw invalidField('imageSecret', 'is for deploys of an image')
     return request
   }
   for (const each of ['entry', 'environment'] as const)
     if (request[each] !== undefined && request[each] !== ENVIRONMENT)
-      throw wrong(each, 'cannot be given together with "image", which is all that runs')
+      throw invalidField(each, 'cannot be given together with "image", which is all that runs')
   const contract = nameOf(request.contract)
   if (request.package !== undefined && !CODE_CONTRACTS.includes(contract ?? CONTRACT))
-    throw wrong(
+    throw invalidField(
       'package',
       `can be given together with "image" only for a runtime in it: with contract ${CODE_CONTRACTS.join(' or ')}`,
     )
@@ -71,7 +71,7 @@ export async function withImage(
       .catch((error: unknown) => {
         // To an instance that starts, a secret that is not there is the function's fault.
         if (error instanceof AtelierError && error.code === 'FUNCTION_LOAD_FAILED')
-          throw wrong('imageSecret', `names "${name}", which is not there: set it first`)
+          throw invalidField('imageSecret', `names "${name}", which is not there: set it first`)
         throw error
       })
     return found[name]
@@ -100,14 +100,11 @@ function nameOf(contract: DeployRequest['contract']): string | undefined {
 /** What runs an image runs the one that was pulled for it: neither code nor an entry can be put in its place. */
 export function checkImage(environment: Environment, asked: DeployRequest): void {
   if (environment.isImage !== true || asked.image !== undefined) return
-  if (asked.entry !== undefined) throw wrong('entry', 'cannot be given for an image: deploy with "image"')
+  if (asked.entry !== undefined)
+    throw invalidField('entry', 'cannot be given for an image: deploy with "image"')
   if (asked.package !== undefined)
-    throw wrong(
+    throw invalidField(
       'environment',
       'is that of an image: name the language of this package, or deploy with "image"',
     )
-}
-
-function wrong(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
 }

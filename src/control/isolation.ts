@@ -1,4 +1,4 @@
-import { AtelierError, asAtelierError, type ChosenTier, type Principal, strongerTier } from '../core/index.ts'
+import { asAtelierError, type ChosenTier, invalidField, type Principal, strongerTier } from '../core/index.ts'
 import type { Environment } from '../environments/index.ts'
 import type { Context } from './context.ts'
 
@@ -18,11 +18,11 @@ export async function checkIsolation(
   const least = context.options.table.projects.get(by.projectId)?.isolationMin
   const tier = strongerTier(deploy.settled, least)
   if (deploy.asked !== undefined && deploy.asked !== tier)
-    throw wrong('isolation', `must be at least "${least}" in project "${by.projectName}"`)
+    throw invalidField('isolation', `must be at least "${least}" in project "${by.projectName}"`)
   if (tier !== 'gvisor') return tier
   if (deploy.environment.isImage === true) {
     if (context.options.isolation?.images === 'gvisor') return tier
-    throw wrong(
+    throw invalidField(
       'isolation',
       'of an image is its engine’s to give, and is "process" here: the operator may run all images in gVisor with --container-runtime runsc',
     )
@@ -38,14 +38,10 @@ export async function checkTier(
   pointer: 'isolation' | 'isolationMin' = 'isolation',
 ): Promise<void> {
   if (tier !== 'gvisor') return
-  if (options.isolation === undefined) throw wrong(pointer, 'cannot be "gvisor" on this platform')
+  if (options.isolation === undefined) throw invalidField(pointer, 'cannot be "gvisor" on this platform')
   try {
     await options.isolation.check(tier)
   } catch (error) {
-    throw wrong(pointer, `cannot be "gvisor" on this platform (${asAtelierError(error).message})`)
+    throw invalidField(pointer, `cannot be "gvisor" on this platform (${asAtelierError(error).message})`)
   }
-}
-
-function wrong(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
 }

@@ -1,4 +1,4 @@
-import { AtelierError } from '../core/index.ts'
+import { AtelierError, invalidField } from '../core/index.ts'
 import { detectedOf, type Environment } from '../environments/index.ts'
 
 export interface Language {
@@ -71,7 +71,5 @@ function choose(
 }
 
 function unclear(detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `environment ${detail}.`, {
-    errors: [{ pointer: 'environment', detail }],
-  })
+  return invalidField('environment', detail)
 }

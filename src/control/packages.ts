@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { Principal } from '../core/index.ts'
+import { noSuch, type Principal } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
-import { type Context, need, noSuch } from './context.ts'
+import { type Context, need } from './context.ts'
 import type { Control, PackageInfo } from './control.ts'
 
 type PackageOperations = Pick<Control, 'getPackage' | 'listPackages' | 'readPackage' | 'readBuildLog'>

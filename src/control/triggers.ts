@@ -1,5 +1,5 @@
-import type { Principal } from '../core/index.ts'
-import { type Context, need, noSuch } from './context.ts'
+import { noSuch, type Principal } from '../core/index.ts'
+import { type Context, need } from './context.ts'
 import type { Control, HttpTriggerInput, TriggerInput, TriggerView } from './control.ts'
 import { eventTriggers } from './event-triggers.ts'
 import { httpTriggers } from './http-triggers.ts'

@@ -110,6 +110,18 @@ export class AtelierError extends Error {
   }
 }
 
+/** INVALID_INPUT about one field; `detail` says of it what is wrong, as `must be text`. */
+export function invalidField(pointer: string, detail: string): AtelierError {
+  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
+}
+
+/** NOT_FOUND about a thing that was named. */
+export function noSuch(kind: string, name: string | number): AtelierError {
+  const text = String(name)
+  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+  return new AtelierError('NOT_FOUND', `There is no ${kind} ${shown}.`)
+}
+
 /** Any thrown value as a catalogue error; what is not ours becomes INTERNAL with the original as its cause. */
 export function asAtelierError(thrown: unknown): AtelierError {
   if (thrown instanceof AtelierError) return thrown

@@ -1,4 +1,4 @@
-import { AtelierError } from '../core/index.ts'
+import { AtelierError, invalidField } from '../core/index.ts'
 
 const DATE = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$/
 
@@ -18,7 +18,7 @@ export class Fields {
   }
 
   static from(value: unknown, path: string): Fields {
-    if (!isObject(value)) throw wrong(path, 'must be an object')
+    if (!isObject(value)) throw invalidField(path, 'must be an object')
     return new Fields(value, path)
   }
 
@@ -36,7 +36,7 @@ export class Fields {
 
   text(name: string): string {
     const value = this.raw(name)
-    if (typeof value !== 'string') throw wrong(this.#at(name), 'must be a text')
+    if (typeof value !== 'string') throw invalidField(this.#at(name), 'must be a text')
     return value
   }
 
@@ -53,7 +53,7 @@ export class Fields {
 
   flag(name: string): boolean {
     const value = this.raw(name)
-    if (typeof value !== 'boolean') throw wrong(this.#at(name), 'must be true or false')
+    if (typeof value !== 'boolean') throw invalidField(this.#at(name), 'must be true or false')
     return value
   }
 
@@ -65,7 +65,7 @@ export class Fields {
   integerIfAny(name: string): number | undefined {
     const value = this.raw(name)
     if (value === undefined || value === null) return undefined
-    if (!Number.isSafeInteger(value)) throw wrong(this.#at(name), 'must be a whole number')
+    if (!Number.isSafeInteger(value)) throw invalidField(this.#at(name), 'must be a whole number')
     return value as number
   }
 
@@ -77,14 +77,15 @@ export class Fields {
     const ms = parts
       ? Date.parse(`${parts[1]}T${parts[2]}${(parts[3] ?? '').slice(0, 4)}${parts[4] ?? 'Z'}`)
       : Number.NaN
-    if (Number.isNaN(ms)) throw wrong(this.#at(name), 'must be a time such as 2030-01-01T00:00:00.000000Z')
+    if (Number.isNaN(ms))
+      throw invalidField(this.#at(name), 'must be a time such as 2030-01-01T00:00:00.000000Z')
     return ms
   }
 
   listIfAny(name: string): readonly unknown[] | undefined {
     const value = this.raw(name)
     if (value === undefined || value === null) return undefined
-    if (!Array.isArray(value)) throw wrong(this.#at(name), 'must be a list')
+    if (!Array.isArray(value)) throw invalidField(this.#at(name), 'must be a list')
     return value
   }
 
@@ -131,10 +132,6 @@ export function queryText(query: unknown, name: string): string | undefined {
 /** `enabled` of a query, when it is there. */
 export function queryFlag(query: unknown, name: string): boolean | undefined {
   return queryText(query, name) === undefined ? undefined : isSet(query, name)
-}
-
-export function wrong(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

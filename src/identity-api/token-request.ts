@@ -1,6 +1,6 @@
-import { AtelierError } from '../core/index.ts'
+import { AtelierError, invalidField } from '../core/index.ts'
 import type { Proof, Scope, TokenRequest, UserReference } from '../identity/index.ts'
-import { Fields, wrong } from './input.ts'
+import { Fields } from './input.ts'
 import { DOMAIN } from './views.ts'
 
 /** What the body of `POST /v3/auth/tokens` asks for. Throws INVALID_INPUT, and UNAUTHENTICATED for what is not there. */
@@ -12,7 +12,7 @@ export function tokenRequestOf(body: unknown, client: string): TokenRequest {
 function proofOf(identity: Fields): Proof {
   const methods = identity.listIfAny('methods') ?? []
   const [method] = methods
-  if (methods.length !== 1) throw wrong('auth.identity.methods', 'must name one method')
+  if (methods.length !== 1) throw invalidField('auth.identity.methods', 'must name one method')
   if (method === 'password') {
     const user = identity.object('password').object('user')
     return { method, user: userOf(user), password: user.text('password') }

@@ -120,7 +120,3 @@ export function notByDelegation(): AtelierError {
     'A token of a trust or an application credential may not change the login of the user that it acts for.',
   )
 }
-
-export function noSuch(kind: string, name: string): AtelierError {
-  return new AtelierError('NOT_FOUND', `There is no ${kind} ${JSON.stringify(name.slice(0, 80))}.`)
-}

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { AtelierError, type Clock, newId } from '../core/index.ts'
+import { AtelierError, type Clock, invalidField, newId, noSuch } from '../core/index.ts'
 import type { Store } from '../store/index.ts'
 import type { AccessRule } from './access-rules.ts'
-import { needOperator, noSuch } from './accounts.ts'
+import { needOperator } from './accounts.ts'
 import { asCredential } from './credential-rows.ts'
 import type { Passwords } from './passwords.ts'
 import { isRole } from './roles.ts'
@@ -184,7 +184,7 @@ function rolesOf(by: Session, wanted: readonly string[] | undefined): readonly s
   if (wanted === undefined || wanted.length === 0) return held
   for (const role of wanted)
     if (!isRole(role) || !held.includes(role))
-      throw invalid('roles', `has ${JSON.stringify(role.slice(0, 80))}, which your token has not`)
+      throw invalidField('roles', `has ${JSON.stringify(role.slice(0, 80))}, which your token has not`)
   return [...new Set(wanted)]
 }
 
@@ -198,7 +198,10 @@ function accessRulesOf(
     if (!('path' in rule)) {
       const found = known.find(each => each.id === rule.id)
       if (!found)
-        throw invalid('access_rules', `names ${JSON.stringify(rule.id.slice(0, 80))}, which there is not`)
+        throw invalidField(
+          'access_rules',
+          `names ${JSON.stringify(rule.id.slice(0, 80))}, which there is not`,
+        )
       return found
     }
     const { service, method, path } = rule
@@ -209,29 +212,25 @@ function accessRulesOf(
 
 function check({ name, secret, expiresAt, accessRules = [] }: NewCredential, nowMs: number): void {
   if (name.trim() === '' || name.length > NAME_CHARACTERS_MAX)
-    throw invalid('name', `must have 1 to ${NAME_CHARACTERS_MAX} characters`)
+    throw invalidField('name', `must have 1 to ${NAME_CHARACTERS_MAX} characters`)
   if (secret !== undefined && secret.length < SECRET_CHARACTERS_MIN)
-    throw invalid('secret', `has fewer than ${SECRET_CHARACTERS_MIN} characters`)
+    throw invalidField('secret', `has fewer than ${SECRET_CHARACTERS_MIN} characters`)
   if (secret !== undefined && Buffer.byteLength(secret) > SECRET_BYTES_MAX)
-    throw invalid('secret', `has more than ${SECRET_BYTES_MAX} bytes`)
-  if (expiresAt !== undefined && expiresAt <= nowMs) throw invalid('expires_at', 'is in the past')
+    throw invalidField('secret', `has more than ${SECRET_BYTES_MAX} bytes`)
+  if (expiresAt !== undefined && expiresAt <= nowMs) throw invalidField('expires_at', 'is in the past')
   if (accessRules.length > ACCESS_RULES_MAX)
-    throw invalid('access_rules', `has more than ${ACCESS_RULES_MAX} rules`)
+    throw invalidField('access_rules', `has more than ${ACCESS_RULES_MAX} rules`)
   for (const rule of accessRules) if ('path' in rule) checkRule(rule)
 }
 
 function checkRule({ service, method, path }: AccessRule): void {
   if (!path.startsWith('/') || path.length > PATH_CHARACTERS_MAX)
-    throw invalid(
+    throw invalidField(
       'access_rules',
       `has a path that does not begin with "/" or has more than ${PATH_CHARACTERS_MAX} characters`,
     )
   if (!METHODS.includes(method))
-    throw invalid('access_rules', `has a method that is none of ${METHODS.join(', ')}`)
+    throw invalidField('access_rules', `has a method that is none of ${METHODS.join(', ')}`)
   if (service === '' || service.length > SERVICE_CHARACTERS_MAX)
-    throw invalid('access_rules', `has a service that has not 1 to ${SERVICE_CHARACTERS_MAX} characters`)
-}
-
-function invalid(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
+    throw invalidField('access_rules', `has a service that has not 1 to ${SERVICE_CHARACTERS_MAX} characters`)
 }

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { AtelierError, type Clock, newId, type Principal } from '../core/index.ts'
+import { AtelierError, type Clock, invalidField, newId, noSuch, type Principal } from '../core/index.ts'
 import type { Store } from '../store/index.ts'
 import { allowsRequest, type ServiceRequest } from './access-rules.ts'
-import { noSuch } from './accounts.ts'
 import { applicationCredentials } from './application-credentials.ts'
 import type { EmbeddedIdentity, IssuedToken, LoginInput } from './identity.ts'
 import { tokenIssuing } from './issuing.ts'
@@ -212,6 +211,5 @@ async function createAdmin(store: Store, now: number, passwordHash: string): Pro
 
 function checkTtl(ttlMs: number = TTL_MS_DEFAULT): number {
   if (Number.isInteger(ttlMs) && ttlMs >= TTL_MS_MIN && ttlMs <= TTL_MS_MAX) return ttlMs
-  const detail = `must be a whole number from ${TTL_MS_MIN} to ${TTL_MS_MAX}`
-  throw new AtelierError('INVALID_INPUT', `ttlMs ${detail}.`, { errors: [{ pointer: 'ttlMs', detail }] })
+  throw invalidField('ttlMs', `must be a whole number from ${TTL_MS_MIN} to ${TTL_MS_MAX}`)
 }

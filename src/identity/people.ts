@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Selectable, Updateable } from 'kysely'
-import { AtelierError, type Clock, checkName, newId } from '../core/index.ts'
+import { AtelierError, type Clock, checkName, invalidField, newId, noSuch } from '../core/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import {
   insertUser,
   needAnOperatorLeft,
   needFreeName,
   needOperator,
-  noSuch,
   notByDelegation,
   removeUser,
   USERS_MAX,
@@ -177,9 +176,7 @@ function check({ name, password, description, email }: PersonChange): void {
 }
 
 function checkLength(field: string, text: string | null | undefined, max: number): void {
-  if ((text?.length ?? 0) <= max) return
-  const detail = `has more than ${max} characters`
-  throw new AtelierError('INVALID_INPUT', `${field} ${detail}.`, { errors: [{ pointer: field, detail }] })
+  if ((text?.length ?? 0) > max) throw invalidField(field, `has more than ${max} characters`)
 }
 
 function columnsOf(change: PersonChange): Updateable<Tables['users']> {

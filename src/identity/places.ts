@@ -1,6 +1,6 @@
-import type { Project, Role } from '../core/index.ts'
+import { noSuch, type Project, type Role } from '../core/index.ts'
 import type { Store } from '../store/index.ts'
-import { addGrant, type GrantRow, hasGrant, needOperator, noSuch, removeGrant } from './accounts.ts'
+import { addGrant, type GrantRow, hasGrant, needOperator, removeGrant } from './accounts.ts'
 import { type Db, isRole } from './roles.ts'
 import type { Named, Session } from './session.ts'
 

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import { AtelierError, type Principal, type Role } from '../core/index.ts'
+import { invalidField, type Principal, type Role } from '../core/index.ts'
 import type { Tables } from '../store/index.ts'
 
 /** All there are. They are fixed: the policy knows them by name. */
@@ -48,7 +48,5 @@ export function isRole(text: string): text is Role {
 
 /** Throws INVALID_INPUT. */
 export function checkRole(role: string): void {
-  if (isRole(role)) return
-  const detail = `must be one of ${ROLES.join(', ')}`
-  throw new AtelierError('INVALID_INPUT', `role ${detail}.`, { errors: [{ pointer: 'role', detail }] })
+  if (!isRole(role)) throw invalidField('role', `must be one of ${ROLES.join(', ')}`)
 }

@@ -1,6 +1,6 @@
-import { AtelierError, type Clock, newId } from '../core/index.ts'
+import { AtelierError, type Clock, invalidField, newId, noSuch } from '../core/index.ts'
 import type { Store } from '../store/index.ts'
-import { needOperator, noSuch } from './accounts.ts'
+import { needOperator } from './accounts.ts'
 import { type Db, isRole, rolesIn } from './roles.ts'
 import { impliedRoles, type Session, type Trust } from './session.ts'
 import { asTrust } from './trust-rows.ts'
@@ -136,10 +136,10 @@ function needOwnPower(by: Session, trustId?: string): void {
 
 function check({ roles, expiresAt, remainingUses }: NewTrust, nowMs: number): void {
   if (roles.length === 0) throw new AtelierError('FORBIDDEN', 'A trust needs at least one role.')
-  if (expiresAt !== undefined && expiresAt <= nowMs) throw invalid('expires_at', 'is in the past')
+  if (expiresAt !== undefined && expiresAt <= nowMs) throw invalidField('expires_at', 'is in the past')
   if (remainingUses === undefined) return
   if (!Number.isInteger(remainingUses) || remainingUses < 1 || remainingUses > USES_MAX)
-    throw invalid('remaining_uses', `must be a whole number from 1 to ${USES_MAX}`)
+    throw invalidField('remaining_uses', `must be a whole number from 1 to ${USES_MAX}`)
 }
 
 async function needTrustee(db: Db, id: string): Promise<void> {
@@ -152,8 +152,4 @@ async function needRoles(db: Db, { trustorId, projectId, roles }: NewTrust): Pro
   if (!project) throw noSuch('project', projectId)
   const held = impliedRoles((await rolesIn(db, trustorId, { id: projectId }))?.roles ?? [])
   for (const role of roles) if (!isRole(role) || !held.includes(role)) throw noSuch('role', role)
-}
-
-function invalid(pointer: string, detail: string): AtelierError {
-  return new AtelierError('INVALID_INPUT', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] })
 }

@@ -1,11 +1,10 @@
 import type { Transaction } from 'kysely'
-import { AtelierError, type Clock, checkName, newId, type Role } from '../core/index.ts'
+import { AtelierError, type Clock, checkName, newId, noSuch, type Role } from '../core/index.ts'
 import type { Store, Tables } from '../store/index.ts'
 import {
   addGrant,
   insertUser,
   needOperator,
-  noSuch,
   notByDelegation,
   removeGrant,
   removeUser,

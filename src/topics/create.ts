@@ -1,4 +1,4 @@
-import { AtelierError, type Clock, checkName, type FunctionTable, newId } from '../core/index.ts'
+import { AtelierError, type Clock, checkName, type FunctionTable, newId, noSuch } from '../core/index.ts'
 import type { EventStore } from '../store/index.ts'
 import { GoneProjects } from './gone-projects.ts'
 import { TOPIC_LIMITS_DEFAULT, type TopicLimits } from './limits.ts'
@@ -227,7 +227,7 @@ class TopicsInStore implements StoredTopics {
       .where('project_id', '=', projectId)
       .where('name', '=', name)
       .executeTakeFirst()
-    if (!row) throw new AtelierError('NOT_FOUND', `There is no topic ${JSON.stringify(name.slice(0, 80))}.`)
+    if (!row) throw noSuch('topic', name)
     return row
   }
 }

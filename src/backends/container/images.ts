@@ -1,4 +1,4 @@
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, invalidField } from '../../core/index.ts'
 import { type EngineHttp, engineFailed } from './http.ts'
 import { pullFailed } from './pull-failure.ts'
 import { OWN_IMAGES, type RegistryGuard, registryOf } from './registries.ts'
@@ -116,10 +116,8 @@ export function parseReference(reference: string): {
 } {
   const match = reference.length <= REFERENCE_CHARACTERS_MAX ? REFERENCE.exec(reference) : null
   const { host, path, tag, digest } = match?.groups ?? {}
-  if (path === undefined || /^(sha256|[0-9a-f]{64})$/.test(path)) {
-    const detail = 'must name an image: registry/name:tag, or registry/name@sha256:…'
-    throw new AtelierError('INVALID_INPUT', `image ${detail}.`, { errors: [{ pointer: 'image', detail }] })
-  }
+  if (path === undefined || /^(sha256|[0-9a-f]{64})$/.test(path))
+    throw invalidField('image', 'must name an image: registry/name:tag, or registry/name@sha256:…')
   return { host, name: host === undefined ? path : `${host}/${path}`, tag: tag ?? 'latest', digest }
 }
 

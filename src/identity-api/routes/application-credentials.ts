@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, noSuch } from '../../core/index.ts'
 import type { NewCredential, StoredAccessRule } from '../../identity/index.ts'
 import { callerOf } from '../caller.ts'
 import { Fields, queryText, rolesOf } from '../input.ts'
@@ -88,8 +88,7 @@ function ruleIn(
   id: string,
 ): StoredAccessRule {
   const found = credentials.flatMap(each => each.accessRules ?? []).find(each => each.id === id)
-  if (!found)
-    throw new AtelierError('NOT_FOUND', `There is no access rule ${JSON.stringify(id.slice(0, 80))}.`)
+  if (!found) throw noSuch('access rule', id)
   return found
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, noSuch } from '../../core/index.ts'
 import { callerOf } from '../caller.ts'
 import { type Fields, queryFlag, queryText } from '../input.ts'
 import { needOperator } from '../operator.ts'
@@ -20,7 +20,7 @@ export function domainRoutes(server: FastifyInstance, parts: IdentityApiParts): 
   server.get<{ Params: { domain: string } }>('/v3/domains/:domain', async request => {
     const isOurs = request.params.domain === DOMAIN.id
     if (!isOurs || !callerOf(request).project) needOperator(request)
-    if (!isOurs) throw noDomain(request.params.domain)
+    if (!isOurs) throw noSuch('domain', request.params.domain)
     return { domain: domainView(rootOf(request, parts)) }
   })
 
@@ -33,9 +33,5 @@ export function domainRoutes(server: FastifyInstance, parts: IdentityApiParts): 
 /** Throws NOT_FOUND when something shall be made in a domain that there is not. */
 export function needOurDomain(fields: Fields): void {
   const id = fields.textIfAny('domain_id') ?? DOMAIN.id
-  if (id !== DOMAIN.id) throw noDomain(id)
-}
-
-function noDomain(id: string): AtelierError {
-  return new AtelierError('NOT_FOUND', `There is no domain ${JSON.stringify(id.slice(0, 80))}.`)
+  if (id !== DOMAIN.id) throw noSuch('domain', id)
 }

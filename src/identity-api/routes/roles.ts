@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AtelierError } from '../../core/index.ts'
+import { AtelierError, noSuch } from '../../core/index.ts'
 import { type Assignment, type AssignmentId, impliedRoles, isRole, ROLES } from '../../identity/index.ts'
 import { callerOf } from '../caller.ts'
 import { isSet, queryText } from '../input.ts'
@@ -39,8 +39,7 @@ export function roleRoutes(server: FastifyInstance, parts: IdentityApiParts): vo
   server.get<{ Params: { role: string } }>('/v3/roles/:role', async request => {
     needOperator(request)
     const { role } = request.params
-    if (!isRole(role))
-      throw new AtelierError('NOT_FOUND', `There is no role ${JSON.stringify(role.slice(0, 80))}.`)
+    if (!isRole(role)) throw noSuch('role', role)
     return { role: roleView(rootOf(request, parts), role) }
   })
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AtelierError } from '../../core/index.ts'
+import { noSuch } from '../../core/index.ts'
 import { catalogueOf, REGION, type Service } from '../catalogue.ts'
 import { queryText } from '../input.ts'
 import { needOperator } from '../operator.ts'
@@ -89,8 +89,4 @@ function regionView(root: string): object {
     parent_region_id: null,
     links: { self: `${root}/v3/regions/${REGION}` },
   }
-}
-
-function noSuch(kind: string, id: string): AtelierError {
-  return new AtelierError('NOT_FOUND', `There is no ${kind} ${JSON.stringify(id.slice(0, 80))}.`)
 }

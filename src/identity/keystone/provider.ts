@@ -1,6 +1,5 @@
-import { AtelierError, type Clock, type Principal, type Role } from '../../core/index.ts'
+import { AtelierError, type Clock, noSuch, type Principal, type Role } from '../../core/index.ts'
 import { allowsRequest, type ServiceRequest } from '../access-rules.ts'
-import { noSuch } from '../accounts.ts'
 import type { IdentityProvider } from '../identity.ts'
 import type { ProjectReference } from '../roles.ts'
 import { TokenCache, type Validated } from '../tokens.ts'
