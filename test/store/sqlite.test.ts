@@ -113,7 +113,7 @@ test('an event store can be closed while its thread starts', async () => {
 test('a statement that follows the end of a thread at once is refused, not answered with nothing', async () => {
   const path = freshPath()
   await mkdir(join(path, '..'))
-  const thread = await SqliteThread.start({ path, busyTimeoutMs: 1_000, setup: '', bytesMax: undefined })
+  const thread = await SqliteThread.start({ path, bytesMax: undefined })
   const closing = thread.close()
   const query = CompiledQuery.raw('select 1 as one')
   await assert.rejects(thread.run('read', query), { code: 'UNAVAILABLE' })

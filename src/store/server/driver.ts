@@ -4,10 +4,9 @@ import {
   type Dialect,
   type Driver,
   type QueryResult,
-  RawNode,
-  SelectQueryNode,
   type TransactionSettings,
 } from 'kysely'
+import { isRead, streamQuery } from '../statement.ts'
 import { asServerError } from './errors.ts'
 import type { Engine, Wire } from './wire.ts'
 
@@ -78,6 +77,7 @@ const CONNECTIONS_TRIED = 12 // more than a pool holds: all of them die when the
 
 /** Each statement by itself, on any connection. */
 class PlainConnection implements DatabaseConnection {
+  readonly streamQuery = streamQuery
   readonly #engine: Engine
 
   constructor(engine: Engine) {
@@ -100,14 +100,11 @@ class PlainConnection implements DatabaseConnection {
       }
     }
   }
-
-  streamQuery(): never {
-    throw new Error('Rows are not streamed from this store: read them in pages.')
-  }
 }
 
 /** One transaction. After a statement has failed, no other is run: some servers would run it outside of the transaction. */
 class TransactionConnection implements DatabaseConnection {
+  readonly streamQuery = streamQuery
   readonly #engine: Engine
   readonly #wire: Wire
   readonly #isForgiving: boolean
@@ -146,10 +143,6 @@ class TransactionConnection implements DatabaseConnection {
     this.#wire.release(!this.#isOver)
   }
 
-  streamQuery(): never {
-    throw new Error('Rows are not streamed from this store: read them in pages.')
-  }
-
   #failed(error: unknown): unknown {
     const known =
       this.#engine.trouble(error) === 'retry'
@@ -184,8 +177,4 @@ async function run<R>(wire: Wire, query: CompiledQuery): Promise<QueryResult<R>>
     rows: rows as R[],
     ...(changed !== undefined && { numAffectedRows: BigInt(changed) }),
   }
-}
-
-function isRead({ query, sql }: CompiledQuery): boolean {
-  return SelectQueryNode.is(query) || (RawNode.is(query) && /^\s*select\b/i.test(sql))
 }

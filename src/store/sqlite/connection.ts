@@ -1,5 +1,6 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+import { streamQuery } from '../statement.ts'
 import { asStoreError } from './errors.ts'
 
 const STATEMENTS_MAX = 500 // prepared statements kept; the product's own are fewer, lists with filters add some
@@ -13,6 +14,7 @@ interface Prepared {
 export class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync
   readonly #prepared = new Map<string, Prepared>()
+  readonly streamQuery = streamQuery
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -32,12 +34,6 @@ export class SqliteConnection implements DatabaseConnection {
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     return new Promise(resolve => resolve(this.#run<R>(query)))
-  }
-
-  // Its own statement: one that is kept might be run again before the stream has ended.
-  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    const statement = this.#database.prepare(query.sql)
-    for (const row of statement.iterate(...(query.parameters as SQLInputValue[]))) yield { rows: [row as R] }
   }
 
   close(): void {

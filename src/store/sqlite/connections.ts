@@ -1,14 +1,6 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { type ConnectionSettings, connect } from './connect.ts'
 import type { Parcel } from './parcel.ts'
-
-/** How both connections to a file are opened. */
-export interface ConnectionSettings {
-  readonly path: string
-  readonly busyTimeoutMs: number
-  /** Run on each connection. */
-  readonly setup: string
-  readonly bytesMax: number | undefined
-}
 
 /** Statements have places, so that their text travels once. A new text in a place takes it over. */
 export type Job =
@@ -150,21 +142,6 @@ function prepare(database: DatabaseSync, text: string): Prepared {
   const columns = statement.columns().map(({ name }) => name)
   if (columns.length > 0) statement.setReturnArrays(true)
   return { statement, columns }
-}
-
-function connect({ path, busyTimeoutMs, setup, bytesMax }: ConnectionSettings): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
-  try {
-    database.exec(setup)
-    if (bytesMax !== undefined) {
-      const pageBytes = Number(database.prepare('pragma page_size').get()?.['page_size'])
-      database.exec(`pragma max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`)
-    }
-    return database
-  } catch (error) {
-    database.close()
-    throw error
-  }
 }
 
 /** An error as it travels. */

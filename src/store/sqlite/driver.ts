@@ -4,13 +4,12 @@ import {
   type Dialect,
   type Driver,
   type QueryResult,
-  RawNode,
-  SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
 import type { Mutex } from '../mutex.ts'
+import { isRead, streamQuery } from '../statement.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** What Kysely needs of a database that has one connection for it. */
@@ -88,6 +87,7 @@ class PlainConnection implements DatabaseConnection {
   readonly #reader: SqliteConnection
   readonly #writer: SqliteConnection
   readonly #mutex: Mutex
+  readonly streamQuery = streamQuery
 
   constructor(reader: SqliteConnection, writer: SqliteConnection, mutex: Mutex) {
     this.#reader = reader
@@ -104,13 +104,4 @@ class PlainConnection implements DatabaseConnection {
       release()
     }
   }
-
-  streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    return this.#reader.streamQuery<R>(query)
-  }
-}
-
-/** Whether a statement only reads. */
-export function isRead({ query, sql }: CompiledQuery): boolean {
-  return SelectQueryNode.is(query) || (RawNode.is(query) && /^\s*select\b/i.test(sql))
 }

@@ -1,4 +1,5 @@
-import { type ConnectionSettings, Connections, type Done, type Job } from './connections.ts'
+import type { ConnectionSettings } from './connect.ts'
+import { Connections, type Done, type Job } from './connections.ts'
 import { LOST, Statements } from './statements.ts'
 
 /** Statements that run where they are asked for, and hold up what else this thread does. */

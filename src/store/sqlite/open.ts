@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { AtelierError } from '../../core/index.ts'
 import { migrate } from '../migrations/migrate.ts'
@@ -9,13 +8,11 @@ import type { Layout } from '../migrations/migration.ts'
 import { Mutex } from '../mutex.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { backupSqlite } from './backup.ts'
+import { connect } from './connect.ts'
 import { SqliteConnection } from './connection.ts'
 import { plainDialect, transactionDialect } from './driver.ts'
 import { asStoreError } from './errors.ts'
 import { lockFile } from './lock.ts'
-
-export const BUSY_TIMEOUT_MS = 5_000 // another process (a backup) holds the file for moments only; we have its lock
-const WAL_BYTES_KEPT = 64 * 1024 ** 2 // the log is cut back to this after it was longer
 
 /** The store in one SQLite file; see `openStore`. */
 export async function openSqlite<T>(
@@ -25,11 +22,12 @@ export async function openSqlite<T>(
 ): Promise<Store<T>> {
   makeFolder(path)
   const unlock = lockFile(path)
+  const settings = { path, bytesMax: options.sizeBytesMax }
   const opened: SqliteConnection[] = []
   try {
-    const writer = connect(path, options)
+    const writer = new SqliteConnection(connect(settings))
     opened.push(writer)
-    const reader = connect(path, options)
+    const reader = new SqliteConnection(connect(settings))
     opened.push(reader)
     reader.exec('pragma query_only = on')
     chmodSync(path, 0o600)
@@ -67,26 +65,6 @@ export async function openSqlite<T>(
     unlock()
     throw notOurs(path, error)
   }
-}
-
-// WAL: readers do not wait for the writer. Synchronous full: a commit waits for the disk, since what was acknowledged
-// must survive the loss of power too (0.1 to 0.2 ms a commit where the disk has a write cache, 0.01 without the wait).
-export const CONNECTION_SETUP = `pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = ${WAL_BYTES_KEPT}`
-
-function connect(path: string, options: StoreOptions): SqliteConnection {
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-  const connection = new SqliteConnection(database)
-  try {
-    connection.exec(CONNECTION_SETUP)
-    if (options.sizeBytesMax !== undefined) {
-      const pageBytes = Number(database.prepare('pragma page_size').get()?.['page_size'])
-      connection.exec(`pragma max_page_count = ${Math.max(1, Math.floor(options.sizeBytesMax / pageBytes))}`)
-    }
-  } catch (error) {
-    connection.close()
-    throw error
-  }
-  return connection
 }
 
 export function makeFolder(path: string): void {

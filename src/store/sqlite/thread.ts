@@ -1,7 +1,8 @@
 import { getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { ConnectionSettings, Done, Job } from './connections.ts'
+import type { ConnectionSettings } from './connect.ts'
+import type { Done, Job } from './connections.ts'
 import { Parcel } from './parcel.ts'
 import { errorOf, LOST, Statements } from './statements.ts'
 

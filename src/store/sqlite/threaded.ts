@@ -11,13 +11,14 @@ import {
 import { migrate } from '../migrations/migrate.ts'
 import type { Layout } from '../migrations/migration.ts'
 import { Mutex } from '../mutex.ts'
+import { isRead, streamQuery } from '../statement.ts'
 import type { Store, StoreOptions, TransactionOptions } from '../store.ts'
 import { backupSqlite } from './backup.ts'
-import type { ConnectionSettings } from './connections.ts'
-import { dialectOf, isRead } from './driver.ts'
+import type { ConnectionSettings } from './connect.ts'
+import { dialectOf } from './driver.ts'
 import { StatementsHere } from './here.ts'
 import { lockFile } from './lock.ts'
-import { BUSY_TIMEOUT_MS, CONNECTION_SETUP, makeFolder, notOurs } from './open.ts'
+import { makeFolder, notOurs } from './open.ts'
 import type { Statements } from './statements.ts'
 import { SqliteThread } from './thread.ts'
 
@@ -32,12 +33,7 @@ export async function openThreadedSqlite<T>(
 ): Promise<Store<T>> {
   makeFolder(path)
   const unlock = lockFile(path)
-  const settings = {
-    path,
-    busyTimeoutMs: BUSY_TIMEOUT_MS,
-    setup: CONNECTION_SETUP,
-    bytesMax: options.sizeBytesMax,
-  }
+  const settings = { path, bytesMax: options.sizeBytesMax }
   let here: StatementsHere | undefined
   try {
     here = new StatementsHere(settings)
@@ -178,8 +174,6 @@ class ThreadedStore<T> implements Store<T> {
 function connection(run: (query: CompiledQuery) => Promise<QueryResult<unknown>>): DatabaseConnection {
   return {
     executeQuery: <R>(query: CompiledQuery) => run(query) as Promise<QueryResult<R>>,
-    streamQuery() {
-      throw new Error('Rows are not streamed from this store: read them in pages.')
-    },
+    streamQuery,
   }
 }

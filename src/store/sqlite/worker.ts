@@ -1,6 +1,7 @@
 /** The thread that runs the statements of a store which must not wait for the disk where calls are carried. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type ConnectionSettings, Connections, type Done, type Job, problemOf } from './connections.ts'
+import type { ConnectionSettings } from './connect.ts'
+import { Connections, type Done, type Job, problemOf } from './connections.ts'
 import { Parcel } from './parcel.ts'
 
 function serve(port: NonNullable<typeof parentPort>, settings: ConnectionSettings): void {
