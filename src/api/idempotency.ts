@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
 import { type IdempotencyStore, keyOfAnother } from './idempotency-store.ts'
 import type { ApiLog } from './log.ts'
+import { PROBLEM_TYPE, problemOf } from './problem.ts'
 
 const BODY_BYTES_KEPT = 256 * 1024 // of an answer; a longer one is not repeated but refused
 const KEY = /^[\x21-\x7e]{1,200}$/
@@ -77,17 +78,14 @@ export function honourIdempotencyKeys(server: FastifyInstance, store: Idempotenc
     }
     const fingerprint = fingerprintOf(request, request.bodyDigest)
     if (body) return store.complete(by, key, { status: reply.statusCode, headers, body }, fingerprint)
-    const problem = {
-      type: 'urn:atelier:problem:CONFLICT',
-      title: 'This is in conflict with what exists',
-      status: 409,
-      detail: 'This request was answered, but its answer was too long to be kept.',
-      code: 'CONFLICT',
-    }
+    const tooLong = new AtelierError(
+      'CONFLICT',
+      'This request was answered, but its answer was too long to be kept.',
+    )
     const kept = {
-      status: 409,
-      headers: { 'content-type': 'application/problem+json' },
-      body: Buffer.from(JSON.stringify(problem)),
+      status: tooLong.status,
+      headers: { 'content-type': PROBLEM_TYPE },
+      body: Buffer.from(JSON.stringify(problemOf(tooLong, request.id))),
     }
     return store.complete(by, key, kept, fingerprint)
   }

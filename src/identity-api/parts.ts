@@ -3,7 +3,7 @@ import type { EmbeddedIdentity } from '../identity/index.ts'
 
 /** What the identity API stands on. */
 export interface IdentityApiParts {
-  readonly identity: Pick<EmbeddedIdentity, 'directory' | 'revoke' | 'forgetProject'>
+  readonly identity: Pick<EmbeddedIdentity, 'directory' | 'revoke'>
   /** Projects own functions, so making and changing them is the control plane's. */
   readonly projects: Pick<Control, 'createProject' | 'updateProject' | 'deleteProject'>
   /** What else the catalogue names beside this API. */

@@ -22,7 +22,7 @@ const GrantBody = exactly(
 )
 
 export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
-  const { control, identity } = parts
+  const { control } = parts
   const users = () => kept(parts, 'users')
 
   operation(server, {
@@ -100,7 +100,6 @@ export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
     handle: async call => {
       const expected = expectedRevision(call.request)
       const project = await control.updateProject(call.by, call.params.project, call.body, expected)
-      identity.forgetProject(project.id)
       return tagged(call, project.revision, projectView(project))
     },
   })
@@ -114,11 +113,7 @@ export function projectRoutes(server: FastifyInstance, parts: ApiParts): void {
     params: ProjectParams,
     answers: { 204: Nothing },
     errors: ['CONFLICT', 'PRECONDITION_FAILED'],
-    handle: async ({ by, params, request }) => {
-      const { id } = await control.getProject(by, params.project)
-      await control.deleteProject(by, params.project, expectedRevision(request))
-      identity.forgetProject(id)
-    },
+    handle: ({ by, params, request }) => control.deleteProject(by, params.project, expectedRevision(request)),
   })
 
   operation(server, {

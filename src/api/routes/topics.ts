@@ -7,7 +7,7 @@ import { exactly, named, Paged } from '../schemas/inputs.ts'
 import { listOf, Nothing, pageOf, ref } from '../schemas/model.ts'
 import { PublishedSchema, RetentionInput, TopicMessageSchema, TopicSchema } from '../schemas/topics.ts'
 import { Type } from '../schemas/type.ts'
-import { pageView } from '../views.ts'
+import { pageView, time } from '../views.ts'
 
 const TopicParams = named('topic', 'The topic’s name.')
 const PUBLICATION_BYTES_MAX = 32 * 1024 * 1024
@@ -138,7 +138,7 @@ export function topicRoutes(server: FastifyInstance, { topics }: ApiParts): void
 }
 
 function topicView({ id, name, retention, firstPosition, lastPosition, createdAt }: Topic) {
-  return { id, name, retention, firstPosition, lastPosition, createdAt: new Date(createdAt).toISOString() }
+  return { id, name, retention, firstPosition, lastPosition, createdAt: time(createdAt) }
 }
 
 function messageView({ data, publishedAt, ...message }: Message) {
@@ -148,5 +148,5 @@ function messageView({ data, publishedAt, ...message }: Message) {
   } catch {
     body = { base64: Buffer.from(data).toString('base64') }
   }
-  return { ...message, ...body, publishedAt: new Date(publishedAt).toISOString() }
+  return { ...message, ...body, publishedAt: time(publishedAt) }
 }

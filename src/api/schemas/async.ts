@@ -1,3 +1,4 @@
+import { AT, ID } from './common.ts'
 import { exactly } from './inputs.ts'
 import { model, Time } from './model.ts'
 import { type TSchema, Type } from './type.ts'
@@ -84,9 +85,6 @@ export const AsyncStateSchema = Type.Enum(
   ['queued', 'running', 'succeeded', 'failed', 'expired', 'cancelled'],
   { description: 'The last four are final; `failed` and `expired` are dead letters.' },
 )
-
-const AT = '2026-11-02T09:30:00.000Z'
-const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
 
 export const AsyncInvocationSchema = model(
   'AsyncInvocation',

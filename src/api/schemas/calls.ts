@@ -1,8 +1,6 @@
+import { AT, ID } from './common.ts'
 import { model, ref, Time } from './model.ts'
 import { Type } from './type.ts'
-
-const AT = '2026-11-02T09:30:00.000Z'
-const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
 
 export const InvocationStatusSchema = Type.Enum(['ok', 'error', 'timeout', 'cancelled', 'refused'])
 

@@ -1,8 +1,7 @@
+import { AT, ID } from './common.ts'
 import { model, ref, Time } from './model.ts'
 import { Type } from './type.ts'
 
-const AT = '2026-11-02T09:30:00.000Z'
-const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
 const RoleName = Type.Enum(['admin', 'member', 'reader', 'service'])
 
 export const TokenSchema = model(
@@ -15,7 +14,7 @@ export const TokenSchema = model(
     project: Type.String(),
     roles: Type.Array(RoleName),
   },
-  { token: 'atk_…', expiresAt: AT, user: 'admin', project: 'default', roles: ['admin'] },
+  { token: 'atl_…', expiresAt: AT, user: 'admin', project: 'default', roles: ['admin'] },
 )
 
 export const WhoamiSchema = model(

@@ -1,7 +1,6 @@
+import { AT } from './common.ts'
 import { model, Time } from './model.ts'
 import { Type } from './type.ts'
-
-const AT = '2026-11-02T09:30:00.000Z'
 
 const retention = {
   ageMs: Type.Integer({ description: 'How long a message is kept. Default: 7 days.' }),

@@ -1,9 +1,7 @@
 import { EVENT_FORMATS, EVENT_TRIGGER_KINDS } from '../../core/index.ts'
+import { AT, ID } from './common.ts'
 import { model, ref, Time } from './model.ts'
 import { Type } from './type.ts'
-
-const AT = '2026-11-02T09:30:00.000Z'
-const ID = '01k9zq5m3b8t5v2c7x4n6r1d0e'
 
 export const TriggerKindName = Type.Enum(['http', ...EVENT_TRIGGER_KINDS])
 export const EventFormatName = Type.Enum([...EVENT_FORMATS], {

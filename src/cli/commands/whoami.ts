@@ -2,10 +2,8 @@ import { renderFields } from '../output/table.ts'
 import type { CommandSpec } from '../spec.ts'
 
 interface WirePrincipal {
-  readonly user?: string
-  readonly userName?: string
-  readonly project?: string
-  readonly projectName?: string
+  readonly user: string
+  readonly project: string
   readonly roles: readonly string[]
   readonly expiresAt?: string
 }
@@ -22,8 +20,8 @@ export const whoami: CommandSpec = {
     const one = await client.get<WirePrincipal>('/v1/whoami')
     await context.result(one, () =>
       renderFields([
-        ['user', one.user ?? one.userName],
-        ['project', one.project ?? one.projectName],
+        ['user', one.user],
+        ['project', one.project],
         ['roles', one.roles.join(', ')],
         ['server', client.login.url],
         ['login from', client.login.source],
