@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Readable, Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import type { MultipartFile, MultipartValue } from '@fastify/multipart'
+import type { Multipart, MultipartFile, MultipartValue } from '@fastify/multipart'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyRequest } from 'fastify'
 import { AtelierError } from '../core/index.ts'
-import { inputError, invalid } from './input.ts'
+import { fromFastify, inputError, invalid } from './input.ts'
 import { AsyncChangeSchema } from './schemas/async.ts'
 import { IsolationSchema } from './schemas/common.ts'
 import { Access, Config, Description, exactly } from './schemas/inputs.ts'
@@ -107,9 +107,7 @@ export async function readDeployUpload(
     else if (part.type === 'file' && part.fieldname === 'package') {
       const fileName = fileNameOf(part)
       const hash = createHash('sha256').update(`${JSON.stringify(settings)}\n${fileName}\n`)
-      const source = bounded(part, packageBytesMax, hash, signal)
-      // A body that ends too early is told to whoever waits for the next part, and to nobody else.
-      parts.next().catch(() => source.destroy(endsEarly()))
+      const source = bounded(part, packageBytesMax, { hash, signal, last: nothingAfter(parts.next()) })
       const discard = () => {
         source.destroy()
         part.file.resume()
@@ -166,8 +164,22 @@ function parseSettings(part: MultipartValue): Static<typeof DeploySettings> {
   return value as Static<typeof DeploySettings>
 }
 
-/** The file, added to the hash, and ended with an error when it grows too long or breaks off. */
-function bounded(part: MultipartFile, bytesMax: number, hash: Hash, signal: AbortSignal): Transform {
+/** What is wrong with what follows the package, or that it breaks off. Settings there would not have counted. */
+async function nothingAfter(next: Promise<IteratorResult<Multipart>>): Promise<AtelierError | undefined> {
+  try {
+    const { value: part, done } = await next
+    return done ? undefined : misplaced(part.fieldname, 'comes after the package: send it before')
+  } catch (error) {
+    return fromFastify(error) ?? endsEarly()
+  }
+}
+
+/** The file, added to the hash, and ended with an error when it grows too long, breaks off, or is not the `last` part. */
+function bounded(
+  part: MultipartFile,
+  bytesMax: number,
+  { hash, signal, last }: { hash: Hash; signal: AbortSignal; last: Promise<AtelierError | undefined> },
+): Transform {
   let bytes = 0
   const target = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -182,7 +194,12 @@ function bounded(part: MultipartFile, bytesMax: number, hash: Hash, signal: Abor
         ),
       )
     },
+    flush(done) {
+      void last.then(error => done(error))
+    },
   })
+  // A body that breaks off may be told there alone.
+  void last.then(error => error && target.destroy(error))
   // Nobody may listen yet when it fails; what matters is that the reader finds it failed.
   target.on('error', () => part.file.unpipe(target))
   part.file.once('error', () => target.destroy(endsEarly()))

@@ -115,6 +115,16 @@ test('a body of another shape is refused with what is expected', async () => {
   ])
 })
 
+test('settings behind the package are refused, not passed over', async () => {
+  const form = new FormData()
+  form.append('package', new Blob(['export default () => 1']), 'main.js')
+  form.append('settings', JSON.stringify({ access: 'public' }))
+  const answer = await fetch(`${url}${PATH}`, { method: 'POST', headers: member.headers, body: form })
+  assert.equal(answer.status, 400)
+  const { errors } = (await answer.json()) as { errors: unknown }
+  assert.deepEqual(errors, [{ pointer: '/settings', detail: 'comes after the package: send it before' }])
+})
+
 test("a JSON part that is no JSON, whatever its type says, is the caller's mistake", async () => {
   const boundary = 'xx'
   const payload = `--xx\r\ncontent-disposition: form-data; name="settings"\r\ncontent-type: application/json\r\n\r\n{"a\r\n--xx--\r\n`
