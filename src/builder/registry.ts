@@ -158,12 +158,11 @@ function withoutNpm(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 async function goSettings(environment: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, string>> {
   const home = environment['XDG_CONFIG_HOME'] ?? join(environment['HOME'] ?? homedir(), '.config')
   const text = await readFile(environment['GOENV'] ?? join(home, 'go', 'env'), 'utf8').catch(() => '')
-  const pairs = text.split('\n').map(line => line.split('=', 2) as [string, string?])
-  return new Map(
-    pairs.flatMap(([name, value]) =>
-      VARIABLES.includes(name) && value?.trim() ? [[name, value.trim()] as const] : [],
-    ),
-  )
+  const pairs = text.split('\n').map(line => {
+    const at = line.indexOf('=')
+    return [line.slice(0, at), line.slice(at + 1).trim()] as const
+  })
+  return new Map(pairs.filter(([name, value]) => VARIABLES.includes(name) && value !== ''))
 }
 
 /** pip's configuration files, the later over the earlier. */

@@ -18,6 +18,8 @@ test('proxies, mirrors and certificates are handed on; passwords, tokens and key
     join(home, '.config', 'pip', 'pip.conf'),
     '[global]\nindex-url = https://mirror.example/simple\nextra-index-url =\n  https://u:secret@private.example/simple\n[freeze]\ntimeout = 9\n',
   )
+  mkdirSync(join(home, '.config', 'go'))
+  writeFileSync(join(home, '.config', 'go', 'env'), 'GOPROXY=https://go.example/?tier=1\nGOPRIVATE=\n')
   writeFileSync(join(home, 'ca.pem'), `${KEY}\n${CERTIFICATE}\n`)
   writeFileSync(
     join(home, '.npmrc'),
@@ -37,6 +39,7 @@ test('proxies, mirrors and certificates are handed on; passwords, tokens and key
   assert.equal(settings.env['HTTPS_PROXY'], 'http://proxy.example:3128')
   assert.equal(settings.env['PIP_INDEX_URL'], 'https://mirror.example/simple')
   assert.equal(settings.env['PIP_DEFAULT_TIMEOUT'], undefined)
+  assert.equal(settings.env['GOPROXY'], 'https://go.example/?tier=1')
   assert.equal(settings.env['HTTP_PROXY'], undefined)
   assert.ok(settings.files['ca.pem']?.includes(CERTIFICATE))
   assert.equal(settings.env['PIP_CERT'], '/registry/ca.pem')
