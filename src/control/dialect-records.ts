@@ -22,8 +22,10 @@ export interface DialectRecords {
   update<T>(kind: string, id: string, change: (body: T) => T): Promise<DialectRecord<T>>
   /** Whether it was there. */
   delete(kind: string, id: string): Promise<boolean>
-  /** Those that were made before; resolves with how many went. */
-  deleteOlder(kind: string, createdBefore: number): Promise<number>
+  /** Those that were made before, of one project or of all; resolves with how many went. */
+  deleteOlder(kind: string, createdBefore: number, projectId?: string): Promise<number>
+  /** When the project's newest but `count` was made; `undefined` when it has not more than these. */
+  madeBefore(kind: string, projectId: string, count: number): Promise<number | undefined>
 }
 
 /** A document to keep. */
@@ -149,13 +151,27 @@ export function createDialectRecords(store: Store, clock: Clock): DialectRecords
       return Number(done.numDeletedRows) > 0
     },
 
-    async deleteOlder(kind, createdBefore) {
-      const done = await db
+    async deleteOlder(kind, createdBefore, projectId) {
+      let query = db
         .deleteFrom('dialect_records')
         .where('kind', '=', kind)
         .where('created_at', '<', createdBefore)
+      if (projectId !== undefined) query = query.where('project_id', '=', projectId)
+      return Number((await query.executeTakeFirst()).numDeletedRows)
+    },
+
+    async madeBefore(kind, projectId, count) {
+      const row = await db
+        .selectFrom('dialect_records')
+        .select('created_at')
+        .where('kind', '=', kind)
+        .where('project_id', '=', projectId)
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .offset(count)
+        .limit(1)
         .executeTakeFirst()
-      return Number(done.numDeletedRows)
+      return row?.created_at
     },
   }
 }

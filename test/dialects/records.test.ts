@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createDialectRecords, type DialectRecords } from '../../src/control/index.ts'
+import { KINDS } from '../../src/dialects/qinling/kept.ts'
+import { Newest } from '../../src/dialects/qinling/retention.ts'
+import { Texts } from '../../src/dialects/qinling/texts.ts'
 import { openStore } from '../../src/store/index.ts'
 import { FakeClock } from '../support/clock.ts'
 
@@ -71,4 +74,27 @@ test('changes that meet are all made', async t => {
     all.update(KIND, 'n', () => 1),
     { code: 'NOT_FOUND' },
   )
+})
+
+test('of a project’s executions the newest are kept, with their texts, and none of another’s go', async t => {
+  const { records: all, clock } = await records(t)
+  const texts = new Texts(all)
+  const newest = new Newest(all, texts, 10, 4)
+  const long = 'x'.repeat(20_000)
+  for (let i = 0; i < 24; i++)
+    for (const projectId of i < 4 ? ['quiet', 'busy'] : ['busy']) {
+      clock.advance(1)
+      const { id } = await all.insert({ id: `${projectId}-${i}`, kind: KINDS.execution, projectId, body: {} })
+      await texts.keep(projectId, id, 'input', long)
+      await newest.made(projectId)
+    }
+  const ids = async (projectId: string) =>
+    (await all.list(KINDS.execution, { projectId })).map(({ id }) => Number(id.split('-')[1]))
+  assert.deepEqual(await ids('quiet'), [0, 1, 2, 3])
+  assert.deepEqual(
+    await ids('busy'),
+    Array.from({ length: 10 }, (_, i) => 14 + i),
+  )
+  assert.equal(await all.count('qinling.text', { projectId: 'busy' }), 10)
+  assert.equal(await all.count('qinling.text', { projectId: 'quiet' }), 4)
 })

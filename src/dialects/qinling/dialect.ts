@@ -65,7 +65,7 @@ export const qinling: Dialect = {
     webhookRoutes(add, kept, endpoint)
     invokeRoute(server, kept, runs)
 
-    const stopForgetting = retain(parts, runs)
+    const stopForgetting = retain(parts, runs.texts)
     jobs.start()
     server.addHook('onClose', async () => {
       stopForgetting()

@@ -14,6 +14,7 @@ import {
   type Running,
 } from './kept.ts'
 import { type Outcome, outcomeOfAnswer, outcomeOfFailure, outcomeOfImage } from './outcome.ts'
+import { Newest } from './retention.ts'
 import { Tally } from './tally.ts'
 import { type KeptText, Texts } from './texts.ts'
 
@@ -65,11 +66,13 @@ export class Runs {
   readonly #parts: Pick<DialectParts, 'invoker' | 'async' | 'table' | 'clock' | 'records'>
   readonly #kept: Kept
   readonly #tally: Tally
+  readonly #newest: Newest
 
   constructor(parts: Pick<DialectParts, 'invoker' | 'async' | 'table' | 'clock' | 'records'>, kept: Kept) {
     this.#parts = parts
     this.#kept = kept
     this.texts = new Texts(parts.records)
+    this.#newest = new Newest(parts.records, this.texts)
     this.#tally = new Tally((key, more) => this.#count(key, more))
   }
 
@@ -103,6 +106,7 @@ export class Runs {
     const [withInput] = await Promise.all([
       input === undefined ? made : this.#change(made, { input }),
       this.#tally.add(key),
+      this.#newest.made(run.projectId),
     ])
     const call = callOf(made.id, running, run.input)
     return run.sync ? this.#call(withInput, target, running, call) : this.#defer(withInput, target, call)

@@ -63,8 +63,9 @@ export class Texts {
       await this.#records.delete(KIND, keyOf(ownerId, field, piece))
   }
 
-  deleteOlder(createdBefore: number): Promise<number> {
-    return this.#records.deleteOlder(KIND, createdBefore)
+  /** Of one project, or of all. */
+  deleteOlder(createdBefore: number, projectId?: string): Promise<number> {
+    return this.#records.deleteOlder(KIND, createdBefore, projectId)
   }
 }
 
