@@ -139,6 +139,14 @@ test('a password that belongs to one server is never sent to another', async t =
   assert.ok(other.seen.every(one => !one.body.includes('secret of the first')))
 })
 
+test('a first start that has not come up is no server yet', async t => {
+  const home = await freshHome(t)
+  await writeAdmin(home, '', 'x')
+  const { code, stderr } = await atelier(home, ['status'])
+  assert.equal(code, 4)
+  assert.match(stderr, /no server was found on this machine/)
+})
+
 test('a server that is down is exit code 5 and says how to start it', async t => {
   const home = await freshHome(t)
   await writeAdmin(home, 'http://127.0.0.1:1', 'x')

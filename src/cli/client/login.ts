@@ -119,6 +119,7 @@ function readAdminFile(env: NodeJS.ProcessEnv): AdminFile | undefined {
   }
   try {
     const file = JSON.parse(text) as Partial<AdminFile>
+    if (file.url === '') return undefined // made by a first start that has not come up yet, or never did
     if (typeof file.url === 'string' && typeof file.user === 'string' && typeof file.password === 'string')
       return { project: 'default', ...file } as AdminFile
   } catch {
