@@ -101,9 +101,9 @@ export class HeldContainer implements Sandbox {
     if (this.#abort.signal.aborted) void made.kill()
     // What comes of its streams is told by its exit.
     if (made.stdin !== undefined) void pipeline(this.stdin, made.stdin).catch(() => {})
-    const said = [pipeline(made.stdout, this.stdout), pipeline(made.stderr, this.stderr)]
+    const said = Promise.allSettled([pipeline(made.stdout, this.stdout), pipeline(made.stderr, this.stderr)])
     const exit = await made.exited
-    await Promise.allSettled(said)
+    await said
     this.#exit(exit)
   }
 }

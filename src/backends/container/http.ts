@@ -7,7 +7,7 @@ const API = '/v1.41'
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 const SOCKETS_MAX = 128
 const REFUSAL_CHARACTERS_MAX = 8_192
-const LINE_BYTES_MAX = 1024 * 1024
+const LINE_CHARACTERS_MAX = 1024 * 1024
 
 export interface EngineAnswer {
   readonly status: number
@@ -43,18 +43,18 @@ export class EngineHttp {
 
   async ask(method: string, target: string, options: AskOptions = {}): Promise<EngineAnswer> {
     const response = await this.#send(method, target, options)
-    let text = ''
+    const pieces: Buffer[] = []
     let bytes = 0
     try {
       for await (const piece of response as AsyncIterable<Buffer>) {
         bytes += piece.length
         if (bytes > ANSWER_BYTES_MAX) throw new Error(`more than ${ANSWER_BYTES_MAX} bytes`)
-        text += piece.toString()
+        pieces.push(piece)
       }
     } catch (error) {
       throw this.#lost(error)
     }
-    return answerOf(response.statusCode ?? 0, text)
+    return answerOf(response.statusCode ?? 0, Buffer.concat(pieces).toString())
   }
 
   /** Each JSON value of an answer that comes piece by piece, or the whole answer when it is an error. */
@@ -64,11 +64,13 @@ export class EngineHttp {
     options: AskOptions = {},
   ): AsyncGenerator<unknown, EngineAnswer> {
     const response = await this.#send(method, target, options)
+    response.setEncoding('utf8') // a piece may end within a character
     let rest = ''
     try {
-      for await (const piece of response as AsyncIterable<Buffer>) {
-        rest += piece.toString()
-        if (rest.length > LINE_BYTES_MAX) throw new Error(`a line of more than ${LINE_BYTES_MAX} bytes`)
+      for await (const piece of response as AsyncIterable<string>) {
+        rest += piece
+        if (rest.length > LINE_CHARACTERS_MAX)
+          throw new Error(`a line of more than ${LINE_CHARACTERS_MAX} characters`)
         if (response.statusCode !== 200) continue
         const lines = rest.split('\n')
         rest = lines.pop() ?? ''
