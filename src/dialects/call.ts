@@ -27,7 +27,7 @@ export class CallFailure extends AtelierError {
 
 /**
  * Calls a function and gathers its answer, as dialects do whose answers hold the function's. Rejects with `CallFailure`;
- * FUNCTION_BAD_ANSWER for an answer of more than 6 MiB. When `signal` aborts, the call is cancelled.
+ * FUNCTION_BAD_ANSWER for an answer of more than 6 MiB, CANCELLED when `signal` aborts.
  */
 export function callWhole(
   invoker: Invoker,
@@ -62,7 +62,10 @@ export function callWhole(
       },
       onFail: fail,
     })
-    const onAbort = (): void => handle.cancel()
+    const onAbort = (): void => {
+      handle.cancel() // after which nothing more is said
+      fail(new AtelierError('CANCELLED', 'The caller left.'))
+    }
     signal?.addEventListener('abort', onAbort)
     if (signal?.aborted) onAbort()
   })

@@ -44,6 +44,8 @@ export function taskRoutes(server: FastifyInstance, { engine, async, who }: Task
     return by
   }
 
+  const workers = new WeakMap<FastifyRequest, Principal>()
+
   for (const url of ['/tasks', '/v1/tasks']) {
     // Not for HEAD: to look at it takes it.
     server.get(url, { exposeHeadRoute: false }, async (request, reply) => {
@@ -56,11 +58,13 @@ export function taskRoutes(server: FastifyInstance, { engine, async, who }: Task
     server.delete(
       url,
       // Before the body comes, which may be large.
-      { bodyLimit: TASK_BYTES_MAX, onRequest: async request => void (await worker(request)) },
+      {
+        bodyLimit: TASK_BYTES_MAX,
+        onRequest: async request => void workers.set(request, await worker(request)),
+      },
       async (request, reply) => {
-        const { projectId } = await worker(request)
         const task = taskIn(request)
-        await async.takeReserved(projectId, task.id, TAKEN).catch(notTaken)
+        await async.takeReserved(workers.get(request)!.projectId, task.id, TAKEN).catch(notTaken)
         return accepted(reply, task)
       },
     )
