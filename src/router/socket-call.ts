@@ -140,7 +140,9 @@ export class SocketCall implements InvokeSink {
       this.#over()
       return
     }
-    const { status, headers, parts } = this.#refusal!
+    // It was accepted in the moment in which its client left: nobody is there to be told of its end.
+    if (!this.#refusal) return this.#clientGone()
+    const { status, headers, parts } = this.#refusal
     headers.push(INVOCATION_FIELD, this.#handle?.id ?? newId(this.#plane.clock.now()))
     this.#answer(status, headers, Buffer.concat(parts))
   }
