@@ -137,8 +137,10 @@ function ownerOf(by: Principal): string {
   return `${by.projectId} ${by.userId}`
 }
 
+/** What was delegated has keys of its own: it may be good for less than the user, whose answers it must not get. */
 function idOf(by: Principal, key: string): string {
+  const { delegation } = by
   return createHash('sha256')
-    .update(`${ownerOf(by)} ${key}`)
+    .update(`${ownerOf(by)} ${delegation ? `${delegation.id} ` : ''}${key}`)
     .digest('hex')
 }

@@ -230,7 +230,7 @@ export class ApiFixture {
   }
 }
 
-const PASSWORD = 'correct horse battery staple'
+export const PASSWORD = 'correct horse battery staple'
 
 interface CallOptions {
   readonly body?: unknown

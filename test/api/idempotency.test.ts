@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { LightMyRequestResponse } from 'fastify'
-import { ApiFixture, problem } from './fixture.ts'
+import { ApiFixture, PASSWORD, problem } from './fixture.ts'
 
 const PACKAGE_BYTES_MAX = 1024 ** 2
 const fixture = await ApiFixture.open({ packageBytesMax: PACKAGE_BYTES_MAX })
@@ -45,6 +45,33 @@ test("another user's key is another key", async () => {
   const other = await fixture.call('POST', '/v1/apps', fixture.stranger, withKey('k-4', { name: 'fifth' }))
   assert.equal(other.statusCode, 201)
   assert.equal(other.headers['idempotency-replayed'], undefined)
+})
+
+test('a credential with fewer roles does not get what its user was answered', async () => {
+  const options = withKey('k-of-both', { name: 'delegated' })
+  assert.equal((await fixture.call('POST', '/v1/apps', fixture.member, options)).statusCode, 201)
+  const { directory } = fixture.control.identity
+  const { session } = await directory.issue({
+    proof: { method: 'password', user: { name: 'mia' }, password: PASSWORD },
+    scope: { project: { name: 'default' } },
+  })
+  const { credential, secret } = await directory.createCredential(session, session.user.id, {
+    name: 'dashboard',
+    roles: ['reader'],
+    description: undefined,
+    secret: undefined,
+    expiresAt: undefined,
+    unrestricted: undefined,
+    accessRules: undefined,
+  })
+  const { token } = await directory.issue({
+    proof: { method: 'application_credential', credential: { id: credential.id }, secret },
+    scope: undefined,
+  })
+  const less = { ...fixture.member, headers: { authorization: `Bearer ${token}` } }
+  problem(await fixture.call('POST', '/v1/apps', less, options), 403, 'FORBIDDEN')
+  const again = await fixture.call('POST', '/v1/apps', fixture.member, options)
+  assert.equal(again.headers['idempotency-replayed'], 'true')
 })
 
 test('a failure is not kept: the key may be tried again', async () => {
