@@ -27,6 +27,7 @@ import { privateCalls } from './rows/private-calls.ts'
 import { ready } from './rows/ready.ts'
 import { restart } from './rows/restart.ts'
 import { schedules } from './rows/schedules.ts'
+import { soak } from './rows/soak.ts'
 import { warm } from './rows/warm.ts'
 
 const ROWS: readonly Row[] = [
@@ -48,6 +49,7 @@ const ROWS: readonly Row[] = [
   dev,
   ready,
   restart,
+  soak,
 ]
 
 const { values, positionals } = parseArgs({
@@ -65,7 +67,15 @@ refuseUnknown('broker', values.broker, BROKERS)
 refuseUnknown('language', values.language, LANGUAGES)
 
 const size = values.quick
-  ? { rounds: 2, secondsPerRound: 1, firstCalls: 10, functionsMany: 500, queued: 10_000, brokerSeconds: 9 }
+  ? {
+      rounds: 2,
+      secondsPerRound: 1,
+      firstCalls: 10,
+      functionsMany: 500,
+      queued: 10_000,
+      brokerSeconds: 9,
+      soakSeconds: 20,
+    }
   : {
       rounds: 5,
       secondsPerRound: 2,
@@ -73,6 +83,7 @@ const size = values.quick
       functionsMany: 10_000,
       queued: 100_000,
       brokerSeconds: 60,
+      soakSeconds: 120,
     }
 
 /** Of the row that runs: what it has started, the first first. */

@@ -195,7 +195,7 @@ async function logIn({ url, user, password }: Login): Promise<Pick<Running, 'tok
       ...(body && { body }),
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-    return answer.json()
+    return answer.status === 204 ? undefined : answer.json()
   }
   return { token, api }
 }

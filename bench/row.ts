@@ -36,6 +36,8 @@ export interface Bench {
   readonly queued: number
   /** How long each broker gets events. */
   readonly brokerSeconds: number
+  /** How long the row about everything at once goes on. */
+  readonly soakSeconds: number
   /** The brokers of that row by name; none: all of them. */
   readonly brokers: readonly string[]
   /** The languages of that row by name; none: all of them. */
