@@ -11,11 +11,11 @@ const PREFIXES = ['ce_', 'ce-', 'cloudevents:', 'cloudevents_', ''] as const
 type Attributes = Pick<TriggerEvent, 'id' | 'source' | 'type' | 'time' | 'contentType' | 'data'> &
   Partial<Pick<TriggerEvent, 'subject' | 'extensions'>>
 
-/** The event that a message is, when it is a CloudEvent in binary or structured mode; else `undefined`. */
-export function cloudEventOf(message: QueueMessage, now: number): Attributes | undefined {
+/** The event that a message is, when it is a CloudEvent in binary or structured mode; else `undefined`. `time`: where it tells none. */
+export function cloudEventOf(message: QueueMessage, time: number): Attributes | undefined {
   try {
     const event = structured(message) ?? binary(message)
-    return event && attributesOfEvent(event, message.publishedAt ?? now)
+    return event && attributesOfEvent(event, time)
   } catch {
     return undefined // it calls itself one and is none: it stays what it is, a message
   }

@@ -27,14 +27,15 @@ export function eventOf(
   now: number,
   fallbackId: string,
 ): TriggerEvent {
-  const given = cloudEventOf(message, now)
+  const time = publishedAt(message) ?? now
+  const given = cloudEventOf(message, time)
   const topic = encodeURIComponent(message.topic)
   const plain = {
     id: message.publishedId ?? message.id ?? fallbackId,
     source: `/triggers/${encodeURIComponent(origin.trigger)}/${origin.source}/${topic}`,
     type: 'atelier.queue.message',
     subject: message.topic,
-    time: message.publishedAt ?? now,
+    time,
     contentType: typeOf(message),
     data: message.data,
   }
@@ -42,6 +43,13 @@ export function eventOf(
   const deliveryId = createHash('sha256').update(`${origin.source} ${id}`).digest('base64url')
   return { ...plain, ...given, ...headersOf(message, origin), deliveryId }
 }
+
+/** When it was published, where that can be written as a date: publishers choose it, and even Redis' ids are theirs to say. */
+function publishedAt({ publishedAt: at }: QueueMessage): number | undefined {
+  return at !== undefined && at >= 0 && at <= TIME_MAX ? at : undefined
+}
+
+const TIME_MAX = Date.UTC(9999, 11, 31)
 
 /** What the publisher calls the data, where that can stand in a header: brokers let anything through. */
 function typeOf({ contentType }: QueueMessage): string {

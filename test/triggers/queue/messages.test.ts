@@ -24,6 +24,13 @@ test('a type that cannot stand in a header is not passed on: brokers let anythin
     assert.equal(typeOf(odd), 'application/octet-stream')
 })
 
+test('a time that is no date is not taken for that of the event', () => {
+  const timeOf = (publishedAt: number): number => eventOf(message({ publishedAt }), ORIGIN, 1_000, 'm1').time
+  assert.deepEqual([0, 86_400_000].map(timeOf), [0, 86_400_000])
+  // Redis takes any number for the time in an id, Kafka any of 64 bits.
+  assert.deepEqual([-1, 2 ** 63, Number.NaN].map(timeOf), [1_000, 1_000, 1_000])
+})
+
 test('messages without a key of their own wait for no others, and are accepted', async () => {
   const checked = checkQueueConfig(
     { source: 'kafka', servers: ['kafka://b:9092'], topic: 'orders', delivery: 'async', ordering: 'key' },
