@@ -4,8 +4,8 @@
  *
  * What failed in a few files is run once more, alone, and told at the end.
  *
- * `--fast`: without `*.slow.test.ts`. `--timings`: the slowest files and tests at the end. Other arguments are parts of
- * file names: only files that contain one of them.
+ * `--fast`: without `*.slow.test.ts`, and one process for all files of a folder that loads much (`test-groups.ts`).
+ * `--timings`: the slowest files and tests at the end. Other arguments are parts of file names: only files that contain one.
  */
 import { globSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { inGroups } from './test-groups.ts'
 import { installMissing } from './test-programs.ts'
 import { TestReport } from './test-report.ts'
 import { TestTimes } from './test-times.ts'
@@ -25,7 +26,8 @@ const COMPILED_FILES_MAX = 10_000
 const OPTIONS = ['--fast', '--timings']
 
 const root = join(import.meta.dirname, '..')
-const cache = join(root, 'node_modules', '.cache', 'atelier')
+const kept = join('node_modules', '.cache', 'atelier')
+const cache = join(root, kept)
 const compiled = join(cache, 'compile')
 const options = process.argv.slice(2).filter(each => each.startsWith('-'))
 const wanted = process.argv.slice(2).filter(each => !each.startsWith('-'))
@@ -43,7 +45,8 @@ process.chdir(root)
 forgetMuchCompiledCode()
 process.exitCode = 1 // until the end says otherwise
 const times = TestTimes.read(join(cache, 'test-times.json'))
-const report = await runFiles(times.longestFirst(files), FILES_AT_ONCE)
+const started = options.includes('--fast') ? inGroups(files, root, join(kept, 'together')) : files
+const report = await runFiles(times.longestFirst(started), FILES_AT_ONCE)
 times.update(report.fileMs())
 for (const line of report.summary({ timings: options.includes('--timings') })) console.log(line)
 process.exitCode = report.success || (await passAlone(report)) ? 0 : 1

@@ -39,7 +39,7 @@ test('the name of a login that failed is remembered without what came behind it'
   const door = new Door({ clock: systemClock, store: unused, passwords: unused })
   const fail = (i: number) =>
     assert.rejects(
-      door.pass(read(`nobody-${i}-${padding(50_000)}`), 'client', async () => undefined),
+      door.pass(read(`nobody-${i}-${padding(50_000)}`), `client ${i}`, async () => undefined),
       { code: 'UNAUTHENTICATED' },
     )
   await fail(-1)
