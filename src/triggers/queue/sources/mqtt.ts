@@ -20,6 +20,7 @@ const KEEPALIVE_S = 30
 const SESSION_EXPIRY_S = 7 * 86_400
 const PACKET_BYTES_MAX = 16 * 1024 * 1024
 const RECEIVE_MAX = 2_000
+const WAITING_BYTES_MAX = 64 * 1024 * 1024 // of messages that nobody has asked for yet
 const UNSUPPORTED_VERSION: readonly unknown[] = [1, 132]
 
 /**
@@ -87,6 +88,7 @@ class MqttSession implements Session {
   readonly #qos = new WeakMap<IPublishPacket, number>()
   /** What the broker sent before anybody asked for it. */
   #waiting: IPublishPacket[] = []
+  #waitingBytes = 0
   #inHandMax = 0
   #inHand = 0
   #isUp = false
@@ -126,7 +128,11 @@ class MqttSession implements Session {
   /** The broker was told a bound when the session began; what comes beyond the one of now waits here. */
   setInHandMax(count: number): void {
     this.#inHandMax = count
-    while (this.#inHand < this.#inHandMax && this.#waiting.length > 0) this.#hand(this.#waiting.shift()!)
+    while (this.#inHand < this.#inHandMax && this.#waiting.length > 0) {
+      const packet = this.#waiting.shift()!
+      this.#waitingBytes -= packet.payload.length
+      this.#hand(packet)
+    }
   }
 
   async publish(target: string, { data, contentType, headers, key }: OutgoingMessage): Promise<void> {
@@ -174,8 +180,12 @@ class MqttSession implements Session {
 
   #arrive(packet: IPublishPacket): void {
     if (this.#closed) return
-    if (this.#inHand < this.#inHandMax) this.#hand(packet)
-    else this.#waiting.push(packet) // at most what the broker may have in flight
+    if (this.#inHand < this.#inHandMax) return this.#hand(packet)
+    const hasRoom = this.#waiting.length < RECEIVE_MAX && this.#waitingBytes < WAITING_BYTES_MAX
+    // What is to be acknowledged is at most what the broker may have in flight. QoS 0 has no such bound: there more may be lost.
+    if (!hasRoom && this.#qos.get(packet) === 0) return
+    this.#waiting.push(packet)
+    this.#waitingBytes += packet.payload.length
   }
 
   #hand(packet: IPublishPacket): void {
