@@ -239,7 +239,7 @@ test('a manifest in YAML is read, and its triggers are made or brought up to dat
   const { url, seen } = await playApi(t, {
     [DEPLOY]: ndjson(result),
     'POST /v1/triggers': json({}, 201),
-    'GET /v1/triggers/old': json({ name: 'old', app: 'default', function: 'hello' }),
+    'GET /v1/triggers/old': json({ name: 'old', kind: 'http', app: 'default', function: 'hello' }),
     'PATCH /v1/triggers/old': json({}),
   })
   const outcome = await atelier(home, ['deploy', folder, '--url', url, '--token', 't'])
@@ -249,7 +249,11 @@ test('a manifest in YAML is read, and its triggers are made or brought up to dat
     .map(one => [one.method, one.path, JSON.parse(one.body)])
   assert.deepEqual(writes, [
     ['POST', '/v1/triggers', { name: 'new', path: '/new', app: 'default', function: 'hello' }],
-    ['PATCH', '/v1/triggers/old', { path: '/old/*', stripPrefix: true }],
+    [
+      'PATCH',
+      '/v1/triggers/old',
+      { path: '/old/*', host: null, methods: null, access: null, cors: null, stripPrefix: true },
+    ],
   ])
 })
 

@@ -4,6 +4,10 @@ import type { WireTrigger } from '../client/wire.ts'
 import { CliFailure, EXIT } from '../failure.ts'
 import type { ManifestTrigger } from './manifest.ts'
 
+/** What a route is, or a trigger of another kind, where the manifest says nothing. Whether one is paused is not the manifest's alone. */
+const UNSAID_OF_ROUTES = { host: null, methods: null, stripPrefix: false, access: null, cors: null }
+const UNSAID = { format: 'native' }
+
 /** Makes the manifest's triggers exist as it says. Those it does not name are left alone: others may have made them. */
 export async function applyTriggers(
   client: Client,
@@ -21,12 +25,18 @@ export async function applyTriggers(
       await client.request('POST', '/v1/triggers', {
         json: { name: triggerName, ...(kind && { kind }), ...settings, app, function: name },
       })
-    else if (before.kind !== undefined && before.kind !== (kind ?? 'http'))
+    else if (before.kind !== (kind ?? 'http'))
       throw new CliFailure(EXIT.conflict, `trigger ${triggerName} is of kind ${before.kind} already`, {
         hint: `The code is deployed. Remove the old one: atelier trigger delete ${triggerName}.`,
       })
     else if (before.app === app && before.function === name)
-      await client.request('PATCH', path, { json: { ...settings, ...configOver(before, settings.config) } })
+      await client.request('PATCH', path, {
+        json: {
+          ...(before.kind === 'http' ? UNSAID_OF_ROUTES : UNSAID),
+          ...settings,
+          ...configOver(before, settings.config),
+        },
+      })
     else
       throw new CliFailure(
         EXIT.conflict,
@@ -40,7 +50,7 @@ export async function applyTriggers(
 
 /** A change of the configuration after which it is what the manifest says: what that no longer has is removed. */
 function configOver(before: WireTrigger, config: ManifestTrigger['config']) {
-  if (before.kind === 'http' || before.kind === undefined || config === undefined) return {}
+  if (before.kind === 'http' || config === undefined) return {}
   const gone = Object.keys(before.config).filter(field => !Object.hasOwn(config, field))
   return { config: { ...Object.fromEntries(gone.map(field => [field, null])), ...config } }
 }
