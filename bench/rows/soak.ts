@@ -101,8 +101,7 @@ async function everything(platform: Platform) {
 
   const say = async () => {
     const name = good()
-    const before = said.get(name)!
-    const known = new Set(before)
+    const known = new Set(said.get(name))
     const { status, text } = await ask(name)
     const may = known.has(text) || said.get(name)!.has(text)
     return status === 200 && may

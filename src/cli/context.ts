@@ -125,13 +125,9 @@ export class Context {
       `${this.noteStyles.red('error:')} ${failure.message}`,
       ...failure.details.map(detail => `  ${detail}`),
     ]
-    for (const line of lines)
-      process.stderr.write(`${screened(line)}
-`)
+    for (const line of lines) process.stderr.write(`${screened(line)}\n`)
     const hint = failure.hint ?? (await this.#suggestion(failure))
-    if (hint)
-      process.stderr.write(`${screened(`${this.noteStyles.dim('hint:')} ${hint}`)}
-`)
+    if (hint) process.stderr.write(`${this.noteStyles.dim('hint:')} ${screened(hint)}\n`)
   }
 
   /** What was likely meant by a name that there is not. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { FunctionTable } from '../core/index.ts'
+import { FunctionTable, withoutTail } from '../core/index.ts'
 import type { CatalogueService } from '../identity-api/index.ts'
 import type { Router } from '../router/index.ts'
 import { openApi } from './api.ts'
@@ -178,7 +178,7 @@ async function openEntrance(
     host,
     open: at => listening(api, at),
   })
-  urls.api = config['api-url'].replace(/\/+$/, '') || urls.at(apiPort)
+  urls.api = withoutTail(config['api-url'], '/') || urls.at(apiPort)
   const dialects = opened.adopt(await startDialects(wanted, doors, site, parts), closeDialects)
   services.push(...dialectServices(dialects, { qinling: config['qinling-endpoint'] }))
   doors.closeUnused()

@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import {
-  type Answer,
-  atelier,
-  freshHome,
-  json,
-  ndjson,
-  playApi,
-  problem,
-  type RunOptions,
-} from './fixture.ts'
+import { test } from 'node:test'
+import { type Answer, asking, json, ndjson, problem } from './fixture.ts'
 
 const HELLO = '/v1/apps/default/functions/hello'
-
-async function asking(t: TestContext, answers: Readonly<Record<string, Answer>>) {
-  const home = await freshHome(t)
-  const { url, seen } = await playApi(t, answers)
-  const run = (args: readonly string[], options: RunOptions = {}) =>
-    atelier(home, args, { ...options, env: { ATELIER_URL: url, ATELIER_TOKEN: 't', ...options.env } })
-  return { home, seen, run }
-}
 
 const echo: Answer = (seen, response) =>
   response

@@ -131,3 +131,12 @@ export async function folderWith(
   await mkdir(folder, { recursive: true })
   return folder
 }
+
+/** Commands that are logged in at an API that gives these answers. */
+export async function asking(t: TestContext, answers: Readonly<Record<string, Answer>>) {
+  const home = await freshHome(t)
+  const { url, seen } = await playApi(t, answers)
+  const run = (args: readonly string[], options: RunOptions = {}) =>
+    atelier(home, args, { ...options, env: { ATELIER_URL: url, ATELIER_TOKEN: 't', ...options.env } })
+  return { home, seen, run }
+}

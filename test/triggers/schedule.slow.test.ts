@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AtelierError } from '../../src/core/index.ts'
-import { createTriggers, storedStates } from '../../src/triggers/index.ts'
+import { createTriggers, storedStates, type Triggers } from '../../src/triggers/index.ts'
 import { headerOf, TriggersFixture } from './fixture.ts'
 
 const HOUR_MS = 3_600_000
@@ -136,16 +136,7 @@ test('what an overlap rule left out is counted', async () => {
 
 test('two nodes that both run a schedule make one call of each run', async () => {
   await using fixture = await TriggersFixture.open()
-  const other = createTriggers({
-    table: fixture.control.table,
-    kinds: fixture.kinds,
-    async: fixture.calls.engine,
-    invoker: fixture.invoker,
-    states: storedStates(fixture.store, fixture.clock),
-    clock: fixture.clock,
-    onProblem: () => {},
-  })
-  await other.start()
+  const other = await otherNode(fixture)
   const { id } = await fixture.create('shared', { every: '1m', jitterMs: 5_000 })
   await fixture.advance(10 * 60_000, 1_000)
   const both = [fixture.triggers.status(id), other.status(id)]
@@ -176,16 +167,7 @@ test('a node that does not lead makes no runs, and takes over without losing one
 test('who takes the lead goes on from what the one before has kept', async () => {
   await using fixture = await TriggersFixture.open()
   fixture.isLeader = false
-  const other = createTriggers({
-    table: fixture.control.table,
-    kinds: fixture.kinds,
-    async: fixture.calls.engine,
-    invoker: fixture.invoker,
-    states: storedStates(fixture.store, fixture.clock),
-    clock: fixture.clock,
-    onProblem: () => {},
-  })
-  await other.start()
+  const other = await otherNode(fixture)
   await fixture.create('thrice', { every: '10m', count: 3 })
   await fixture.advance(21 * 60_000, 10_000)
   assert.equal(fixture.calls.taken.length, 2)
@@ -329,3 +311,18 @@ test('what was accepted before its time is called off by a pause, made again by 
   assert.deepEqual(counts, [1, 2, 1, 1])
   assert.equal(callsOf('crowd-7').at(-1)!.state, 'queued')
 })
+
+/** Triggers of another node on the same database, which leads always. */
+async function otherNode(fixture: TriggersFixture): Promise<Triggers> {
+  const triggers = createTriggers({
+    table: fixture.control.table,
+    kinds: fixture.kinds,
+    async: fixture.calls.engine,
+    invoker: fixture.invoker,
+    states: storedStates(fixture.store, fixture.clock),
+    clock: fixture.clock,
+    onProblem: () => {},
+  })
+  await triggers.start()
+  return triggers
+}
